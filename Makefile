@@ -1,0 +1,36 @@
+# Everything works with Python 3.11 or newer, make and a package index.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: app test test-all lint bench clean
+
+$(BIN)/.app-ready: requirements.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(BIN)/.test-ready: $(BIN)/.app-ready requirements-test.txt
+	$(BIN)/python -m pip install --quiet -r requirements-test.txt
+	@touch $@
+
+app: $(BIN)/.app-ready
+	$(BIN)/python -m streamlit run app.py
+
+test: $(BIN)/.test-ready
+	$(BIN)/python -m pytest -m "not slow and not soak"
+
+test-all: $(BIN)/.test-ready
+	$(BIN)/python -m pytest -m "not soak"
+
+lint: $(BIN)/.test-ready
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+bench: $(BIN)/.test-ready
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,1 @@
+"""From files to interactions: readers, the item catalogue, data sets and their cache."""

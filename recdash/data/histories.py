@@ -1,0 +1,139 @@
+"""`Histories`: who interacted with what, in order; the currency between data, splits, models and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recdash.errors import DataError
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Rows of item indices, CSR-like, with the order inside a row being the order in time.
+
+    indptr: (rows + 1,) int64, row r is `items[indptr[r]:indptr[r + 1]]`.
+    items: (entries,) int32 in [0, n_items).
+    values: (entries,) float32, the ratings; None when there are none.
+    ordered: whether the order inside the rows means anything.
+    """
+
+    indptr: IntArray
+    items: NDArray[np.int32]
+    values: FloatArray | None
+    n_items: int
+    ordered: bool = True
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def n_entries(self) -> int:
+        """Number of entries of all rows together."""
+        return len(self.items)
+
+    @property
+    def counts(self) -> IntArray:
+        """Entries per row, (rows,)."""
+        return np.diff(self.indptr)
+
+    @property
+    def row_of(self) -> IntArray:
+        """Row number of every entry, (entries,)."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), self.counts)
+
+    def row(self, number: int) -> NDArray[np.int32]:
+        """Items of one row, in order."""
+        return self.items[self.indptr[number] : self.indptr[number + 1]]
+
+    def take(self, rows: IntArray) -> Self:
+        """Return the named rows, in the given order, as a new value."""
+        counts = self.counts[rows]
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        entries = np.repeat(self.indptr[rows] - indptr[:-1], counts) + np.arange(indptr[-1])
+        values = None if self.values is None else self.values[entries]
+        return type(self)(indptr, self.items[entries], values, self.n_items, self.ordered)
+
+    def slice(self, start: int, stop: int) -> Self:
+        """Return rows start to stop without copying entries."""
+        low, high = self.indptr[start], self.indptr[min(stop, len(self))]
+        values = None if self.values is None else self.values[low:high]
+        return type(self)(self.indptr[start : stop + 1] - low, self.items[low:high], values, self.n_items, self.ordered)
+
+    def keep(self, entries: NDArray[np.bool_]) -> Self:
+        """Return the same rows with only the marked entries, order kept."""
+        kept = np.concatenate([[0], np.cumsum(entries)]).astype(np.int64)
+        values = None if self.values is None else self.values[entries]
+        return type(self)(kept[self.indptr], self.items[entries], values, self.n_items, self.ordered)
+
+    def matrix(self, *, binary: bool = True) -> Any:
+        """Return a scipy CSR array (rows, n_items), float32; ones, or the ratings with `binary=False`."""
+        ones = self.values is None or binary
+        data: Any = np.ones(self.n_entries, np.float32) if ones else self.values
+        out: Any = sparse.csr_array((data, self.items, self.indptr), shape=(len(self), self.n_items))
+        return out.sorted_indices()
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Sequence[int]], n_items: int, *, ordered: bool = True) -> Self:
+        """Build from lists of item indices."""
+        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+        items = np.array([item for row in rows for item in row], dtype=np.int32)
+        return cls(indptr, items, None, n_items, ordered)
+
+    @classmethod
+    def from_entries(
+        cls,
+        rows: NDArray[Any],
+        items: NDArray[Any],
+        values: NDArray[Any] | None,
+        *,
+        n_rows: int,
+        n_items: int,
+        ordered: bool = True,
+    ) -> Self:
+        """Group entries by row; entries of one row keep the order in which they come."""
+        order = np.argsort(rows, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]).astype(np.int64)
+        kept = None if values is None else np.ascontiguousarray(values[order], dtype=np.float32)
+        return cls(indptr, np.ascontiguousarray(items[order], dtype=np.int32), kept, n_items, ordered)
+
+    @classmethod
+    def from_any(cls, source: Any, n_items: int) -> Self:
+        """Accept Histories or anything scipy can turn into CSR (rows, n_items); raises DataError on another width."""
+        found = source if isinstance(source, cls) else cls.from_csr(source)
+        if found.n_items != n_items:
+            raise DataError(
+                f"These histories have {found.n_items} items, the model has {n_items}. "
+                "Give rows over the same items, in the same order, as the training data."
+            )
+        return found
+
+    @classmethod
+    def from_csr(cls, source: Any, *, name: str = "matrix") -> Self:
+        """Build from a sparse or dense matrix (rows, items): non-zero = positive, no order, no ratings.
+
+        Raises DataError for what is no matrix, and for entries that are negative or not finite.
+        """
+        try:
+            csr = sparse.csr_array(source, copy=True)
+        except (TypeError, ValueError) as error:
+            found = type(source).__name__
+            raise DataError(
+                f"{name}: expected a users x items matrix, found {found}. Give a scipy CSR matrix."
+            ) from error
+        if csr.ndim != 2:
+            raise DataError(f"{name}: expected two dimensions, found {csr.ndim}. Give a users x items matrix.")
+        if csr.dtype == object or not np.all(np.isfinite(csr.data)) or np.any(csr.data < 0):
+            raise DataError(f"{name}: entries must be finite and not negative, 1 for a positive. Clean the matrix.")
+        csr.sum_duplicates()
+        csr.eliminate_zeros()
+        csr.sort_indices()
+        return cls(csr.indptr.astype(np.int64), csr.indices.astype(np.int32), None, int(csr.shape[1]), ordered=False)

@@ -1,0 +1,46 @@
+"""Every error a user can cause: one line that says what was found, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class RecdashError(Exception):
+    """Something could not be done; the message is written for the user and fits on one line."""
+
+    exit_status = 1
+
+
+class DataError(RecdashError):
+    """A file or an array is not what it should be."""
+
+
+class SplitError(RecdashError):
+    """The data cannot be split, or scored, in the way that was asked for."""
+
+
+class TrainingError(RecdashError):
+    """A training could not go on, for example because the loss was no longer a number."""
+
+
+class CheckpointError(RecdashError):
+    """A checkpoint is missing, damaged or of another kind."""
+
+
+class StoreError(RecdashError):
+    """The run store cannot be read or written."""
+
+
+class UsageError(RecdashError):
+    """The words of a request are off: an unknown name, a value out of bounds, options that exclude each other."""
+
+    exit_status = 2
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a name that does not exist: it lists those that do and guesses the one meant."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return UsageError(f"There is no {kind} {name!r}.{guess} Known: {', '.join(names) or 'none yet'}.")

@@ -1,0 +1,115 @@
+"""`evaluate`: lists, per-user metrics, means and intervals of one model on one part of a split."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recdash.errors import UsageError, unknown
+from recdash.evaluation import metrics
+from recdash.evaluation.ranking import hits_in, top_lists
+from recdash.evaluation.uncertainty import bootstrap_intervals
+from recdash.models.base import Model
+from recdash.splits.split import Split
+
+LIST_LENGTH = 100
+_OF_LISTS = ("novelty", "popularity_percentile")
+_OF_ALL_LISTS = ("coverage", "gini")
+NAMES = (*metrics.BY_HITS, *_OF_LISTS, *_OF_ALL_LISTS)
+_PATTERN = re.compile(r"(?P<name>[a-z_]+)@(?P<k>[1-9]\d{0,4})")
+
+
+def default_metrics() -> tuple[str, ...]:
+    """Return the metrics that are computed when none are named: k = 10, 20, 50, 100 (NDCG and MAP at 10 and 100)."""
+    ks = {"ndcg": (10, 100), "map": (10, 100)}
+    return tuple(f"{name}@{k}" for name in NAMES for k in ks.get(name, (10, 20, 50, 100)))
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a model reached on one part of a split.
+
+    mean, interval: by metric; an interval is the central 95 % of a bootstrap over users.  per_user: (users,) by metric,
+    aligned with the rows of the part, NaN for a user without held-out items; coverage and Gini have none.
+    top: (users, 100) int32 item indices, -1 where the candidates have run out.  seconds: time of scoring and ranking.
+    """
+
+    on: str
+    mean: dict[str, float]
+    interval: dict[str, tuple[float, float]]
+    per_user: dict[str, NDArray[np.float64]]
+    top: NDArray[np.int32]
+    n_scored: int
+    seconds: float
+    protocol: str
+    split_fingerprint: str
+
+
+def evaluate(model: Model, split: Split, on: str = "test", *, metric_names: Iterable[str] | None = None) -> Report:
+    """Score the part's users from their fold-in, with seen items removed and all other items as candidates.
+
+    metric_names: such as "ndcg@100"; by default all of them.  Raises UsageError for an unknown metric, DataError when
+    model and split do not have the same items, SplitError when the split has no such part.
+    """
+    wanted = [(_parse(name), name) for name in (default_metrics() if metric_names is None else metric_names)]
+    part = split.part(on)
+    started = time.perf_counter()
+    longest = max([LIST_LENGTH, *(k for (_, k), _ in wanted)])
+    top = top_lists(model, part.fold_in, longest)
+    seconds = time.perf_counter() - started
+    hits, relevant = hits_in(top, part.held_out), part.held_out.counts
+    scored = relevant > 0
+    counts = np.bincount(split.train.items, minlength=split.n_items)
+    per_user: dict[str, NDArray[np.float64]] = {}
+    together: dict[str, float] = {}
+    for (name, k), label in wanted:
+        if name in metrics.BY_HITS:
+            per_user[label] = metrics.BY_HITS[name](hits, relevant, k)
+        elif name == "novelty":
+            per_user[label] = np.where(scored, metrics.novelty_at_k(top, counts, len(split.train), k), np.nan)
+        elif name == "popularity_percentile":
+            per_user[label] = np.where(scored, metrics.popularity_percentile_at_k(top, counts, k), np.nan)
+        else:
+            of_all = metrics.coverage_at_k if name == "coverage" else metrics.gini_at_k
+            together[label] = of_all(top[scored], split.n_items, k)
+    mean = {label: _mean(values) for label, values in per_user.items()} | together
+    return Report(
+        on=on,
+        mean={label: mean[label] for _, label in wanted},
+        interval=bootstrap_intervals(per_user),
+        per_user=per_user,
+        top=top[:, :LIST_LENGTH],
+        n_scored=int(scored.sum()),
+        seconds=seconds,
+        protocol=split.protocol,
+        split_fingerprint=split.fingerprint,
+    )
+
+
+def quick_means(model: Model, split: Split, names: tuple[str, ...], on: str = "validation") -> dict[str, float]:
+    """Return the means of a few per-user metrics, without intervals: what a training looks at after an epoch."""
+    part = split.part(on)
+    wanted = [_parse(name) for name in names]
+    top = top_lists(model, part.fold_in, max(k for _, k in wanted))
+    hits = hits_in(top, part.held_out)
+    return {f"{name}@{k}": _mean(metrics.BY_HITS[name](hits, part.held_out.counts, k)) for name, k in wanted}
+
+
+def _parse(label: str) -> tuple[str, int]:
+    match = _PATTERN.fullmatch(label)
+    if match is None:
+        raise UsageError(
+            f"Metric {label!r} is not of the form name@k, for example 'ndcg@100'. Names: {', '.join(NAMES)}."
+        )
+    if match["name"] not in NAMES:
+        raise unknown("metric", match["name"], NAMES)
+    return match["name"], int(match["k"])
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(np.nanmean(values)) if np.any(~np.isnan(values)) else float("nan")

@@ -1,0 +1,261 @@
+"""What every model is: a frozen config, a shape, scores for any histories, and a folder it can be kept in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recdash.data.catalogue import Catalogue
+from recdash.data.histories import Histories
+from recdash.errors import UsageError
+from recdash.models import files
+from recdash.models.batch import Batch, Noise
+from recdash.settings import Config, setting
+
+Task = Literal["ranking", "rating"]
+SCORES_AT_ONCE = 1 << 21  # scores held at once while scoring in chunks: 8 MiB of float32 stay in the cache
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All that a preset or a layer may know about the training data."""
+
+    users: int
+    items: int
+    interactions: int
+    scale: tuple[float, float] | None = None
+
+
+class Recommendation(NamedTuple):
+    """One place of a list: item id, title with year, and the model's score (not a probability)."""
+
+    id: str
+    title: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientConfig(Config):
+    """Settings common to the models trained by gradients."""
+
+    epochs: int = setting(
+        100, low=1, high=100_000, unit="epochs", help="the largest number of passes over the training users"
+    )
+    batch_size: int = setting(500, low=1, high=1_000_000, unit="users", help="the number of users in one update")
+    learning_rate: float = setting(1e-3, low=0, high=10, help="the step size of the optimiser")
+    weight_decay: float = setting(0.0, low=0, high=100, help="the L2 penalty on weight matrices, coupled as in Adam")
+    patience: int = setting(
+        10, low=1, high=100_000, unit="validations", help="how many validations without a gain end the training"
+    )
+    validate_every: int = setting(
+        1, low=1, high=100_000, unit="epochs", help="how often the validation users are looked at"
+    )
+    precision: str = setting(
+        "auto",
+        choices=("auto", "float32", "bfloat16"),
+        help="the number format of matrix products in training; auto takes bfloat16 where the processor has it",
+    )
+
+    @classmethod
+    def auto(cls, shape: Shape) -> Self:
+        """Return the settings of preset `auto` for data of this shape."""
+        return cls(batch_size=auto_batch_size(shape))
+
+
+def auto_batch_size(shape: Shape) -> int:
+    """Batch size that gives about 45 updates an epoch, between 8 and 1,000 users."""
+    return int(np.clip(round(shape.users / 45), 8, 1000))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands when it asks for a loss: epoch from 1, updates done before this one, updates planned."""
+
+    epoch: int
+    update: int
+    planned: int
+    noise: Noise
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """What is minimised, one value per user, and the named parts that are shown.
+
+    total: (rows,).  parts: per-user tensors or plain numbers.
+    """
+
+    total: Tensor
+    parts: Mapping[str, Tensor | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A share of an epoch: so many passes over the users, in which one optimiser moves some of the parameters."""
+
+    name: str
+    passes: int
+    parameters: tuple[str, ...]  # names of parameters; () for all
+
+
+class Model(ABC):
+    """A recommender. `score` is defined for any histories over the model's items, seen users or not."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+    task: ClassVar[Task] = "ranking"
+    config_class: ClassVar[type[Config]]
+    needs_order: ClassVar[bool] = False
+    answers_without_picks: ClassVar[bool] = False
+
+    config: Any
+    shape: Shape
+    catalogue: Catalogue
+    record: dict[str, Any]
+
+    def __init__(self, config: Config, shape: Shape) -> None:
+        self.config = config
+        self.shape = shape
+        self.catalogue = Catalogue(())
+        self.record = {}
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the model computes."""
+
+    @abstractmethod
+    def score_batch(self, batch: Batch) -> Tensor:
+        """Scores of all items, (rows, items) float32; no dropout, no sampling."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that was learned, by name."""
+
+    @abstractmethod
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave."""
+
+    def in_chunks(self, histories: Histories) -> Iterator[tuple[slice, Tensor]]:
+        """Yield rows and their scores, few enough at a time to bound memory; callers may write into the scores."""
+        rows = max(1, min(512, SCORES_AT_ONCE // max(1, self.shape.items)))
+        for start in range(0, len(histories), rows):
+            part = histories.slice(start, start + rows)
+            with torch.no_grad():
+                scores = self.score_batch(Batch.of(part, self.device)).float()
+            yield slice(start, start + len(part)), scores
+
+    def score(self, histories: Any) -> NDArray[np.float32]:
+        """Score every item for every row; seen items are not masked.
+
+        histories: Histories or a scipy CSR matrix, (users, items).  Returns (users, items) float32.
+        Raises DataError when the number of items differs from the training data's.
+        """
+        rows = Histories.from_any(histories, self.shape.items)
+        out = np.empty((len(rows), self.shape.items), np.float32)
+        for where, scores in self.in_chunks(rows):
+            out[where] = scores.cpu().numpy()
+        return out
+
+    def recommend(self, picks: Sequence[str | int], k: int = 10) -> list[Recommendation]:
+        """Rank the items for somebody who likes the picks, which are never in the list themselves.
+
+        picks: titles, with or without year, or item ids, in the order in which they were liked; small typing errors
+        are forgiven.  Raises UsageError for an unknown title, or without picks where the model needs some.
+        """
+        from recdash.data.search import resolve_all
+
+        chosen = resolve_all(self.catalogue, picks)
+        if not chosen and not self.answers_without_picks:
+            raise UsageError(
+                f"{self.name} needs at least one pick. Name an item, for example {self.catalogue[0].label!r}."
+            )
+        scores = self.score(Histories.from_rows([chosen], self.shape.items))[0]
+        scores[chosen] = -np.inf
+        best = np.lexsort((np.arange(len(scores)), -scores))[: max(0, min(k, len(scores) - len(set(chosen))))]
+        return [Recommendation(self.catalogue[i].id, self.catalogue[i].label, float(scores[i])) for i in best.tolist()]
+
+    def save(self, folder: str | Path) -> None:
+        """Keep the model in a folder (safetensors and JSON), whole or not at all."""
+        shape = [self.shape.users, self.shape.items, self.shape.interactions, self.shape.scale]
+        facts = {"model": self.name, "config": self.config.to_dict(), "shape": shape, "record": self.record}
+        files.write(Path(folder), self.tensors(), facts, extra={"catalogue.json": self.catalogue.to_json()})
+
+
+class ClosedFormModel(Model):
+    """A model whose weights are the solution of an equation, or a count."""
+
+    def __init__(self, config: Config, shape: Shape) -> None:
+        super().__init__(config, shape)
+        self._tensors: dict[str, Tensor] = {}
+        self._device = torch.device("cpu")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self._device
+
+    @abstractmethod
+    def solve(self, train: Any) -> Self:
+        """Learn from the training users' histories; returns the model itself."""
+
+    def to(self, device: torch.device) -> Self:
+        """Move to a device."""
+        self._device = device
+        self._tensors = {name: tensor.to(device) for name, tensor in self._tensors.items()}
+        return self
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that was learned, by name."""
+        return self._tensors
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave."""
+        self._tensors = {name: tensor.to(self._device) for name, tensor in tensors.items()}
+
+
+class GradientModel(Model, nn.Module):
+    """A model that one training loop can train: it gives a loss and does nothing else."""
+
+    config_class: ClassVar[type[GradientConfig]]
+
+    def __init__(self, config: GradientConfig, shape: Shape) -> None:
+        nn.Module.__init__(self)
+        Model.__init__(self, config, shape)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights afresh."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, progress: Progress) -> Loss:
+        """Return what is minimised, and its parts."""
+
+    def phases(self) -> tuple[Phase, ...]:
+        """How an epoch is divided; by default one pass that moves everything."""
+        return (Phase("all", 1, ()),)
+
+    def settled(self, update: int, planned: int) -> bool:
+        """Whether schedules have come to rest, so that patience may be counted."""
+        return True
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that was learned, by name."""
+        return {name: tensor.detach() for name, tensor in self.state_dict().items()}
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave."""
+        self.load_state_dict(dict(tensors))

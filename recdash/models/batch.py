@@ -1,0 +1,119 @@
+"""`Batch`: some histories as sparse tensors, and `Noise`: the random numbers of one update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+
+from recdash.data.histories import Histories
+
+
+class ByItem(NamedTuple):
+    """The entries of a batch grouped by item: CSR of the transposed matrix, and where each entry stood before."""
+
+    offsets: Tensor  # (items + 1,)
+    rows: Tensor  # (entries,)
+    order: Tensor  # (entries,)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """CSR rows on a device; never dense.
+
+    items: (entries,) int64.  offsets: (rows + 1,) int64.  values: (entries,) float32 ratings, or None.
+    users: (rows,) int64, the training row each history belongs to; None for users the model has not been trained on.
+    """
+
+    items: Tensor
+    offsets: Tensor
+    values: Tensor | None
+    users: Tensor | None
+    n_items: int
+
+    @classmethod
+    def of(cls, histories: Histories, device: torch.device, users: NDArray[np.int64] | None = None) -> Batch:
+        """Copy histories to the device."""
+        values = None if histories.values is None else torch.from_numpy(histories.values).to(device)
+        return cls(
+            torch.from_numpy(histories.items.astype(np.int64)).to(device),
+            torch.from_numpy(np.ascontiguousarray(histories.indptr)).to(device),
+            values,
+            None if users is None else torch.from_numpy(users).to(device),
+            histories.n_items,
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Entries per row, (rows,) int64."""
+        return self.offsets.diff()
+
+    @cached_property
+    def row_of(self) -> Tensor:
+        """Row number of every entry, (entries,) int64."""
+        rows = torch.arange(len(self), device=self.items.device)
+        return torch.repeat_interleave(rows, self.counts, output_size=len(self.items))
+
+    @cached_property
+    def by_item(self) -> ByItem:
+        """The same entries grouped by item (a counting sort on the host)."""
+        entries = np.arange(len(self.items))
+        rows = sparse.csr_array((entries, self.items.numpy(), self.offsets.numpy()), shape=(len(self), self.n_items))
+        columns = rows.tocsc()
+        parts = (columns.indptr.astype(np.int64), columns.indices.astype(np.int64), columns.data)
+        return ByItem(*(torch.from_numpy(part) for part in parts))
+
+
+class Noise:
+    """Random numbers of one update: drawn for the whole batch, then cut to the rows this process works on.
+
+    The stream depends on (seed, update) alone, so a resumed training draws what an uninterrupted one would have
+    drawn, and several processes that share a batch draw what one process would have drawn.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        update: int,
+        batch: Batch,
+        *,
+        rows: slice | None = None,
+        entries: slice | None = None,
+        all_rows: int | None = None,
+        all_entries: int | None = None,
+    ) -> None:
+        device = batch.items.device
+        key = blake2b(f"noise:{seed}:{update}".encode(), digest_size=7).digest()
+        self._generator = torch.Generator(device).manual_seed(int.from_bytes(key, "little"))
+        self._device = device
+        self._rows, self._all_rows = rows or slice(None), len(batch) if all_rows is None else all_rows
+        self._entries = entries or slice(None)
+        self._all_entries = len(batch.items) if all_entries is None else all_entries
+
+    def normal(self, width: int) -> Tensor:
+        """Standard normal numbers, (rows, width)."""
+        return torch.randn(self._all_rows, width, generator=self._generator, device=self._device)[self._rows]
+
+    def keep(self, dropout: float) -> Tensor:
+        """Inverted-dropout factors of the entries: 0 with the given chance, else 1 / (1 - dropout); (entries,)."""
+        return self._factors((self._all_entries,), dropout)[self._entries]
+
+    def keep_units(self, width: int, dropout: float) -> Tensor:
+        """Inverted-dropout factors of a layer's units, (rows, width)."""
+        return self._factors((self._all_rows, width), dropout)[self._rows]
+
+    def _factors(self, shape: tuple[int, ...], dropout: float) -> Tensor:
+        if dropout >= 1:
+            return torch.zeros(shape, device=self._device)
+        kept = torch.rand(shape, generator=self._generator, device=self._device) >= dropout
+        return kept / (1 - dropout)

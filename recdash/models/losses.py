@@ -1,0 +1,53 @@
+"""Likelihoods and divergences, one value per user, in nats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recdash.models.batch import Batch
+
+
+class _MultinomialNll(torch.autograd.Function):
+    """Gathers the positives instead of building a dense target; the gradient is softmax x n_u - x."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, batch: Batch) -> Tensor:
+        log_total = torch.logsumexp(logits.float(), dim=1)
+        chosen = logits[batch.row_of, batch.items].float()
+        of_positives = torch.zeros_like(log_total).index_add_(0, batch.row_of, chosen)
+        ctx.save_for_backward(logits)
+        ctx.batch = batch
+        return batch.counts * log_total - of_positives
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = gradients
+        (logits,) = ctx.saved_tensors
+        batch: Batch = ctx.batch
+        out = torch.softmax(logits, dim=1)
+        out.mul_((gradient * batch.counts).to(out.dtype)[:, None])
+        at = batch.row_of * batch.n_items + batch.items
+        out.view(-1).index_add_(0, at, -gradient[batch.row_of].to(out.dtype))
+        return out, None
+
+
+def multinomial_nll(logits: Tensor, batch: Batch) -> Tensor:
+    """Negative multinomial log-likelihood of the binary rows, (rows,) nats (Liang et al., WWW 2018, equation 2).
+
+    logits: (rows, items).  The constant of the multinomial coefficient is left out, as in the paper.
+    """
+    nll: Tensor = _MultinomialNll.apply(logits, batch)  # type: ignore[no-untyped-call]
+    return nll
+
+
+def normal_kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL divergence of N(mu, exp(logvar)) from N(0, 1), summed over dimensions: (rows,) nats."""
+    return normal_kl_by_dimension(mu, logvar).sum(dim=1)
+
+
+def normal_kl_by_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
+    """The same before the sum, (rows, latent)."""
+    return 0.5 * (logvar.exp() + mu.square() - 1 - logvar)

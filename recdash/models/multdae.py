@@ -1,0 +1,79 @@
+"""Mult-DAE: a denoising autoencoder with a multinomial likelihood (Liang et al., WWW 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, Shape, auto_batch_size
+from recdash.models.batch import Batch
+from recdash.models.layers import SparseLinear, initialise, unit_length
+from recdash.models.losses import multinomial_nll
+from recdash.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultDAEConfig(GradientConfig):
+    """Settings of Mult-DAE."""
+
+    hidden: tuple[int, ...] = setting(
+        (),
+        low=1,
+        high=20_000,
+        unit="units",
+        help="the widths of the layers between items and latent, mirrored in the decoder",
+    )
+    latent: int = setting(200, low=1, high=20_000, unit="units", help="the width of the latent layer")
+    dropout: float = setting(0.5, low=0, high=0.99, help="the chance that an input item is dropped")
+    weight_decay: float = setting(
+        4e-5,
+        low=0,
+        high=100,
+        help="the L2 penalty on weight matrices, coupled as in Adam (twice the lambda of the paper's code)",
+    )
+
+    @classmethod
+    def auto(cls, shape: Shape) -> Self:
+        """Return the settings of preset `auto`."""
+        return cls(batch_size=auto_batch_size(shape), epochs=100, patience=12)
+
+
+class MultDAE(GradientModel):
+    """Multinomial denoising autoencoder (Liang et al., WWW 2018, section 2)."""
+
+    name: ClassVar[str] = "multdae"
+    title: ClassVar[str] = "Mult-DAE"
+    source: ClassVar[str] = "Liang et al., WWW 2018"
+    config_class: ClassVar[type[GradientConfig]] = MultDAEConfig
+
+    def __init__(self, config: MultDAEConfig, shape: Shape) -> None:
+        super().__init__(config, shape)
+        widths = [*config.hidden, config.latent, *reversed(config.hidden)]
+        self.first = SparseLinear(shape.items, widths[0])
+        self.middle = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(widths))
+        self.last = nn.Linear(widths[-1], shape.items)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights as the authors' code does."""
+        initialise(self, generator)
+
+    def loss(self, batch: Batch, progress: Progress) -> Loss:
+        """Reconstruction of the clean row from the corrupted one, nats per user."""
+        kept = progress.noise.keep(self.config.dropout)
+        reconstruction = multinomial_nll(self._logits(batch, unit_length(batch) * kept), batch)
+        return Loss(reconstruction, {"reconstruction": reconstruction})
+
+    def score_batch(self, batch: Batch) -> Tensor:
+        """Logits of the uncorrupted row."""
+        return self._logits(batch, unit_length(batch))
+
+    def _logits(self, batch: Batch, entries: Tensor) -> Tensor:
+        hidden = torch.tanh(self.first(batch, entries))
+        for layer in self.middle:
+            hidden = torch.tanh(layer(hidden))
+        logits: Tensor = self.last(hidden)
+        return logits

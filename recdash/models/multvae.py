@@ -1,0 +1,115 @@
+"""Mult-VAE: a variational autoencoder with a multinomial likelihood (Liang et al., WWW 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, Shape, auto_batch_size
+from recdash.models.batch import Batch
+from recdash.models.layers import SparseLinear, initialise, unit_length
+from recdash.models.losses import multinomial_nll, normal_kl
+from recdash.models.schedules import anneal
+from recdash.settings import setting
+
+DEEP_FROM_USERS = 20_000  # below, a net without hidden layers ranks better (measured on ML-1M)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultVAEConfig(GradientConfig):
+    """Settings of Mult-VAE."""
+
+    hidden: tuple[int, ...] = setting(
+        (600,),
+        low=1,
+        high=20_000,
+        unit="units",
+        help="the widths of the layers between items and latent, mirrored in the decoder",
+    )
+    latent: int = setting(200, low=1, high=20_000, unit="units", help="the width of the latent layer")
+    dropout: float = setting(0.5, low=0, high=0.99, help="the chance that an input item is dropped")
+    beta_cap: float = setting(0.2, low=0, high=10, help="the largest weight of the KL divergence")
+    reach_cap_at: float = setting(
+        0.5, low=0, high=1, help="the share of all planned updates after which beta meets its cap"
+    )
+    anneal_updates: int | None = setting(
+        None,
+        low=1,
+        high=10**9,
+        unit="updates",
+        help="the paper's T in place of reach_cap_at: beta = updates / T up to the cap",
+    )
+
+    @classmethod
+    def auto(cls, shape: Shape) -> Self:
+        """Return the settings of preset `auto`."""
+        hidden = () if shape.users < DEEP_FROM_USERS else (600,)
+        return cls(hidden=hidden, batch_size=auto_batch_size(shape), epochs=100, patience=12)
+
+
+class MultVAE(GradientModel):
+    """Multinomial variational autoencoder (Liang et al., WWW 2018, section 2)."""
+
+    name: ClassVar[str] = "multvae"
+    title: ClassVar[str] = "Mult-VAE"
+    source: ClassVar[str] = "Liang et al., WWW 2018"
+    config_class: ClassVar[type[GradientConfig]] = MultVAEConfig
+
+    def __init__(self, config: MultVAEConfig, shape: Shape) -> None:
+        super().__init__(config, shape)
+        down = [*config.hidden, 2 * config.latent]
+        up = [config.latent, *reversed(config.hidden)]
+        self.first = SparseLinear(shape.items, down[0])
+        self.encoder = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(down))
+        self.decoder = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(up))
+        self.last = nn.Linear(up[-1], shape.items)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights as the authors' code does."""
+        initialise(self, generator)
+
+    def loss(self, batch: Batch, progress: Progress) -> Loss:
+        """Negative evidence lower bound with annealed KL divergence, nats per user (equation 5 with weight beta)."""
+        kept = progress.noise.keep(self.config.dropout)
+        mu, logvar = self.encode(batch, unit_length(batch) * kept)
+        z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent)
+        reconstruction = multinomial_nll(self.decode(z), batch)
+        kl = normal_kl(mu, logvar)
+        beta = self.beta(progress.update, progress.planned)
+        return Loss(reconstruction + beta * kl, {"reconstruction": reconstruction, "kl": kl, "beta": beta})
+
+    def score_batch(self, batch: Batch) -> Tensor:
+        """Logits at z = mu, without dropout."""
+        mu, _ = self.encode(batch, unit_length(batch))
+        return self.decode(mu)
+
+    def encode(self, batch: Batch, entries: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z | x), (rows, latent) float32 each."""
+        hidden = self.first(batch, entries)
+        for layer in self.encoder:
+            hidden = layer(torch.tanh(hidden))
+        mu, logvar = hidden.float().chunk(2, dim=1)
+        return mu, logvar
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Logits over all items, (rows, items)."""
+        for layer in self.decoder:
+            z = torch.tanh(layer(z))
+        logits: Tensor = self.last(z)
+        return logits
+
+    def beta(self, update: int, planned: int) -> float:
+        """Weight of the KL divergence at this update."""
+        config = self.config
+        return anneal(
+            update, planned, cap=config.beta_cap, reach_cap_at=config.reach_cap_at, anneal_updates=config.anneal_updates
+        )
+
+    def settled(self, update: int, planned: int) -> bool:
+        """Patience is not counted before beta has met its cap (or when it never will)."""
+        reachable = self.beta(planned, planned) >= self.config.beta_cap
+        return not reachable or self.beta(update, planned) >= self.config.beta_cap

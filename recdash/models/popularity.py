@@ -1,0 +1,46 @@
+"""Popularity: the yardstick that knows no user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recdash.data.histories import Histories
+from recdash.models.base import ClosedFormModel, Shape
+from recdash.models.batch import Batch
+from recdash.settings import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopularityConfig(Config):
+    """Popularity has nothing to set."""
+
+    @classmethod
+    def auto(cls, shape: Shape) -> Self:
+        """Return the only settings there are."""
+        return cls()
+
+
+class Popularity(ClosedFormModel):
+    """Ranks items by their number of training users."""
+
+    name: ClassVar[str] = "popularity"
+    title: ClassVar[str] = "Popularity"
+    source: ClassVar[str] = "yardstick"
+    config_class: ClassVar[type[Config]] = PopularityConfig
+    answers_without_picks: ClassVar[bool] = True
+
+    def solve(self, train: Any) -> Self:
+        """Count the training users of every item."""
+        rows = Histories.from_any(train, self.shape.items)
+        counts = np.bincount(rows.items, minlength=self.shape.items)
+        self.load_tensors({"counts": torch.from_numpy(counts.astype(np.float32))})
+        return self
+
+    def score_batch(self, batch: Batch) -> Tensor:
+        """The counts, once for every row."""
+        return self.tensors()["counts"].repeat(len(batch), 1)

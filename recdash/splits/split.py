@@ -1,0 +1,134 @@
+"""`Split`: one immutable value that says what is learned from, what is chosen on and what is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any, Self
+
+import numpy as np
+
+from recdash.data.catalogue import Catalogue
+from recdash.data.histories import Histories
+from recdash.errors import SplitError
+from recdash.models.base import Shape
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Users a model answers for: it reads their fold-in and is scored on their held-out items."""
+
+    fold_in: Histories
+    held_out: Histories
+    user_ids: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.fold_in)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A ranking split. Six users a..f under strong generalisation with one user in each held-out part:
+
+        train       a: 1 2 3 4   b: 2 3 5   c: 1 4 5   d: 2 4     the model learns from whole rows
+        validation  e: fold-in 1 2 5, held out 4                  epochs and settings are chosen here
+        test        f: fold-in 2 3 4, held out 1                  read once, at the end
+
+    Rows are positives in time order, values their ratings.  `ratings` holds all ratings of the training users on the
+    same items, liked or not, for models that predict ratings.  `facts` counts what the protocol did.
+    """
+
+    protocol: str
+    seed: int | None
+    train: Histories
+    validation: HeldOut | None
+    test: HeldOut
+    catalogue: Catalogue
+    ratings: Histories | None = None
+    scale: tuple[float, float] | None = None
+    dataset: str = ""
+    dataset_fingerprint: str = ""
+    user_ids: tuple[str, ...] = ()
+    facts: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    @property
+    def n_items(self) -> int:
+        """Items of the split: those of the training users."""
+        return self.train.n_items
+
+    @property
+    def shape(self) -> Shape:
+        """What presets and layers may know."""
+        return Shape(len(self.train), self.n_items, self.train.n_entries, self.scale)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides a figure; results are comparable only when it is equal."""
+        digest = blake2b(self.protocol.encode(), digest_size=8)
+        parts = [self.train, self.test.fold_in, self.test.held_out]
+        if self.validation is not None:
+            parts += [self.validation.fold_in, self.validation.held_out]
+        for part in parts:
+            for array in (np.array([len(part), part.n_items]), part.indptr, part.items):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\n".join(item.id for item in self.catalogue.items).encode())
+        return digest.hexdigest()
+
+    def part(self, on: str) -> HeldOut:
+        """Return "validation" or "test"; raises SplitError when there is none of that name."""
+        found = {"validation": self.validation, "test": self.test}.get(on)
+        if found is None:
+            raise SplitError(f"This split has no part {on!r} to evaluate on. Choose 'test', or give a validation part.")
+        return found
+
+    @classmethod
+    def from_matrices(
+        cls, train: Any, validation: Any = None, test: Any = None, *, items: Catalogue | None = None
+    ) -> Self:
+        """Build from matrices (users, items), non-zero = positive; held-out parts are (fold_in, held_out) pairs.
+
+        items: catalogue of the columns; by default their numbers.  Without `validation` nothing is selected: the last
+        epoch counts.  Raises SplitError when shapes differ or a held-out item is in its own fold-in.
+        """
+        rows = Histories.from_csr(train, name="train")
+        if rows.n_entries == 0:
+            raise SplitError("train: no positives at all. Give a matrix with at least one non-zero entry.")
+        if test is None:
+            raise SplitError("test: a (fold_in, held_out) pair of matrices is needed.")
+        catalogue = items or Catalogue.bare(range(rows.n_items))
+        if len(catalogue) != rows.n_items:
+            raise SplitError(f"items: {len(catalogue)} entries for {rows.n_items} columns. Give one entry per column.")
+        return cls(
+            protocol="own",
+            seed=None,
+            train=rows,
+            validation=None if validation is None else _pair(validation, "validation", rows.n_items),
+            test=_pair(test, "test", rows.n_items),
+            catalogue=catalogue,
+        )
+
+
+def _pair(pair: Any, name: str, n_items: int) -> HeldOut:
+    try:
+        fold_in, held_out = pair
+    except (TypeError, ValueError) as error:
+        raise SplitError(f"{name}: expected two matrices (fold_in, held_out), found {type(pair).__name__}.") from error
+    first = Histories.from_csr(fold_in, name=f"{name} fold_in")
+    second = Histories.from_csr(held_out, name=f"{name} held_out")
+    if len(first) != len(second):
+        raise SplitError(
+            f"{name}: fold_in has {len(first)} users, held_out {len(second)}. Row i of both is the same user."
+        )
+    for part in (first, second):
+        if part.n_items != n_items:
+            raise SplitError(
+                f"{name}: {part.n_items} items where train has {n_items}. Columns are the same items throughout."
+            )
+    shared = first.matrix().multiply(second.matrix()).nnz
+    if shared:
+        raise SplitError(
+            f"{name}: {shared} held-out entries are also in the fold-in, where no list may show them. Remove them."
+        )
+    return HeldOut(first, second)

@@ -1,0 +1,135 @@
+"""Strong generalisation: the users a model is judged on were never trained on (Liang et al., WWW 2018, section 4.2)."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recdash.data.dataset import Dataset
+from recdash.data.histories import Histories
+from recdash.errors import SplitError
+from recdash.splits.split import HeldOut, Split
+
+HELD_OUT_USERS = {"ml-1m": 750, "ml-10m": 5000, "ml-20m": 10_000, "ml-25m": 10_000, "ml-32m": 10_000}
+FEWEST_USERS = 100
+_SHARE, _LEAST, _MOST = 0.125, 20, 10_000
+_POSITIVE_FROM = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
+_FEWEST_TO_SCORE = 5  # shorter held-out histories have no targets
+_TARGETS = 0.2
+
+
+def positive_threshold(scale: tuple[float, float] | None, positive_from: float | None) -> float | None:
+    """Lowest rating that counts as a positive; None when every row does (data without ratings)."""
+    if scale is None:
+        return None
+    return scale[0] + _POSITIVE_FROM * (scale[1] - scale[0]) if positive_from is None else positive_from
+
+
+def strong(
+    dataset: Dataset,
+    *,
+    protocol: str,
+    temporal: bool,
+    seed: int,
+    held_out_users: int | None,
+    positive_from: float | None,
+    min_positives: int,
+) -> Split:
+    """Split by users: train on whole histories, hold out a fifth of each validation and test history.
+
+    The held-out fifth is random, or the last in time with `temporal`.  Items are those of the training users.
+    Raises SplitError when there are too few users, or no order for `temporal`.
+    """
+    if temporal and dataset.times is None:
+        raise SplitError(f"{dataset.name} has no time column, so no last fifth of a history. Use protocol 'strong'.")
+    threshold = positive_threshold(dataset.scale, positive_from)
+    everything = dataset.histories
+    positives = (
+        everything
+        if threshold is None or everything.values is None
+        else everything.keep(everything.values >= threshold)
+    )
+    eligible = np.flatnonzero(positives.counts >= min_positives)
+    size = _held_out_size(dataset, len(eligible), held_out_users, min_positives)
+    shuffled = np.random.RandomState(seed).permutation(eligible)  # as the published splits are drawn
+    train, validation, test = shuffled[: -2 * size], shuffled[-2 * size : -size], shuffled[-size:]
+
+    kept = np.unique(positives.take(train).items)
+    own = _restrict(positives, kept)
+    parts = [_fold(own.take(users), _ids(dataset, users), seed, temporal) for users in (validation, test)]
+    lost = int(positives.take(shuffled[-2 * size :]).n_entries - own.take(shuffled[-2 * size :]).n_entries)
+    return Split(
+        protocol=protocol,
+        seed=seed,
+        train=own.take(train),
+        validation=parts[0],
+        test=parts[1],
+        catalogue=dataset.catalogue.take(kept),
+        ratings=None if everything.values is None else _restrict(everything, kept).take(train),
+        scale=dataset.scale,
+        dataset=dataset.name,
+        dataset_fingerprint=dataset.fingerprint,
+        user_ids=_ids(dataset, train),
+        facts={
+            "positive_from": "every row" if threshold is None else threshold,
+            "users": dataset.n_users,
+            "eligible_users": len(eligible),
+            "train_users": len(train),
+            "validation_users": size,
+            "test_users": size,
+            "items": len(kept),
+            "train_positives": own.take(train).n_entries,
+            "removed_held_out_entries": lost,
+            "unscored_validation_users": int((parts[0].held_out.counts == 0).sum()),
+            "unscored_test_users": int((parts[1].held_out.counts == 0).sum()),
+            "test_targets": parts[1].held_out.n_entries,
+        },
+    )
+
+
+def _held_out_size(dataset: Dataset, eligible: int, asked: int | None, min_positives: int) -> int:
+    if eligible < FEWEST_USERS:
+        raise SplitError(
+            f"{dataset.name}: {eligible} users have at least {min_positives} positives; strong generalisation needs "
+            f"{FEWEST_USERS}. Lower positive_from or min_positives, or use more data."
+        )
+    usual = HELD_OUT_USERS.get(dataset.name, int(np.clip(round(_SHARE * eligible), _LEAST, _MOST)))
+    size = min(usual, eligible // 4) if asked is None else asked
+    if size < 1 or 2 * size >= eligible:
+        raise SplitError(
+            f"held_out_users = {size} leaves no training users of {eligible}. "
+            f"Choose a number from 1 to {(eligible - 1) // 2}."
+        )
+    return size
+
+
+def _restrict(histories: Histories, kept: NDArray[np.int32]) -> Histories:
+    """Drop the other items and number the kept ones anew, in the same order."""
+    number = np.full(histories.n_items, -1, np.int32)
+    number[kept] = np.arange(len(kept), dtype=np.int32)
+    inside = histories.keep(number[histories.items] >= 0)
+    return Histories(inside.indptr, number[inside.items], inside.values, len(kept), inside.ordered)
+
+
+def _fold(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: bool) -> HeldOut:
+    out = np.zeros(histories.n_entries, np.bool_)
+    for row, (start, count) in enumerate(zip(histories.indptr, histories.counts, strict=False)):
+        if count < _FEWEST_TO_SCORE:
+            continue
+        targets = int(_TARGETS * count)
+        if temporal:
+            out[start + count - targets : start + count] = True
+        else:
+            out[start + _generator(seed, user_ids[row]).choice(count, targets, replace=False)] = True
+    return HeldOut(histories.keep(~out), histories.keep(out), user_ids)
+
+
+def _generator(seed: int, user_id: str) -> np.random.Generator:
+    """A generator of the user's own, so that adding users does not change the folds of others."""
+    return np.random.default_rng(int.from_bytes(blake2b(f"{seed}:{user_id}".encode()).digest()[:8], "big"))
+
+
+def _ids(dataset: Dataset, users: NDArray[np.int64]) -> tuple[str, ...]:
+    return tuple(dataset.user_ids[user] for user in users.tolist())

@@ -1,0 +1,203 @@
+"""The one training loop: epochs of phases of passes of batches, validation, early stopping, resuming."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recdash.errors import TrainingError
+from recdash.evaluation.report import quick_means
+from recdash.models.base import GradientModel, Loss, Phase, Progress
+from recdash.models.batch import Batch, Noise
+from recdash.splits.split import Split
+from recdash.training import batches
+from recdash.training.state import Best, Position, TrainingState
+
+SELECT_BY = "ndcg@100"
+WATCHED = ("ndcg@100", "recall@20", "recall@50")
+
+
+@dataclass(frozen=True, eq=False)
+class EpochRecord:
+    """One epoch: number from 1, updates so far, seconds since the start (resumed parts included), named values.
+
+    values: means over the epoch ("loss", "reconstruction", "kl", nats per user), "lr", "examples/s", and, when the
+    epoch was validated, metrics on the validation users.  arrays: short arrays by name.
+    """
+
+    epoch: int
+    update: int
+    seconds: float
+    values: dict[str, float]
+    arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller may want to know or say while a training runs."""
+
+    on_epoch: Callable[[EpochRecord], Any] | None = None
+    should_stop: Callable[[], bool] | None = None
+    on_checkpoint: Callable[[TrainingState], Any] | None = None
+    on_best: Callable[[GradientModel], Any] | None = None
+
+
+class Training:
+    """One training of one model on one split; `run` goes on from a state, or from the start."""
+
+    def __init__(
+        self, model: GradientModel, split: Split, *, seed: int, dtype: torch.dtype, hooks: Hooks, facts: dict[str, Any]
+    ) -> None:
+        self.model, self.split, self.seed, self.dtype, self.hooks, self.facts = model, split, seed, dtype, hooks, facts
+        self.config = model.config
+        self.phases = model.phases()
+        self.per_pass = batches.count(len(split.train), self.config.batch_size)
+        self.planned = self.config.epochs * self.per_pass * sum(phase.passes for phase in self.phases)
+        self.optimisers = {phase.name: self._optimiser(phase) for phase in self.phases}
+        self.position, self.best = Position(), Best()
+        self.best_tensors: dict[str, Tensor] = {}
+        self.stopped = False
+
+    def run(self, resume: TrainingState | None = None) -> None:
+        """Train; afterwards the model holds the best weights (the last ones where nothing was validated)."""
+        if resume is None:
+            self.model.initialise(batches.torch_generator(self.seed, "weights"))
+        else:
+            self._restore(resume)
+        while self.position.epoch < self.config.epochs and not self._patience_is_over():
+            values = self._epoch()
+            if self.stopped:
+                self._checkpoint()
+                return
+            self._finish_epoch(values)
+            self._checkpoint()
+        if self.best_tensors:
+            self.model.load_tensors(self.best_tensors)
+        self.model.eval()
+
+    def _epoch(self) -> dict[str, float]:
+        """Go through the rest of the current epoch; returns its means, or stops half-way."""
+        self.model.train()
+        started, before = time.perf_counter(), self.position.seconds
+        epoch = self.position.epoch + 1
+        for number, phase in list(enumerate(self.phases))[self.position.phase :]:
+            self._select(phase)
+            for one_pass in range(self.position.one_pass, phase.passes):
+                rows = batches.order(len(self.split.train), self.seed, epoch, phase.name, one_pass)
+                for batch in batches.batches(
+                    self.split.train, rows, self.config.batch_size, self.model.device, self.position.batch
+                ):
+                    self._update(batch, phase, epoch)
+                    seconds = before + time.perf_counter() - started
+                    self.position = replace(
+                        self.position, update=self.position.update + 1, batch=self.position.batch + 1, seconds=seconds
+                    )
+                    if self.hooks.should_stop is not None and self.hooks.should_stop():
+                        self.stopped = True
+                        return {}
+                self.position = replace(self.position, one_pass=one_pass + 1, batch=0)
+            self.position = replace(self.position, phase=number + 1, one_pass=0)
+        return self._means(time.perf_counter() - started)
+
+    def _update(self, batch: Batch, phase: Phase, epoch: int) -> None:
+        optimiser = self.optimisers[phase.name]
+        progress = Progress(epoch, self.position.update, self.planned, Noise(self.seed, self.position.update, batch))
+        with torch.autocast(self.model.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            loss = self.model.loss(batch, progress)
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss.total.mean())
+        optimiser.step()
+        self._add_up(loss, batch)
+
+    def _add_up(self, loss: Loss, batch: Batch) -> None:
+        sums = self.position.sums
+        for name, part in (("loss", loss.total), *loss.parts.items()):
+            total = float(part.detach().sum()) if isinstance(part, Tensor) else part * len(batch)
+            if not math.isfinite(total):
+                raise TrainingError(
+                    f"{self.model.name} diverged: {name} is {total} in epoch {self.position.epoch + 1}, update "
+                    f"{self.position.update + 1}. Lower learning_rate (now {self.config.learning_rate:g})."
+                )
+            sums[name] = sums.get(name, 0.0) + total
+        sums["rows"] = sums.get("rows", 0.0) + len(batch)
+
+    def _means(self, seconds: float) -> dict[str, float]:
+        sums = dict(self.position.sums)
+        rows = sums.pop("rows")
+        means = {name: total / rows for name, total in sums.items()}
+        return means | {"lr": self.config.learning_rate, "examples/s": rows / max(seconds, 1e-9)}
+
+    def _finish_epoch(self, values: dict[str, float]) -> None:
+        epoch = self.position.epoch + 1
+        due = epoch % self.config.validate_every == 0 or epoch == self.config.epochs
+        if self.split.validation is not None and due:
+            started = time.perf_counter()
+            self.model.eval()
+            values |= quick_means(self.model, self.split, WATCHED)
+            self._compare(values[SELECT_BY], epoch)
+            spent = self.position.validation_seconds + time.perf_counter() - started
+            self.position = replace(self.position, validation_seconds=spent)
+        self.position = replace(self.position, epoch=epoch, phase=0, one_pass=0, batch=0, sums={})
+        if self.hooks.on_epoch is not None:
+            seconds = self.position.seconds + self.position.validation_seconds
+            self.hooks.on_epoch(EpochRecord(epoch, self.position.update, seconds, values))
+
+    def _compare(self, value: float, epoch: int) -> None:
+        looks = self.best.looks + 1
+        if value > self.best.value:
+            self.best = Best(epoch, value, looks, 0)
+            self.best_tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.model.tensors().items()}
+            if self.hooks.on_best is not None:
+                self.hooks.on_best(self.model)
+        else:
+            counts = self.model.settled(self.position.update, self.planned)
+            self.best = replace(self.best, looks=looks, stale=self.best.stale + int(counts))
+
+    def _patience_is_over(self) -> bool:
+        return bool(self.best.stale >= self.config.patience)
+
+    def _select(self, phase: Phase) -> None:
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not phase.parameters or name in phase.parameters)
+
+    def _optimiser(self, phase: Phase) -> torch.optim.Optimizer:
+        """Adam with the L2 penalty on matrices only, for the parameters of one phase."""
+        named = [(n, p) for n, p in self.model.named_parameters() if not phase.parameters or n in phase.parameters]
+        matrices, vectors = [p for _, p in named if p.ndim > 1], [p for _, p in named if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.config.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        fused = self.model.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(groups, lr=self.config.learning_rate, fused=fused)
+
+    def _checkpoint(self) -> None:
+        if self.hooks.on_checkpoint is not None:
+            self.hooks.on_checkpoint(self.state())
+
+    def state(self) -> TrainingState:
+        """Return what a resumed training starts from; valid until the next update."""
+        return TrainingState(
+            replace(self.position, sums=dict(self.position.sums)),
+            self.best,
+            dict(self.model.tensors()),
+            self.best_tensors,
+            {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            self.facts,
+        )
+
+    def _restore(self, state: TrainingState) -> None:
+        self.model.load_tensors(state.tensors)
+        self.position, self.best = replace(state.position, sums=dict(state.position.sums)), state.best
+        self.best_tensors = state.best_tensors
+        for name, optimiser in self.optimisers.items():
+            if name in state.optimisers:
+                optimiser.load_state_dict(state.optimisers[name])

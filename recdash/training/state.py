@@ -1,0 +1,107 @@
+"""`TrainingState`: all that a training needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from recdash.errors import CheckpointError
+from recdash.models import files
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a training stands: epochs completed, and how far the one after them has come.
+
+    phase, one_pass, batch: the next batch inside the unfinished epoch.  sums: what that epoch has added up so far.
+    """
+
+    epoch: int = 0
+    update: int = 0
+    phase: int = 0
+    one_pass: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best validation so far: epoch (0 for none), value, validations, and those without a gain that count."""
+
+    epoch: int = 0
+    value: float = float("-inf")
+    looks: int = 0
+    stale: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Weights, best weights, optimisers and position.
+
+    No state of a random number generator is in it, for every draw depends on the seed and the position alone.
+    """
+
+    position: Position
+    best: Best
+    tensors: dict[str, Tensor]
+    best_tensors: dict[str, Tensor]
+    optimisers: dict[str, dict[str, Any]]
+    facts: dict[str, Any]
+
+    def save(self, folder: str | Path) -> None:
+        """Keep the state in a folder, whole or not at all."""
+        tensors = {f"model/{name}": tensor for name, tensor in self.tensors.items()}
+        tensors |= {f"best/{name}": tensor for name, tensor in self.best_tensors.items()}
+        scalars: dict[str, Any] = {}
+        for phase, optimiser in self.optimisers.items():
+            scalars[phase] = {"param_groups": optimiser["param_groups"], "plain": {}}
+            for index, slots in optimiser["state"].items():
+                for slot, value in slots.items():
+                    if isinstance(value, Tensor):
+                        tensors[f"optimiser/{phase}/{index}/{slot}"] = value
+                    else:
+                        scalars[phase]["plain"][f"{index}/{slot}"] = value
+        facts = {
+            "position": vars(self.position),
+            "best": vars(self.best),
+            "optimisers": scalars,
+            "training": self.facts,
+        }
+        files.write(Path(folder), tensors, facts)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TrainingState:
+        """Read what `save` wrote; raises CheckpointError when it is absent or damaged."""
+        tensors, facts = files.read(Path(folder))
+        try:
+            optimisers: dict[str, dict[str, Any]] = {}
+            for phase, saved in facts["optimisers"].items():
+                optimisers[phase] = {"param_groups": saved["param_groups"], "state": {}}
+                for name, value in saved["plain"].items():
+                    index, slot = name.split("/")
+                    optimisers[phase]["state"].setdefault(int(index), {})[slot] = value
+            for name, tensor in tensors.items():
+                if name.startswith("optimiser/"):
+                    _, phase, index, slot = name.split("/")
+                    optimisers[phase]["state"].setdefault(int(index), {})[slot] = tensor
+            return cls(
+                Position(**facts["position"]),
+                Best(**facts["best"]),
+                _under(tensors, "model/"),
+                _under(tensors, "best/"),
+                optimisers,
+                facts["training"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{folder}: this training state cannot be read ({error}). Start the training anew."
+            ) from error
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,188 @@
+"""One suite for every registered model; a new one joins by registering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recdash.data.histories import Histories
+from recdash.errors import CheckpointError, DataError, UsageError
+from recdash.evaluation import evaluate
+from recdash.models import registry
+from recdash.models.base import GradientModel, Model, Progress
+from recdash.models.batch import Batch, Noise
+from recdash.splits import Split
+from recdash.training import EpochRecord, fit
+from recdash.training.batches import torch_generator
+from tests.toy import toy_split
+
+SMALL: dict[str, Any] = {"epochs": 6, "latent": 8, "hidden": (), "batch_size": 25, "learning_rate": 0.01}
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return toy_split()
+
+
+def small_fit(name: str, split: Split, **more: Any) -> Model:
+    known = registry.model_class(name).config_class
+    fields = set(known.__dataclass_fields__)
+    return fit(name, split, **{k: v for k, v in (SMALL | more).items() if k in fields or k in ("seed", "on_epoch")})
+
+
+@pytest.fixture(scope="module")
+def trained(split: Split) -> Callable[[str], Model]:
+    made: dict[str, Model] = {}
+
+    def get(name: str) -> Model:
+        if name not in made:
+            made[name] = small_fit(name, split)
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", registry.names())
+class TestEveryModel:
+    def test_scores_do_not_depend_on_how_users_are_batched(self, name: str, split: Split, trained: Any) -> None:
+        rows = split.test.fold_in
+        whole = trained(name).score(rows)
+        for size in (1, 7, 512):
+            parts = [trained(name).score(rows.slice(start, start + size)) for start in range(0, len(rows), size)]
+            np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-4, atol=1e-5)
+
+    def test_scores_are_float32_and_finite_also_for_a_user_without_history(
+        self, name: str, split: Split, trained: Any
+    ) -> None:
+        scores = trained(name).score(Histories.from_rows([[], [0]], split.n_items))
+        assert scores.dtype == np.float32
+        assert scores.shape == (2, split.n_items)
+        assert np.isfinite(scores).all()
+
+    def test_a_scipy_matrix_gives_the_scores_of_the_histories(self, name: str, split: Split, trained: Any) -> None:
+        if registry.model_class(name).needs_order:
+            pytest.skip("reads the order, which a matrix has not")
+        rows = split.test.fold_in
+        np.testing.assert_allclose(trained(name).score(rows.matrix()), trained(name).score(rows), rtol=1e-4, atol=1e-5)
+
+    def test_another_number_of_items_is_refused(self, name: str, split: Split, trained: Any) -> None:
+        with pytest.raises(DataError, match="items"):
+            trained(name).score(Histories.from_rows([[0]], split.n_items + 1))
+
+    def test_evaluating_twice_gives_the_same_numbers_and_moves_no_parameter(
+        self, name: str, split: Split, trained: Any
+    ) -> None:
+        before = {key: tensor.clone() for key, tensor in trained(name).tensors().items()}
+        first, second = evaluate(trained(name), split), evaluate(trained(name), split)
+        assert first.mean == second.mean
+        assert all(torch.equal(tensor, before[key]) for key, tensor in trained(name).tensors().items())
+
+    def test_no_listed_item_is_in_the_users_input(self, name: str, split: Split, trained: Any) -> None:
+        top = evaluate(trained(name), split).top
+        for row in range(len(top)):
+            assert not set(top[row].tolist()) & set(split.test.fold_in.row(row).tolist())
+
+    def test_saving_and_loading_gives_equal_scores_to_the_bit(
+        self, name: str, split: Split, trained: Any, tmp_path: Path
+    ) -> None:
+        trained(name).save(tmp_path / "model")
+        loaded = registry.load(tmp_path / "model")
+        assert np.array_equal(loaded.score(split.test.fold_in), trained(name).score(split.test.fold_in))
+        assert loaded.config == trained(name).config
+        assert loaded.catalogue == split.catalogue
+        assert loaded.record == trained(name).record
+
+    def test_a_damaged_checkpoint_is_refused_in_one_line(self, name: str, trained: Any, tmp_path: Path) -> None:
+        trained(name).save(tmp_path / "model")
+        (weights,) = (tmp_path / "model").glob("*.safetensors")
+        weights.write_bytes(weights.read_bytes()[:-3])
+        with pytest.raises(CheckpointError) as caught:
+            registry.load(tmp_path / "model")
+        assert "\n" not in str(caught.value)
+
+    def test_recommendations_are_ranked_and_leave_the_picks_out(self, name: str, trained: Any) -> None:
+        found = trained(name).recommend(["Film 3", "Film 6 (1956)", "9"], k=50)
+        assert len(found) == 42
+        assert [r.score for r in found] == sorted((r.score for r in found), reverse=True)
+        assert not {"3", "6", "9"} & {r.id for r in found}
+
+    def test_somebody_without_picks_gets_an_answer_or_a_reason(self, name: str, trained: Any) -> None:
+        if trained(name).answers_without_picks:
+            assert len(trained(name).recommend([], k=5)) == 5
+        else:
+            with pytest.raises(UsageError, match="at least one pick"):
+                trained(name).recommend([], k=5)
+
+    def test_the_record_says_how_it_came_about(self, name: str, split: Split, trained: Any) -> None:
+        record = trained(name).record
+        assert record["split_fingerprint"] == split.fingerprint
+        for key in ("seed", "device", "threads", "versions", "machine", "precision", "best_epoch", "seconds", "looks"):
+            assert record[key] is not None, key
+
+    def test_every_preset_is_a_valid_config(self, name: str, split: Split) -> None:
+        for preset in registry.presets_of(name):
+            registry.configure(name, split.shape, preset)
+
+    def test_every_setting_says_what_it_is(self, name: str) -> None:
+        from recdash.settings import settings_of
+
+        for declared in settings_of(registry.model_class(name).config_class):
+            assert len(declared.help.split()) >= 3, declared.name
+            assert declared.problem(declared.default) is None, declared.name
+
+
+GRADIENT = [name for name in registry.names() if issubclass(registry.model_class(name), GradientModel)]
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+class TestEveryGradientModel:
+    def test_it_learns_and_ranks_better_than_popularity(self, name: str, split: Split, trained: Any) -> None:
+        records: list[EpochRecord] = []
+        model = small_fit(name, split, epochs=25, on_epoch=records.append)
+        part = {"reconstruction"} & records[0].values.keys() or {"loss"}
+        (watched,) = part
+        assert records[-1].values[watched] < records[0].values[watched]
+        ours = evaluate(model, split).mean["ndcg@10"]
+        assert ours > 1.1 * evaluate(trained("popularity"), split).mean["ndcg@10"]
+
+    def test_an_epoch_moves_every_parameter(self, name: str, split: Split) -> None:
+        config = registry.configure(name, split.shape, "auto", {"batch_size": 25})
+        model = registry.build(name, config, split.shape)
+        assert isinstance(model, GradientModel)
+        model.initialise(torch_generator(0, "weights"))
+        after = small_fit(name, split, epochs=1, seed=0)
+        before = small_fit(name, split, epochs=1, seed=0, learning_rate=0.0)
+        for key, tensor in after.tensors().items():
+            assert not torch.equal(tensor, before.tensors()[key]), key
+
+    def test_the_same_seed_gives_the_same_model_and_another_seed_another(self, name: str, split: Split) -> None:
+        first, second, third = (small_fit(name, split, epochs=2, seed=seed) for seed in (4, 4, 5))
+        assert all(torch.equal(tensor, second.tensors()[key]) for key, tensor in first.tensors().items())
+        assert any(not torch.equal(tensor, third.tensors()[key]) for key, tensor in first.tensors().items())
+
+    def test_one_batch_can_be_learned_by_heart(self, name: str, split: Split) -> None:
+        rows = split.train.slice(0, 8)
+        config = registry.configure(
+            name, split.shape, "auto", {k: v for k, v in (("dropout", 0.0), ("beta_cap", 0.0), ("weight_decay", 0.0))
+                                        if k in registry.model_class(name).config_class.__dataclass_fields__}
+        )  # fmt: skip
+        model = registry.build(name, config, split.shape)
+        assert isinstance(model, GradientModel)
+        model.initialise(torch_generator(0, "weights"))
+        batch = Batch.of(rows, model.device, np.arange(8))
+        optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+        losses = []
+        for update in range(150):
+            total = model.loss(batch, Progress(1, update, 150, Noise(0, update, batch))).total.mean()
+            optimiser.zero_grad()
+            torch.autograd.backward(total)
+            optimiser.step()
+            losses.append(float(total.detach()))
+        n = rows.counts
+        least = float(np.mean(n * np.log(n)))  # every positive gets the same share of the probability
+        assert min(losses[-10:]) - least < 0.15 * (losses[0] - least)

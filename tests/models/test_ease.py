@@ -1,0 +1,54 @@
+"""EASE against independent derivations of the same weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from recdash.errors import TrainingError
+from recdash.models import ease as module
+from recdash.models.ease import EASE, EASEConfig
+
+
+@pytest.fixture
+def dense() -> NDArray[np.float64]:
+    return (np.random.default_rng(3).random((12, 6)) < 0.5).astype(np.float64)
+
+
+def test_each_column_is_ridge_regression_on_the_other_items(dense: NDArray[np.float64]) -> None:
+    l2 = 0.7
+    weights = EASE(EASEConfig(l2=l2)).solve(dense).weights.numpy()
+    for item in range(6):
+        others = np.delete(np.arange(6), item)
+        gram = dense[:, others].T @ dense[:, others] + l2 * np.eye(5)
+        ridge = np.linalg.solve(gram, dense[:, others].T @ dense[:, item])
+        np.testing.assert_allclose(weights[others, item], ridge, rtol=1e-5, atol=1e-7)
+    assert np.all(np.diag(weights) == 0)
+
+
+def test_the_off_diagonal_part_is_stationary(dense: NDArray[np.float64]) -> None:
+    weights = EASE(EASEConfig(l2=2.0)).solve(dense).weights.numpy().astype(np.float64)
+    gradient = dense.T @ (dense - dense @ weights) - 2.0 * weights
+    np.fill_diagonal(gradient, 0)
+    assert np.abs(gradient).max() < 1e-5
+
+
+def test_relabelling_the_items_relabels_the_scores(dense: NDArray[np.float64]) -> None:
+    order = np.array([4, 2, 0, 5, 1, 3])
+    plain = EASE(EASEConfig(l2=1.0)).solve(dense).score(dense)
+    moved = EASE(EASEConfig(l2=1.0)).solve(dense[:, order]).score(dense[:, order])
+    np.testing.assert_allclose(moved, plain[:, order], rtol=1e-5, atol=1e-6)
+
+
+def test_scores_are_the_sum_of_the_rows_of_the_picks(dense: NDArray[np.float64]) -> None:
+    model = EASE(EASEConfig(l2=1.0)).solve(dense)
+    np.testing.assert_allclose(model.score(dense), dense @ model.weights.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_matrix_that_cannot_fit_in_memory_is_refused_with_its_size(
+    dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_free_memory", lambda device: 100.0)
+    with pytest.raises(TrainingError, match=r"GiB for 6 items"):
+        EASE(EASEConfig()).solve(dense)

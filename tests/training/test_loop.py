@@ -1,0 +1,159 @@
+"""The loop: what it selects, when it ends, and that stopping and going on equals never having stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from recdash.errors import CheckpointError, TrainingError, UsageError
+from recdash.evaluation import evaluate
+from recdash.models.base import Model
+from recdash.splits import Split
+from recdash.training import EpochRecord, TrainingState, batches, fit
+from tests.toy import toy_split
+
+SMALL: dict[str, Any] = {"latent": 8, "batch_size": 25, "learning_rate": 0.01, "hidden": ()}
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return toy_split()
+
+
+def tensors_of(model: Model) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.tensors().items()}
+
+
+def assert_equal(first: Model, second: Model) -> None:
+    for name, tensor in first.tensors().items():
+        assert torch.equal(tensor, second.tensors()[name]), name
+
+
+def test_the_best_validation_epoch_is_kept_as_a_copy(split: Split) -> None:
+    seen: dict[int, float] = {}
+
+    def watch(record: EpochRecord) -> None:
+        seen[record.epoch] = record.values["ndcg@100"]
+
+    model = fit("multdae", split, epochs=30, patience=30, on_epoch=watch, **{**SMALL, "learning_rate": 0.05})
+    best = max(seen, key=lambda epoch: (seen[epoch], -epoch))
+    assert model.record["best_epoch"] == best < 30
+    assert evaluate(model, split, on="validation").mean["ndcg@100"] == pytest.approx(seen[best], abs=1e-12)
+
+
+def test_test_users_change_nothing_in_training(split: Split) -> None:
+    other = replace(split, test=split.validation)
+    assert_equal(fit("multvae", split, epochs=3, **SMALL), fit("multvae", other, epochs=3, **SMALL))
+
+
+def test_patience_ends_the_training(split: Split) -> None:
+    model = fit("multdae", split, epochs=500, patience=3, **{**SMALL, "learning_rate": 0.05})
+    assert model.record["epochs_run"] == model.record["best_epoch"] + 3 < 500
+
+
+def test_patience_is_not_counted_before_beta_meets_its_cap(split: Split) -> None:
+    model = fit("multvae", split, epochs=40, patience=2, reach_cap_at=0.75, **{**SMALL, "learning_rate": 0.05})
+    assert model.record["epochs_run"] >= 30
+
+
+def test_without_validation_the_last_epoch_counts(split: Split) -> None:
+    part = split.test
+    own = Split.from_matrices(split.train.matrix(), test=(part.fold_in.matrix(), part.held_out.matrix()))
+    model = fit("multdae", own, epochs=4, **SMALL)
+    assert (model.record["best_epoch"], model.record["epochs_run"], model.record["best_value"]) == (4, 4, None)
+
+
+def test_validation_happens_as_often_as_asked(split: Split) -> None:
+    records: list[EpochRecord] = []
+    fit("multdae", split, epochs=5, validate_every=2, on_epoch=records.append, **SMALL)
+    assert ["ndcg@100" in record.values for record in records] == [False, True, False, True, True]
+
+
+def test_records_carry_what_curves_show(split: Split) -> None:
+    records: list[EpochRecord] = []
+    fit("multvae", split, epochs=3, on_epoch=records.append, **SMALL)
+    assert [record.epoch for record in records] == [1, 2, 3]
+    per_epoch = batches.count(len(split.train), 25)
+    assert [record.update for record in records] == [per_epoch, 2 * per_epoch, 3 * per_epoch]
+    expected = {"loss", "reconstruction", "kl", "beta", "lr", "examples/s", "ndcg@100", "recall@20", "recall@50"}
+    assert set(records[-1].values) == expected
+    assert records[0].values["beta"] < records[-1].values["beta"]
+    assert records[0].seconds < records[-1].seconds
+
+
+def test_a_loss_that_is_no_number_is_an_error_that_names_the_epoch(split: Split) -> None:
+    with pytest.raises(TrainingError, match=r"multvae diverged: .* in epoch \d+, update \d+\. Lower learning_rate"):
+        fit("multvae", split, epochs=50, **{**SMALL, "learning_rate": 10.0, "latent": 50, "precision": "float32"})
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 13])
+@pytest.mark.parametrize("model", ["multdae", "multvae"])
+def test_stopping_anywhere_and_resuming_equals_not_stopping(
+    model: str, stop_after: int, split: Split, tmp_path: Path
+) -> None:
+    whole_records: list[EpochRecord] = []
+    whole = fit(model, split, epochs=4, seed=3, on_epoch=whole_records.append, **SMALL)
+
+    asked = iter(range(10**6))
+    states: list[TrainingState] = []
+    records: list[EpochRecord] = []
+    stopped = fit(
+        model, split, epochs=4, seed=3, should_stop=lambda: next(asked) + 1 >= stop_after,
+        on_checkpoint=lambda state: (states.append(state), state.save(tmp_path / "last")), on_epoch=records.append, **SMALL,
+    )  # fmt: skip
+    assert stopped.record["stopped"]
+    resumed = fit(
+        model, split, epochs=4, seed=3, resume=TrainingState.load(tmp_path / "last"), on_epoch=records.append, **SMALL
+    )
+    assert_equal(whole, resumed)
+    timeless = [{k: v for k, v in r.values.items() if k != "examples/s"} for r in records]
+    assert timeless == [{k: v for k, v in r.values.items() if k != "examples/s"} for r in whole_records]
+
+
+def test_a_state_of_another_training_is_refused(split: Split) -> None:
+    states: list[TrainingState] = []
+    fit("multdae", split, epochs=1, on_checkpoint=states.append, **SMALL)
+    with pytest.raises(UsageError, match="another training"):
+        fit("multdae", split, epochs=1, seed=1, resume=states[0], **SMALL)
+
+
+def test_a_missing_state_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint here"):
+        TrainingState.load(tmp_path)
+
+
+def test_every_pass_visits_every_user_once_in_a_new_order() -> None:
+    first, second = batches.order(50, 0, 1, "all", 0), batches.order(50, 0, 2, "all", 0)
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(50))
+    assert first.tolist() != second.tolist()
+
+
+def test_ease_equals_the_float64_closed_form_in_every_metric() -> None:
+    rng = np.random.default_rng(5)
+    x = (rng.random((300, 80)) < rng.random(80) * 0.4).astype(np.float64)
+    held = [(rng.random((60, 80)) < 0.15).astype(np.float64) for _ in range(2)]
+    fold_in, held_out = held[0], held[1] * (1 - held[0])
+    pair = (sparse.csr_array(fold_in), sparse.csr_array(held_out))
+    split = Split.from_matrices(sparse.csr_array(x), validation=pair, test=pair)
+    ours = evaluate(fit("ease", split, l2=37.0), split)
+
+    inverse = np.linalg.inv(x.T @ x + 37.0 * np.eye(80))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    scores = np.where(fold_in > 0, -np.inf, fold_in @ weights)
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+    hits = np.take_along_axis(held_out, top, axis=1)
+    targets = held_out.sum(axis=1)
+    some = targets > 0
+    discount = 1 / np.log2(np.arange(2, 12))
+    ideal = np.array([discount[: int(min(10, n))].sum() for n in targets])
+    ndcg = ((hits @ discount)[some] / ideal[some]).mean()
+    recall = (hits.sum(axis=1)[some] / np.minimum(targets[some], 10)).mean()
+    assert ours.mean["ndcg@10"] == pytest.approx(ndcg, abs=1e-6)
+    assert ours.mean["recall@10"] == pytest.approx(recall, abs=1e-6)
