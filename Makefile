@@ -30,7 +30,7 @@ lint: $(BIN)/.test-ready
 	$(BIN)/python -m mypy
 
 bench: $(BIN)/.test-ready
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -1,0 +1,13 @@
+"""All benchmarks, one after the other; `make bench` runs this. Results go to benchmarks/results/."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+MODULES = ("multvae_epoch", "compare_ml1m")
+
+if __name__ == "__main__":
+    for module in MODULES:
+        print(f"== {module}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{module}"], check=True)

@@ -1,0 +1,45 @@
+"""What every test may use: real data where there is some, and folders of its own for everything that is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point every folder that recdash writes to below tmp_path, and forget a store set outside."""
+    monkeypatch.setenv("RECDASH_DATA_DIR", str(tmp_path / "recdash-data"))
+    monkeypatch.setenv("RECDASH_CHECKPOINT_DIR", str(tmp_path / "recdash-checkpoints"))
+    for variable in ("RECDASH_STORE", "RECDASH_READ_ONLY", "RECDASH_MAX_RUNS", "RECDASH_RAY_ADDRESS"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path / "recdash-data"
+
+
+@pytest.fixture(scope="session")
+def _kept_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from recdash.data.cache import demo_dataset
+
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECDASH_DATA_DIR", str(folder))
+        demo_dataset()
+    return folder / "cache"
+
+
+@pytest.fixture
+def demo_kept(_kept_demo: Path, own_folders: Path) -> None:
+    """Put the demo, generated once for all tests, into this test's data folder, where it loads at once."""
+    shutil.copytree(_kept_demo, own_folders / "cache", dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with real MovieLens data that RECDASH_TEST_DATA names; without it the test is skipped."""
+    named = os.environ.get("RECDASH_TEST_DATA", "")
+    if not named or not Path(named).is_dir():
+        pytest.skip("RECDASH_TEST_DATA names no folder with real MovieLens data")
+    return Path(named)

@@ -1,0 +1,98 @@
+"""A store, a small data set that workers can load by name, and an end for every process a test started."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from recdash import places
+from recdash.runs import environment, supervisor
+from recdash.runs.identity import kill_tree
+from recdash.runs.records import Request, RunRecord
+from recdash.runs.store import Store
+
+
+def toy_module():
+    where = Path(__file__).resolve().parent.parent / "toy.py"
+    spec = importlib.util.spec_from_file_location("recdash_tests_toy", where)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = Store(environment.absolute(places.store_url()))
+    yield opened
+    end_processes(opened)
+    opened.close()
+
+
+@pytest.fixture
+def toy() -> str:
+    """The name of a data set with 240 users and 45 items, ready to train on."""
+    toy_module().toy_dataset().save(places.data_dir() / "sets" / "toy")
+    return "toy"
+
+
+@pytest.fixture
+def request_of() -> Callable[..., Request]:
+    def make(model: str = "popularity", **words) -> Request:
+        return Request(**{"model": model, "dataset": "toy", "name": f"{model} on toy", **words})
+
+    return make
+
+
+@pytest.fixture
+def supervise(store: Store) -> Callable[..., subprocess.Popen]:
+    """Start a supervisor process for the store, with the given environment on top."""
+    started = []
+
+    def start(idle: float = 2.0, **env: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "recdash.runs.supervisor", "--idle", str(idle)]
+        process = subprocess.Popen(command, env=environment.base() | env, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        kill_tree(process.pid)
+        process.wait()
+        process.stderr.close()
+
+
+def end_processes(store: Store) -> None:
+    """Kill the supervisor of a store and the workers of its runs, by their ids."""
+    who = supervisor.holder(store)
+    if who is not None:
+        kill_tree(who.pid)
+    for run in store.runs():
+        if run.state.is_active() and run.pid is not None and run.pid != os.getpid() and psutil.pid_exists(run.pid):
+            kill_tree(run.pid)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> float:
+    """Wait for something to become true; returns how long it took, or fails."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, "it did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+@pytest.fixture
+def until() -> Callable[..., float]:
+    return wait_until
+
+
+@pytest.fixture
+def read(store: Store) -> Callable[[str], RunRecord]:
+    return store.run

@@ -1,0 +1,326 @@
+"""Supervisors and worker processes: who starts, who waits, who dies, and what is said about it afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from recdash import places
+from recdash.runs import environment, queue, supervisor
+from recdash.runs.checkpoints import RunFolder
+from recdash.runs.identity import kill_tree
+from recdash.runs.states import State
+from recdash.runs.store import Store
+from recdash.runs.supervisor import Supervisor, SupervisorLock
+
+# A worker without any training in it: it claims its run, does as its model's name says, and settles it.
+ACTOR = """
+import sys, time
+from recdash import places
+from recdash.runs import queue
+from recdash.runs.identity import Identity
+from recdash.runs.states import State
+from recdash.runs.store import Store
+store, me = Store(places.store_url()), Identity.mine()
+run = store.run(sys.argv[1])
+if run.model == "crash": sys.exit(3)
+if queue.claim(store, run.id, me, 1) is None: sys.exit(0)
+if run.model == "leave": sys.exit(0)
+if run.model == "stubborn":
+    import signal, subprocess
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    store.describe(run.id, me, details={"child": child.pid})
+    time.sleep(600)
+for _ in range(6 if run.model == "short" else 6000):
+    time.sleep(0.05)
+    if store.beat(run.id, me): break
+store.settle(run.id, me, State.FINISHED if run.model == "short" else State.STOPPED)
+"""
+
+
+def act(run_id: str, threads: int) -> list[str]:
+    return [sys.executable, "-c", ACTOR, run_id]
+
+
+@pytest.fixture
+def boss(store: Store, monkeypatch):
+    """A supervisor in this process whose workers are actors; its children die with the test."""
+    monkeypatch.setenv("RECDASH_STORE", environment.absolute(places.store_url()))
+    made = []
+
+    def make(**words) -> Supervisor:
+        one = Supervisor(store, **{"max_runs": 2, "idle": 0.5, "grace": 0.5, **words})
+        one.command = act
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        for process in one.workers.values():
+            kill_tree(process.pid)
+
+
+def look_until(one: Supervisor, condition, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        one.look()
+        time.sleep(0.02)
+
+
+def enqueue(store: Store, request_of, *models: str) -> list[str]:
+    return [queue.enqueue(store, [request_of(model, seed=seed)])[0].id for seed, model in enumerate(models)]
+
+
+def states(store: Store, ids: list[str]) -> list[State]:
+    return [store.run(run_id).state for run_id in ids]
+
+
+def test_it_never_lets_more_run_than_allowed_and_runs_all_in_order(store, boss, request_of) -> None:
+    ids, one, most = enqueue(store, request_of, *["short"] * 5), boss(), 0
+
+    def over() -> bool:
+        nonlocal most
+        now = states(store, ids)
+        most = max(most, now.count(State.RUNNING))
+        return set(now) == {State.FINISHED}
+
+    look_until(one, over)
+    assert most == 2
+    runs = [store.run(run_id) for run_id in ids]
+    assert [run.attempts for run in runs] == [1] * 5
+    begun = [run.started for run in runs]
+    assert max(begun[:2]) < min(begun[2:4]) and max(begun[2:4]) < begun[4]
+
+
+def test_a_killed_worker_is_interrupted_and_the_next_in_the_queue_starts(store, boss, request_of) -> None:
+    first, second = enqueue(store, request_of, "long", "short")
+    one = boss(max_runs=1)
+    look_until(one, lambda: store.run(first).state is State.RUNNING)
+    os.kill(store.run(first).pid, signal.SIGKILL)
+    look_until(one, lambda: store.run(second).state is State.FINISHED)
+    lost = store.run(first)
+    assert lost.state is State.INTERRUPTED and "Resume" in lost.error
+
+
+def test_a_worker_that_cannot_begin_fails_once_and_is_not_tried_for_ever(store, boss, request_of) -> None:
+    (run_id,) = enqueue(store, request_of, "crash")
+    one = boss()
+    look_until(one, lambda: store.run(run_id).state is State.FAILED)
+    assert "exit status 3" in store.run(run_id).error
+    for _ in range(5):
+        one.look()
+    assert not one.workers
+
+
+def test_a_worker_that_leaves_without_a_result_is_interrupted(store, boss, request_of) -> None:
+    (run_id,) = enqueue(store, request_of, "leave")
+    look_until(boss(), lambda: store.run(run_id).state is State.INTERRUPTED)
+
+
+def test_a_worker_that_does_not_stop_is_killed_with_its_children(store, boss, request_of) -> None:
+    (run_id,) = enqueue(store, request_of, "stubborn")
+    one = boss(grace=0.5)
+    look_until(one, lambda: "child" in store.run(run_id).details)
+    child = store.run(run_id).details["child"]
+    queue.stop(store, run_id)
+    look_until(one, lambda: not store.run(run_id).state.is_active())
+    assert store.run(run_id).state is State.STOPPED
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_stops_by_itself_is_left_alone(store, boss, request_of) -> None:
+    (run_id,) = enqueue(store, request_of, "long")
+    one = boss(grace=5)
+    look_until(one, lambda: store.run(run_id).state is State.RUNNING)
+    queue.stop(store, run_id)
+    look_until(one, lambda: store.run(run_id).state is State.STOPPED)
+    assert "killed" not in [event.text for event in store.events(run_id)][-1]
+
+
+def test_workers_of_a_dead_supervisor_live_on_and_count(store, boss, request_of) -> None:
+    first, second, third = enqueue(store, request_of, "long", "long", "short")
+    old = boss()
+    look_until(old, lambda: states(store, [first, second]) == [State.RUNNING] * 2)
+    new = boss()  # it knows nothing of the children of the old one
+    for _ in range(5):
+        new.look()
+    assert store.run(third).state is State.QUEUED and not new.workers
+    queue.stop(store, first)
+    look_until(new, lambda: store.run(third).state is State.FINISHED)
+    assert store.run(second).state is State.RUNNING
+    queue.stop(store, second)
+    look_until(old, lambda: store.run(second).state is State.STOPPED)
+
+
+def test_a_checkpoint_folder_that_cannot_be_made_fails_the_run_in_words(store, boss, request_of) -> None:
+    places.checkpoint_dir().parent.mkdir(parents=True, exist_ok=True)
+    places.checkpoint_dir().write_text("a file where a folder should be")
+    (run_id,) = enqueue(store, request_of, "short")
+    boss().look()
+    run = store.run(run_id)
+    assert run.state is State.FAILED and "RECDASH_CHECKPOINT_DIR" in run.error
+
+
+def test_it_ends_when_nothing_has_been_queued_for_a_while(store, boss) -> None:
+    lock = SupervisorLock(store)
+    assert lock.acquire()
+    started = time.monotonic()
+    boss(idle=0.3).run(lock)
+    assert 0.3 <= time.monotonic() - started < 3
+    assert SupervisorLock(store).acquire(), "the lock is free again"
+
+
+def test_it_ends_when_its_lock_file_is_gone(store, boss) -> None:
+    lock = SupervisorLock(store)
+    assert lock.acquire()
+    lock.path.unlink()
+    started = time.monotonic()
+    boss(idle=60).run(lock)
+    assert time.monotonic() - started < 2
+
+
+def test_a_run_queued_at_the_last_moment_is_still_taken(store, boss, request_of, monkeypatch) -> None:
+    lock, one, queued = SupervisorLock(store), boss(idle=0.2), []
+    assert lock.acquire()
+    release = lock.release
+
+    def release_late() -> None:
+        """Somebody queues while the lock is still held, so he starts no supervisor of his own."""
+        if not queued:
+            queued.extend(enqueue(store, request_of, "short"))
+            assert not supervisor.ensure(store)
+        release()
+
+    monkeypatch.setattr(lock, "release", release_late)
+    one.run(lock)
+    assert states(store, queued) == [State.FINISHED]
+
+
+def test_of_two_supervisors_started_at_once_one_stays(store, supervise, until) -> None:
+    both = [supervise(idle=1.5), supervise(idle=1.5)]
+    until(lambda: any(process.poll() is not None for process in both))
+    (loser,) = [process for process in both if process.poll() is not None]
+    (winner,) = [process for process in both if process is not loser]
+    assert loser.returncode == 0 and "Another supervisor" in loser.stderr.read()
+    until(lambda: supervisor.holder(store) is not None)
+    assert supervisor.holder(store).pid == winner.pid
+    until(lambda: winner.poll() is not None)
+    assert winner.returncode == 0 and supervisor.holder(store) is None
+
+
+def test_however_many_ask_for_a_supervisor_one_is_started(store, until) -> None:
+    started, barrier = [], threading.Barrier(8)
+
+    def ask() -> None:
+        barrier.wait()
+        started.append(supervisor.ensure(store))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert sorted(started) == [False] * 7 + [True]
+    until(lambda: supervisor.holder(store) is not None)
+    assert not supervisor.ensure(store)
+
+
+def test_the_supervisor_is_no_child_of_the_terminal_that_started_it(store, until) -> None:
+    supervisor.ensure(store)
+    until(lambda: supervisor.holder(store) is not None)
+    pid = supervisor.holder(store).pid
+    assert os.getsid(pid) != os.getsid(0)
+    assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null" if os.path.exists("/proc") else True
+
+
+def test_threads_of_all_runs_together_are_at_most_the_cores(monkeypatch) -> None:
+    for most in (1, 2, 3, 64):
+        monkeypatch.setenv("RECDASH_MAX_RUNS", str(most))
+        threads = environment.threads_per_run()
+        assert threads >= 1 and (threads == 1 or threads * most <= environment.cores())
+    found = environment.for_worker(3)
+    assert found["OMP_NUM_THREADS"] == "3" and found["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_a_relative_store_means_the_same_from_every_folder(monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert environment.absolute("sqlite:///runs.db") == f"sqlite:///{tmp_path}/runs.db"
+    assert environment.absolute("postgresql://u:p@h/d") == "postgresql://u:p@h/d"
+
+
+@pytest.mark.slow
+def test_kill_nine_is_seen_and_the_resumed_run_ends_as_if_nothing_had_happened(store, toy, request_of, until) -> None:
+    settings = {"epochs": 400, "patience": 400, "hidden": (), "latent": 8, "batch_size": 10}
+    straight, struck = (queue.enqueue(store, [request_of("multvae", settings=settings)], key=key)[0].id for key in "ab")
+    assert straight == struck, "equal requests share a run while they wait"
+    supervisor.ensure(store)
+    until(lambda: store.run(straight).state is State.FINISHED, 120)
+    (again,) = queue.enqueue(store, [request_of("multvae", settings=settings)], key="c")
+    supervisor.ensure(store)
+    until(lambda: store.run(again.id).epoch >= 40 and (RunFolder(again.id).last / "checkpoint.json").exists(), 120)
+    os.kill(store.run(again.id).pid, signal.SIGKILL)
+    assert until(lambda: store.run(again.id).state is State.INTERRUPTED) < 10
+    kept = len(store.epochs([again.id]))
+    queue.resume(store, again.id)
+    supervisor.ensure(store)
+    until(lambda: not store.run(again.id).state.is_active(), 120)
+    first, second = store.run(straight), store.run(again.id)
+    assert second.state is State.FINISHED and second.attempts == 2, second.error
+    assert second.metrics == first.metrics
+    epochs = [row.epoch for row in store.epochs([again.id])]
+    assert sorted(epochs) == list(range(1, second.epoch + 1)) and kept >= 40
+
+
+@pytest.mark.slow
+def test_kill_nine_of_the_supervisor_loses_nothing(store, toy, request_of, until) -> None:
+    settings = {"epochs": 300, "patience": 300, "hidden": (), "latent": 8, "batch_size": 10}
+    (first,) = queue.enqueue(store, [request_of("multvae", settings=settings)])
+    (second,) = queue.enqueue(store, [request_of("popularity")])
+    supervisor.ensure(store)
+    until(lambda: store.run(first.id).epoch >= 1, 60)
+    os.kill(supervisor.holder(store).pid, signal.SIGKILL)
+    until(lambda: store.run(first.id).epoch >= 20, 60)
+    assert store.run(first.id).attempts == 1, "the training went on without its supervisor"
+    assert supervisor.ensure(store)
+    until(lambda: states(store, [first.id, second.id]) == [State.FINISHED] * 2, 120)
+    assert [store.run(run_id).attempts for run_id in (first.id, second.id)] == [1, 1]
+
+
+ENQUEUE = """
+import sys
+from recdash import places
+from recdash.runs import queue, supervisor
+from recdash.runs.records import Request
+from recdash.runs.store import Store
+store = Store(places.store_url())
+for seed in range(10):
+    queue.enqueue(store, [Request(model="popularity", dataset="toy", seed=seed, name="r")], key=f"page-{seed}")
+    supervisor.ensure(store)
+"""
+
+
+@pytest.mark.slow
+def test_ten_runs_from_four_tabs_all_finish_none_twice_never_more_than_two_at_once(store, toy, monkeypatch) -> None:
+    monkeypatch.setenv("RECDASH_MAX_RUNS", "2")
+    store.runs()
+    tabs = [subprocess.Popen([sys.executable, "-c", ENQUEUE], env=environment.base()) for _ in range(4)]
+    most, deadline = 0, time.monotonic() + 150
+    while time.monotonic() < deadline:
+        runs = store.runs()
+        most = max(most, sum(run.state is State.RUNNING for run in runs))
+        if len(runs) == 10 and all(run.state is State.FINISHED for run in runs):
+            break
+        time.sleep(0.02)
+    assert [tab.wait() for tab in tabs] == [0] * 4
+    runs = store.runs()
+    assert len(runs) == 10 and {run.state for run in runs} == {State.FINISHED}
+    assert {run.attempts for run in runs} == {1} and most == 2
+    starts = [event.kind for run in runs for event in store.events(run.id)].count("started")
+    assert starts == 10

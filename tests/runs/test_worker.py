@@ -1,0 +1,283 @@
+"""One worker, from its data set to its results, in this process: nothing here waits for an import."""
+
+from __future__ import annotations
+
+import errno
+import json
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from recdash import places
+from recdash.models import registry
+from recdash.runs import queue, worker
+from recdash.runs.checkpoints import RunFolder
+from recdash.runs.identity import Identity
+from recdash.runs.records import RunRecord
+from recdash.runs.states import State
+from recdash.runs.store import Store
+
+SMALL = {"epochs": 6, "hidden": (), "latent": 8, "batch_size": 40, "patience": 50}
+
+
+@pytest.fixture
+def work(store: Store, toy: str, request_of) -> Callable[..., RunRecord]:
+    """Queue a run and train it here; `before` is called with its Worker just before it starts."""
+
+    def do(model: str = "multvae", *, resume: str = "", before=lambda worker: None, **words) -> RunRecord:
+        if model == "multvae":
+            words.setdefault("settings", SMALL)
+        run_id = resume or queue.enqueue(store, [request_of(model, **words)], key=str(time.monotonic()))[0].id
+        if resume:
+            queue.resume(store, run_id)
+        me = Identity.mine()
+        run = queue.claim(store, run_id, me, 1)
+        one = worker.Worker(store, run, me)
+        before(one)
+        one.work()
+        return store.run(run_id)
+
+    return do
+
+
+def stop_at(epoch: int) -> Callable[[worker.Worker], None]:
+    """Ask the worker to stop in the middle of the epoch after this one."""
+
+    def before(one: worker.Worker) -> None:
+        keep = one._on_epoch
+
+        def on_epoch(record) -> None:
+            keep(record)
+            if record.epoch == epoch:
+                one.heart.asked.set()
+
+        one._on_epoch = on_epoch
+
+    return before
+
+
+def test_a_finished_run_tells_what_it_was_and_what_came_of_it(work, store: Store) -> None:
+    run = work()
+    assert (run.state, run.error, run.epoch, run.epochs) == (State.FINISHED, "", 6, 6)
+    assert 0 < run.metrics["ndcg@100"] < 1
+    low, high = run.intervals["ndcg@100"]
+    assert low <= run.metrics["ndcg@100"] <= high
+    assert run.best_epoch is not None and run.best_value == run.validation["ndcg@100"]
+    assert run.config["latent"] == 8 and run.config["dropout"] == 0.5, "all settings are recorded, not only those given"
+    assert run.details["split"]["test_users"] == run.details["n_scored"] + run.details["split"]["unscored_test_users"]
+    assert run.versions["torch"] and run.threads == 1 and run.runtime_s > 0
+    assert [row.epoch for row in store.epochs([run.id])] == [1, 2, 3, 4, 5, 6]
+    assert {"loss", "reconstruction", "kl", "beta", "ndcg@100"} <= set(store.epochs([run.id])[0].values)
+
+
+def test_the_folder_of_a_run_holds_all_that_the_store_knows(work, store: Store) -> None:
+    run = work()
+    folder = RunFolder(run.id)
+    assert folder.read_record() == json.loads(json.dumps(run.to_dict()))
+    assert [row["epoch"] for row in folder.read_epochs()] == [1, 2, 3, 4, 5, 6]
+    kept = folder.read_per_user()
+    assert np.nanmean(kept["ndcg@100"]) == pytest.approx(run.metrics["ndcg@100"], abs=1e-6)
+    assert kept["top"].dtype == np.int32 and kept["top"].shape == (30, 100)
+    assert registry.load(folder.best).name == "multvae"
+
+
+def test_a_closed_form_is_a_run_of_one_epoch(work, store: Store) -> None:
+    run = work("ease")
+    assert (run.state, run.epoch, run.epochs) == (State.FINISHED, 1, 1)
+    assert len(store.epochs([run.id])) == 1
+
+
+def test_the_best_epoch_is_the_one_with_the_best_validation(work, store: Store) -> None:
+    run = work()
+    values = {row.epoch: row.values["ndcg@100"] for row in store.epochs([run.id])}
+    assert run.best_epoch == max(values, key=values.__getitem__)
+
+
+def test_a_stopped_run_keeps_what_it_needs_and_resumes_to_the_same_end(work, store: Store) -> None:
+    straight = work(seed=3)
+    stopped = work(seed=3, before=stop_at(3))
+    assert (stopped.state, stopped.epoch, stopped.metrics) == (State.STOPPED, 3, {})
+    assert RunFolder(stopped.id).has_model(), "the best weights so far can be recommended with"
+    resumed = work(resume=stopped.id)
+    assert resumed.state is State.FINISHED and resumed.attempts == 2
+    assert resumed.metrics == straight.metrics, "bit for bit"
+    ours, theirs = (registry.load(RunFolder(run.id).best).tensors() for run in (resumed, straight))
+    assert all(bool((ours[name] == theirs[name]).all()) for name in theirs)
+    curves = [{row.epoch: row.values["loss"] for row in store.epochs([run.id])} for run in (resumed, straight)]
+    assert curves[0] == curves[1], "no epoch twice, none missing, none different"
+
+
+def test_a_worker_that_died_resumes_from_its_last_state_to_the_same_end(work, store: Store) -> None:
+    class Died(BaseException):
+        pass
+
+    def die_after(epoch: int):
+        def before(one: worker.Worker) -> None:
+            keep, one._states.allows = one._on_epoch, lambda: True
+
+            def on_epoch(record) -> None:
+                keep(record)
+                if record.epoch == epoch:
+                    raise Died
+
+            one._on_epoch = on_epoch
+
+        return before
+
+    straight = work(seed=5)
+    with pytest.raises(Died):
+        work(seed=5, before=die_after(4))
+    (lost,) = store.runs(states=[State.RUNNING])
+    queue.give_up(store, lost.id, lost.pid, State.INTERRUPTED, "killed")
+    resumed = work(resume=lost.id)
+    assert resumed.metrics == straight.metrics
+    assert [row.epoch for row in sorted(store.epochs([lost.id]), key=lambda row: row.epoch)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_damaged_state_is_passed_over_for_the_one_before(work, store: Store) -> None:
+    straight = work(seed=6)
+
+    def often(one: worker.Worker) -> None:
+        stop_at(4)(one)
+        one._states.allows = lambda: True
+
+    stopped = work(seed=6, before=often)
+    (weights,) = RunFolder(stopped.id).last.glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    resumed = work(resume=stopped.id)
+    assert resumed.state is State.FINISHED and resumed.metrics == straight.metrics
+
+
+def test_a_run_whose_states_are_all_damaged_starts_anew(work, store: Store) -> None:
+    stopped = work(seed=7, before=stop_at(2))
+    for weights in RunFolder(stopped.id).path.glob("*/*.safetensors"):
+        weights.write_bytes(b"")
+    assert work(resume=stopped.id).state is State.FINISHED
+
+
+def test_a_stop_before_the_first_update_keeps_nothing_and_can_be_resumed(work, store: Store) -> None:
+    stopped = work(before=lambda one: one.heart.asked.set())
+    assert (stopped.state, stopped.epoch) == (State.STOPPED, 0)
+    assert work(resume=stopped.id).state is State.FINISHED
+
+
+def test_a_wish_in_the_store_is_heard_within_two_seconds(work, store: Store) -> None:
+    asked: list[float] = []
+
+    def ask_later(one: worker.Worker) -> None:
+        def ask() -> None:
+            while not store.run(one.run.id).epoch:
+                time.sleep(0.02)
+            asked.append(time.monotonic())
+            queue.stop(store, one.run.id)
+
+        threading.Thread(target=ask, daemon=True).start()
+
+    run = work(settings={**SMALL, "epochs": 100_000, "patience": 100_000}, before=ask_later)
+    assert run.state is State.STOPPED
+    assert time.monotonic() - asked[0] < 2
+
+
+def test_heartbeats_go_on_while_it_trains(work, store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(worker, "BEAT_EVERY", 0.05)
+    monkeypatch.setattr(worker, "ASK_EVERY", 0.02)
+    beats = []
+    keep = store.beat
+    monkeypatch.setattr(store, "beat", lambda *words: beats.append(1) or keep(*words))
+    work(settings={**SMALL, "epochs": 40})
+    assert len(beats) >= 3
+
+
+def test_a_training_that_diverges_fails_with_the_reason_and_keeps_its_epochs(work, store: Store, capsys) -> None:
+    run = work(settings={**SMALL, "learning_rate": 10.0, "epochs": 60, "latent": 64})
+    if run.state is State.FINISHED:
+        pytest.skip("it did not diverge on this processor")
+    assert run.state is State.FAILED and "diverged" in run.error and "\n" not in run.error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "not enough memory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
+        (ValueError("first line\nsecond line"), "ValueError: first line"),
+    ],
+)
+def test_a_failure_is_one_line_and_its_traceback_is_in_the_log_only(work, capsys, error, words) -> None:
+    def break_it(one: worker.Worker) -> None:
+        def fail(record) -> None:
+            raise error
+
+        one._on_epoch = fail
+
+    run = work(before=break_it)
+    assert run.state is State.FAILED and words in run.error
+    assert "\n" not in run.error and "Traceback" not in run.error
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_full_leaves_store_and_earlier_state_intact(work, store: Store, monkeypatch) -> None:
+    def full_after_two(one: worker.Worker) -> None:
+        one._states.allows = lambda: True
+        keep, count = one.folder.keep_state, []
+
+        def keep_state(state) -> None:
+            count.append(1)
+            if len(count) > 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            keep(state)
+
+        one.folder.keep_state = keep_state
+
+    straight = work(seed=8)
+    run = work(seed=8, before=full_after_two)
+    assert run.state is State.FAILED and "disk is full" in run.error
+    assert work(resume=run.id).metrics == straight.metrics
+
+
+def test_data_that_changed_since_it_was_asked_for_is_not_trained_on(work) -> None:
+    run = work(dataset_fingerprint="of-another-day")
+    assert run.state is State.FAILED and "has changed" in run.error
+
+
+def test_data_that_is_gone_fails_with_the_way_to_mend_it(work, store: Store) -> None:
+    run = work(dataset="ml-1m")
+    assert run.state is State.FAILED and "recdash data get" in run.error
+
+
+def test_a_finished_run_is_not_claimed_again(work, store: Store) -> None:
+    run = work("popularity")
+    assert worker.main([run.id]) == 0
+    assert store.run(run.id) == run
+
+
+def test_checkpoints_take_at_most_a_share_of_the_time(monkeypatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    budget, spent = worker.Budget(), 0.0
+    while now[0] < 1100:
+        if budget.allows():
+            started = now[0]
+            now[0] += 2.0
+            spent += 2.0
+            budget.spend(started)
+        now[0] += 0.5
+    assert spent / 1000 <= worker.SHARE_OF_TIME * 1.1
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".", "multvae-1234567", "multvae-1234567g", "MULTVAE-12345678"])
+def test_only_ids_that_the_queue_makes_name_a_folder(name: str) -> None:
+    with pytest.raises(Exception, match="not the id of a run"):
+        RunFolder(name)
+
+
+def test_a_folder_never_leaves_the_checkpoint_folder(tmp_path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    places.checkpoint_dir().mkdir(parents=True)
+    (places.checkpoint_dir() / "ease-00000000").symlink_to(outside)
+    with pytest.raises(Exception, match="not the id of a run"):
+        RunFolder("ease-00000000")
