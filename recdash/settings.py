@@ -153,7 +153,8 @@ class Config:
 
 def settings_of(config: type[Config]) -> tuple[Setting, ...]:
     """Return the declared settings of a config class, in order of declaration."""
-    return _settings_of(config)
+    key: Any = config  # mypy does not see that a class is hashable
+    return _settings_of(key)
 
 
 @cache

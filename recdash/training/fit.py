@@ -14,8 +14,11 @@ from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
 from recdash.splits.split import Split
 from recdash.training import devices
-from recdash.training.loop import SELECT_BY, WATCHED, EpochRecord, Hooks, Training
+from recdash.training.loop import EpochRecord, Hooks, Training, Validation
 from recdash.training.state import TrainingState
+
+SELECT_BY = "ndcg@100"
+WATCHED = ("ndcg@100", "recall@20", "recall@50")
 
 
 def fit(
@@ -74,11 +77,18 @@ def check(name: str, split: Split) -> None:
         )
 
 
+def _validation(split: Split) -> Validation | None:
+    if split.validation is None:
+        return None
+    return Validation(lambda model: quick_means(model, split, WATCHED), SELECT_BY)
+
+
 def _solve(model: ClosedFormModel, split: Split, hooks: Hooks) -> dict[str, Any]:
     started = time.perf_counter()
     model.solve(split.train)
     seconds = time.perf_counter() - started
-    values = {} if split.validation is None else quick_means(model, split, WATCHED)
+    validation = _validation(split)
+    values = {} if validation is None else validation.measure(model)
     if hooks.on_epoch is not None:
         hooks.on_epoch(EpochRecord(1, 1, seconds, values))
     return {
@@ -103,7 +113,7 @@ def _train(
             "This state belongs to another training. Resume with the same model, settings, seed and split."
         )
     dtype = devices.matrix_format(model.device, model.config.precision)
-    training = Training(model, split, seed=seed, dtype=dtype, hooks=hooks, facts=identity)
+    training = Training(model, split.train, _validation(split), seed=seed, dtype=dtype, hooks=hooks, facts=identity)
     training.run(resume)
     return {
         "precision": "bfloat16" if dtype == torch.bfloat16 else "float32",

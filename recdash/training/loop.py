@@ -13,16 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recdash.data.histories import Histories
 from recdash.errors import TrainingError
-from recdash.evaluation.report import quick_means
-from recdash.models.base import GradientModel, Loss, Phase, Progress
+from recdash.models.base import GradientModel, Loss, Model, Phase, Progress
 from recdash.models.batch import Batch, Noise
-from recdash.splits.split import Split
 from recdash.training import batches
 from recdash.training.state import Best, Position, TrainingState
-
-SELECT_BY = "ndcg@100"
-WATCHED = ("ndcg@100", "recall@20", "recall@50")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +46,34 @@ class Hooks:
     on_best: Callable[[GradientModel], Any] | None = None
 
 
+@dataclass(frozen=True)
+class Validation:
+    """How an epoch is judged: metrics of the validation part, and which of them decides (by its sign, higher wins)."""
+
+    measure: Callable[[Model], dict[str, float]]
+    select_by: str
+    sign: int = 1
+
+
 class Training:
-    """One training of one model on one split; `run` goes on from a state, or from the start."""
+    """One training of one model on some rows; `run` goes on from a state, or from the start."""
 
     def __init__(
-        self, model: GradientModel, split: Split, *, seed: int, dtype: torch.dtype, hooks: Hooks, facts: dict[str, Any]
+        self,
+        model: GradientModel,
+        rows: Histories,
+        validation: Validation | None,
+        *,
+        seed: int,
+        dtype: torch.dtype,
+        hooks: Hooks,
+        facts: dict[str, Any],
     ) -> None:
-        self.model, self.split, self.seed, self.dtype, self.hooks, self.facts = model, split, seed, dtype, hooks, facts
+        self.model, self.rows, self.validation = model, rows, validation
+        self.seed, self.dtype, self.hooks, self.facts = seed, dtype, hooks, facts
         self.config = model.config
         self.phases = model.phases()
-        self.per_pass = batches.count(len(split.train), self.config.batch_size)
+        self.per_pass = batches.count(len(rows), self.config.batch_size)
         self.planned = self.config.epochs * self.per_pass * sum(phase.passes for phase in self.phases)
         self.optimisers = {phase.name: self._optimiser(phase) for phase in self.phases}
         self.position, self.best = Position(), Best()
@@ -91,9 +105,9 @@ class Training:
         for number, phase in list(enumerate(self.phases))[self.position.phase :]:
             self._select(phase)
             for one_pass in range(self.position.one_pass, phase.passes):
-                rows = batches.order(len(self.split.train), self.seed, epoch, phase.name, one_pass)
+                order = batches.order(len(self.rows), self.seed, epoch, phase.name, one_pass)
                 for batch in batches.batches(
-                    self.split.train, rows, self.config.batch_size, self.model.device, self.position.batch
+                    self.rows, order, self.config.batch_size, self.model.device, self.position.batch
                 ):
                     self._update(batch, phase, epoch)
                     seconds = before + time.perf_counter() - started
@@ -138,11 +152,11 @@ class Training:
     def _finish_epoch(self, values: dict[str, float]) -> None:
         epoch = self.position.epoch + 1
         due = epoch % self.config.validate_every == 0 or epoch == self.config.epochs
-        if self.split.validation is not None and due:
+        if self.validation is not None and due:
             started = time.perf_counter()
             self.model.eval()
-            values |= quick_means(self.model, self.split, WATCHED)
-            self._compare(values[SELECT_BY], epoch)
+            values |= self.validation.measure(self.model)
+            self._compare(self.validation.sign * values[self.validation.select_by], epoch)
             spent = self.position.validation_seconds + time.perf_counter() - started
             self.position = replace(self.position, validation_seconds=spent)
         self.position = replace(self.position, epoch=epoch, phase=0, one_pass=0, batch=0, sums={})
@@ -152,6 +166,8 @@ class Training:
 
     def _compare(self, value: float, epoch: int) -> None:
         looks = self.best.looks + 1
+        if math.isnan(value):
+            raise TrainingError(f"{self.model.name}: no validation user has held-out items, so no epoch can be chosen.")
         if value > self.best.value:
             self.best = Best(epoch, value, looks, 0)
             self.best_tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.model.tensors().items()}
