@@ -81,6 +81,13 @@ class Histories:
         out: Any = sparse.csr_array((data, self.items, self.indptr), shape=(len(self), self.n_items))
         return out.sorted_indices()
 
+    def transposed(self) -> Self:
+        """Return the rows of items: who has each item, with the same values, in the order of the rows."""
+        order = np.argsort(self.items, kind="stable")
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(self.items, minlength=self.n_items))]).astype(np.int64)
+        values = None if self.values is None else self.values[order]
+        return type(self)(indptr, self.row_of[order].astype(np.int32), values, len(self), ordered=False)
+
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]], n_items: int, *, ordered: bool = True) -> Self:
         """Build from lists of item indices."""

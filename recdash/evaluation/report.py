@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from recdash.errors import UsageError, unknown
 from recdash.evaluation import metrics
 from recdash.evaluation.ranking import hits_in, top_lists
+from recdash.evaluation.ratings import NAMES as NAMES_OF_RATINGS
+from recdash.evaluation.ratings import RatingFigures
 from recdash.evaluation.uncertainty import bootstrap_intervals
 from recdash.models.base import Model
+from recdash.splits.ratings import RatingSplit
 from recdash.splits.split import Split
 
 LIST_LENGTH = 100
@@ -50,12 +53,18 @@ class Report:
     split_fingerprint: str
 
 
-def evaluate(model: Model, split: Split, on: str = "test", *, metric_names: Iterable[str] | None = None) -> Report:
-    """Score the part's users from their fold-in, with seen items removed and all other items as candidates.
+def evaluate(
+    model: Model, split: Split | RatingSplit, on: str = "test", *, metric_names: Iterable[str] | None = None
+) -> Report:
+    """Judge a model on one part of a split.
 
-    metric_names: such as "ndcg@100"; by default all of them.  Raises UsageError for an unknown metric, DataError when
-    model and split do not have the same items, SplitError when the split has no such part.
+    Ranking: users are scored from their fold-in, with seen items removed and all other items as candidates.  Ratings:
+    every held-out rating is predicted; RMSE and MAE are pooled, `per_user` holds each user's own (see `ratings`).
+    metric_names: such as "ndcg@100"; by default all of them.  Raises UsageError for an unknown metric or a model of the
+    other task, DataError when model and split do not have the same items, SplitError when there is no such part.
     """
+    if isinstance(split, RatingSplit):
+        return _of_ratings(model, split, on, NAMES_OF_RATINGS if metric_names is None else tuple(metric_names))
     wanted = [(_parse(name), name) for name in (default_metrics() if metric_names is None else metric_names)]
     part = split.part(on)
     started = time.perf_counter()
@@ -86,6 +95,21 @@ def evaluate(model: Model, split: Split, on: str = "test", *, metric_names: Iter
         top=top[:, :LIST_LENGTH],
         n_scored=int(scored.sum()),
         seconds=seconds,
+        protocol=split.protocol,
+        split_fingerprint=split.fingerprint,
+    )
+
+
+def _of_ratings(model: Model, split: RatingSplit, on: str, names: tuple[str, ...]) -> Report:
+    found = RatingFigures(model, split.part(on), split.train.counts, names)
+    return Report(
+        on=on,
+        mean=found.mean,
+        interval=found.interval,
+        per_user=found.per_user,
+        top=np.full((0, LIST_LENGTH), -1, np.int32),
+        n_scored=found.n_scored,
+        seconds=found.seconds,
         protocol=split.protocol,
         split_fingerprint=split.fingerprint,
     )

@@ -244,6 +244,27 @@ class GradientModel(Model, nn.Module):
     def loss(self, batch: Batch, progress: Progress) -> Loss:
         """Return what is minimised, and its parts."""
 
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[Loss]:
+        """Yield what is minimised, one optimiser step after each; by default one step on `loss`."""
+        yield self.loss(batch, progress)
+
+    def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return the optimiser of some parameters; by default Adam."""
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.Adam(groups, lr=self.config.learning_rate, fused=fused)
+
+    def summarise(self, means: dict[str, float]) -> dict[str, float]:
+        """Turn an epoch's means over rows into the values that are shown; by default they are shown as they are."""
+        return means
+
+    def training_rows(self, train: Histories) -> Histories:
+        """What an epoch goes through; by default the training users."""
+        return train
+
+    def learning_rate(self, epoch: int) -> float:
+        """Step size in an epoch, counted from 1."""
+        return float(self.config.learning_rate)
+
     def phases(self) -> tuple[Phase, ...]:
         """How an epoch is divided; by default one pass that moves everything."""
         return (Phase("all", 1, ()),)

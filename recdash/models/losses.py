@@ -43,6 +43,28 @@ def multinomial_nll(logits: Tensor, batch: Batch) -> Tensor:
     return nll
 
 
+class _AtEntries(torch.autograd.Function):
+    """Picks the outputs at a batch's entries; the gradient is zero elsewhere."""
+
+    @staticmethod
+    def forward(ctx: Any, outputs: Tensor, batch: Batch) -> Tensor:
+        ctx.at = batch.row_of * outputs.shape[1] + batch.items
+        ctx.like = outputs
+        return outputs.reshape(-1)[ctx.at]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        out = torch.zeros_like(ctx.like)
+        out.view(-1)[ctx.at] = gradients[0].to(out.dtype)
+        return out, None
+
+
+def at_entries(outputs: Tensor, batch: Batch) -> Tensor:
+    """Outputs at the observed entries of each row, (entries,); unobserved ones neither count nor get a gradient."""
+    found: Tensor = _AtEntries.apply(outputs, batch)  # type: ignore[no-untyped-call]
+    return found
+
+
 def normal_kl(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL divergence of N(mu, exp(logvar)) from N(0, 1), summed over dimensions: (rows,) nats."""
     return normal_kl_by_dimension(mu, logvar).sum(dim=1)

@@ -21,6 +21,9 @@ _WHERE = {
     "ease": "ease:EASE",
     "multdae": "multdae:MultDAE",
     "multvae": "multvae:MultVAE",
+    "bias": "bias:Bias",
+    "autorec": "autorec:AutoRec",
+    "deeprec": "deeprec:DeepRec",
 }
 PRESETS = ("auto", "paper", "published", "tuned", "fast")
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from recdash.data.dataset import Dataset
 from recdash.errors import unknown
+from recdash.splits.ratings import RatingSplit, split_ratings
 from recdash.splits.split import Split
 from recdash.splits.strong import strong
 
@@ -38,6 +39,24 @@ PROTOCOLS = {
             "Whole users are held out. A model reads the first four fifths of each history in time "
             "and must rank the last fifth high.",
         ),
+        Protocol(
+            "ratings-90",
+            "Ratings, 90/10",
+            "rating",
+            "A random tenth of all ratings is held out; of the rest a tenth is set aside for choosing settings.",
+        ),
+        Protocol(
+            "ratings-80",
+            "Ratings, 80/10/10",
+            "rating",
+            "A random tenth of all ratings is for testing, another for choosing settings.",
+        ),
+        Protocol(
+            "ratings-temporal",
+            "Ratings after a date",
+            "rating",
+            "The last tenth of all ratings by date is held out, half of it for choosing settings. Needs dates.",
+        ),
     )
 }
 
@@ -50,7 +69,7 @@ def make_split(
     held_out_users: int | None = None,
     positive_from: float | None = None,
     min_positives: int = 5,
-) -> Split:
+) -> Split | RatingSplit:
     """Split a data set by a named protocol.
 
     held_out_users: users in each of validation and test, by default 750 (ml-1m), 5,000 (ml-10m), 10,000 (ml-20m and
@@ -60,6 +79,8 @@ def make_split(
     """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
+    if PROTOCOLS[protocol].task == "rating":
+        return split_ratings(dataset, protocol, seed)
     return strong(
         dataset,
         protocol=protocol,

@@ -14,6 +14,7 @@ from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
 from recdash.errors import SplitError
 from recdash.models.base import Shape
+from recdash.splits.ratings import RatingSplit, from_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,11 @@ class Split:
             test=_pair(test, "test", rows.n_items),
             catalogue=catalogue,
         )
+
+    @classmethod
+    def from_ratings(cls, train: Any, validation: Any = None, test: Any = None) -> RatingSplit:
+        """Build a split for rating prediction from (users, items, ratings) triples; see `ratings.from_arrays`."""
+        return from_arrays(train, validation, test)
 
 
 def _pair(pair: Any, name: str, n_items: int) -> HeldOut:

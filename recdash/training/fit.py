@@ -8,10 +8,14 @@ from typing import Any
 
 import torch
 
+from recdash.data.histories import Histories
 from recdash.errors import UsageError
+from recdash.evaluation.ratings import errors_of, pooled
 from recdash.evaluation.report import quick_means
 from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
+from recdash.models.rating import RatingModel
+from recdash.splits.ratings import RatingSplit
 from recdash.splits.split import Split
 from recdash.training import devices
 from recdash.training.loop import EpochRecord, Hooks, Training, Validation
@@ -23,7 +27,7 @@ WATCHED = ("ndcg@100", "recall@20", "recall@50")
 
 def fit(
     name: str,
-    split: Split,
+    split: Split | RatingSplit,
     *,
     preset: str = "auto",
     seed: int = 0,
@@ -68,24 +72,40 @@ def fit(
     return model
 
 
-def check(name: str, split: Split) -> None:
+def check(name: str, split: Split | RatingSplit) -> None:
     """Raise UsageError when the model cannot learn from this split, with the reason."""
     model_class = registry.model_class(name)
+    if isinstance(split, RatingSplit):
+        if model_class.task != "rating":
+            raise UsageError(f"{name} ranks and predicts no ratings. Use a ranking protocol, for example 'strong'.")
+        return
+    if model_class.task == "rating" and (split.ratings is None or split.ratings.values is None):
+        raise UsageError(f"{name} learns from ratings, which this split has not. Use data with stars or another model.")
     if model_class.needs_order and not split.train.ordered:
         raise UsageError(
-            f"{name} reads the order of histories, which these have not. Use data with times, or another model."
+            f"{name} reads the order of histories, which these have not. Use data with times or another model."
         )
 
 
-def _validation(split: Split) -> Validation | None:
+def _validation(split: Split | RatingSplit) -> Validation | None:
     if split.validation is None:
         return None
+    if isinstance(split, RatingSplit):
+        part = split.validation
+        return Validation(lambda model: pooled(errors_of(model, part)), "rmse", -1)
     return Validation(lambda model: quick_means(model, split, WATCHED), SELECT_BY)
 
 
-def _solve(model: ClosedFormModel, split: Split, hooks: Hooks) -> dict[str, Any]:
+def _learned_from(model: Model, split: Split | RatingSplit) -> Histories:
+    """The training users' rows: positives, or all their ratings for a model that predicts those."""
+    if isinstance(model, RatingModel) and isinstance(split, Split) and split.ratings is not None:
+        return split.ratings
+    return split.train
+
+
+def _solve(model: ClosedFormModel, split: Split | RatingSplit, hooks: Hooks) -> dict[str, Any]:
     started = time.perf_counter()
-    model.solve(split.train)
+    model.solve(_learned_from(model, split))
     seconds = time.perf_counter() - started
     validation = _validation(split)
     values = {} if validation is None else validation.measure(model)
@@ -96,7 +116,7 @@ def _solve(model: ClosedFormModel, split: Split, hooks: Hooks) -> dict[str, Any]
         "epochs": 1,
         "epochs_run": 1,
         "best_epoch": 1,
-        "best_value": values.get(SELECT_BY),
+        "best_value": None if validation is None else values[validation.select_by],
         "looks": len(values) and 1,
         "seconds": seconds,
         "validation_seconds": time.perf_counter() - started - seconds,
@@ -105,7 +125,12 @@ def _solve(model: ClosedFormModel, split: Split, hooks: Hooks) -> dict[str, Any]
 
 
 def _train(
-    model: GradientModel, split: Split, seed: int, record: Mapping[str, Any], hooks: Hooks, resume: TrainingState | None
+    model: GradientModel,
+    split: Split | RatingSplit,
+    seed: int,
+    record: Mapping[str, Any],
+    hooks: Hooks,
+    resume: TrainingState | None,
 ) -> dict[str, Any]:
     identity = {"model": model.name, "config": model.config.to_dict(), "seed": seed, "split": split.fingerprint}
     if resume is not None and resume.facts != identity:
@@ -113,14 +138,19 @@ def _train(
             "This state belongs to another training. Resume with the same model, settings, seed and split."
         )
     dtype = devices.matrix_format(model.device, model.config.precision)
-    training = Training(model, split.train, _validation(split), seed=seed, dtype=dtype, hooks=hooks, facts=identity)
+    rows, validation = _learned_from(model, split), _validation(split)
+    if isinstance(model, RatingModel):
+        model.observe(rows)
+    training = Training(
+        model, model.training_rows(rows), validation, seed=seed, dtype=dtype, hooks=hooks, facts=identity
+    )
     training.run(resume)
     return {
         "precision": "bfloat16" if dtype == torch.bfloat16 else "float32",
         "epochs": model.config.epochs,
         "epochs_run": training.position.epoch,
         "best_epoch": training.best.epoch or training.position.epoch,
-        "best_value": training.best.value if training.best.epoch else None,
+        "best_value": validation.sign * training.best.value if validation and training.best.epoch else None,
         "looks": training.best.looks,
         "seconds": training.position.seconds,
         "validation_seconds": training.position.validation_seconds,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError
-from recdash.models.base import GradientModel, Loss, Model, Phase, Progress
+from recdash.models.base import GradientModel, Model, Phase, Progress
 from recdash.models.batch import Batch, Noise
 from recdash.training import batches
 from recdash.training.state import Best, Position, TrainingState
@@ -103,7 +103,7 @@ class Training:
         started, before = time.perf_counter(), self.position.seconds
         epoch = self.position.epoch + 1
         for number, phase in list(enumerate(self.phases))[self.position.phase :]:
-            self._select(phase)
+            self._select(phase, epoch)
             for one_pass in range(self.position.one_pass, phase.passes):
                 order = batches.order(len(self.rows), self.seed, epoch, phase.name, one_pass)
                 for batch in batches.batches(
@@ -124,16 +124,22 @@ class Training:
     def _update(self, batch: Batch, phase: Phase, epoch: int) -> None:
         optimiser = self.optimisers[phase.name]
         progress = Progress(epoch, self.position.update, self.planned, Noise(self.seed, self.position.update, batch))
-        with torch.autocast(self.model.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            loss = self.model.loss(batch, progress)
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss.total.mean())
-        optimiser.step()
-        self._add_up(loss, batch)
+        losses = self.model.losses(batch, progress)
+        parts: dict[str, Tensor | float] = {}
+        while True:
+            with torch.autocast(self.model.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                loss = next(losses, None)
+            if loss is None:
+                break
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss.total.mean())
+            optimiser.step()
+            parts = {**parts, **loss.parts} if parts else {"loss": loss.total, **loss.parts}
+        self._add_up(parts, batch)
 
-    def _add_up(self, loss: Loss, batch: Batch) -> None:
+    def _add_up(self, parts: dict[str, Tensor | float], batch: Batch) -> None:
         sums = self.position.sums
-        for name, part in (("loss", loss.total), *loss.parts.items()):
+        for name, part in parts.items():
             total = float(part.detach().sum()) if isinstance(part, Tensor) else part * len(batch)
             if not math.isfinite(total):
                 raise TrainingError(
@@ -146,8 +152,11 @@ class Training:
     def _means(self, seconds: float) -> dict[str, float]:
         sums = dict(self.position.sums)
         rows = sums.pop("rows")
-        means = {name: total / rows for name, total in sums.items()}
-        return means | {"lr": self.config.learning_rate, "examples/s": rows / max(seconds, 1e-9)}
+        means = self.model.summarise({name: total / rows for name, total in sums.items()})
+        return means | {
+            "lr": self.model.learning_rate(self.position.epoch + 1),
+            "examples/s": rows / max(seconds, 1e-9),
+        }
 
     def _finish_epoch(self, values: dict[str, float]) -> None:
         epoch = self.position.epoch + 1
@@ -180,20 +189,21 @@ class Training:
     def _patience_is_over(self) -> bool:
         return bool(self.best.stale >= self.config.patience)
 
-    def _select(self, phase: Phase) -> None:
+    def _select(self, phase: Phase, epoch: int) -> None:
+        for group in self.optimisers[phase.name].param_groups:
+            group["lr"] = self.model.learning_rate(epoch)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not phase.parameters or name in phase.parameters)
 
     def _optimiser(self, phase: Phase) -> torch.optim.Optimizer:
-        """Adam with the L2 penalty on matrices only, for the parameters of one phase."""
+        """The model's optimiser for the parameters of one phase, with the L2 penalty on matrices only."""
         named = [(n, p) for n, p in self.model.named_parameters() if not phase.parameters or n in phase.parameters]
         matrices, vectors = [p for _, p in named if p.ndim > 1], [p for _, p in named if p.ndim <= 1]
         groups = [
             {"params": matrices, "weight_decay": self.config.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        fused = self.model.device.type in ("cpu", "cuda")
-        return torch.optim.Adam(groups, lr=self.config.learning_rate, fused=fused)
+        return self.model.optimiser(groups)
 
     def _checkpoint(self) -> None:
         if self.hooks.on_checkpoint is not None:

@@ -209,6 +209,7 @@ def test_titles_that_are_no_films_are_left_as_they_are(written) -> None:
         ("user,item,rating\n1,2,3\n1,2,3,4\n", 'mine.csv, line 3: expected 3 fields separated by ",", found 4.'),
         ("user,item,rating,x\n1,2,3,x,y\n1,2,3\n", "mine.csv, line 2: expected 4 fields"),
         ('user,item,rating\n"1",2,3\n1,2,3,4\n', "mine.csv, line 3: expected 3 fields"),
+        ('user,item,rating\n"9","1",2,3\n"8","1",2,3\n', "mine.csv, line 2: expected 3 fields"),
         ("user,item,rating\n1,2,3\n\n1,2,bad\n", 'mine.csv, line 4: the rating is "bad", not a number.'),
         ("user,item,rating\n1,2,3\n1,2,\n", "mine.csv, line 3: the rating is empty."),
         ("user,item,rating\n1,2,nan\n", 'mine.csv, line 2: the rating is "nan", not a number.'),

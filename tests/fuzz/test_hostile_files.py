@@ -203,7 +203,8 @@ def test_long_and_empty_lines_take_no_longer_than_others(content: bytes, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "title", ["(" * 100_000, " " * 100_000 + "(1995)", "a (" * 30_000 + ")" * 30_000, "x, The" * 20_000]
+    "title",
+    ["(" * 100_000, " " * 100_000 + "(1995)", "a (" * 30_000 + ")" * 30_000, "x, The" * 20_000, f"a{' ' * 200_000}b"],
 )
 def test_titles_made_to_be_slow_are_not(title: str, tmp_path: Path) -> None:
     (tmp_path / "ratings.dat").write_text("1::1::1::1\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -99,7 +101,7 @@ def test_beta_by_the_papers_t_is_the_smaller_of_cap_and_share(cap: float, t: int
 @given(st.floats(0.01, 2), st.floats(0, 1), st.integers(1, 500))
 def test_beta_never_falls_never_passes_its_cap_and_meets_it_on_time(cap: float, share: float, planned: int) -> None:
     betas = [anneal(update, planned, cap=cap, reach_cap_at=share) for update in range(planned + 1)]
-    assert all(a <= b for a, b in zip(betas, betas[1:], strict=False))
+    assert all(a <= b for a, b in pairwise(betas))
     assert max(betas) <= cap
     assert betas[int(np.ceil(share * planned))] == cap
 

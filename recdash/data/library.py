@@ -1,0 +1,265 @@
+"""The place that knows data sets by name: the demo, what was got or imported, and files given by their path."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from recdash import places
+from recdash.data import fetch
+from recdash.data.cache import dataset_at, demo_dataset
+from recdash.data.dataset import Dataset, TimeKind
+from recdash.data.readers import csv as csv_reader
+from recdash.data.readers import movielens, recbole
+from recdash.data.readers.blocks import Progress
+from recdash.errors import DataError, UsageError, unknown
+
+DEMO = "demo"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the list of data sets. A release that is not here yet has the sizes that were published."""
+
+    name: str
+    ready: bool
+    users: int | None = None
+    items: int | None = None
+    interactions: int | None = None
+    generated: bool = False
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+    time_kind: TimeKind | None = None
+    scale: tuple[float, float] | None = None
+
+
+def load_dataset(
+    name_or_path: str | Path,
+    *,
+    user: str | int | None = None,
+    item: str | int | None = None,
+    rating: str | int | None = None,
+    time: str | int | None = None,
+    titles: Path | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Load "demo", a data set that was got or imported, or a path: a MovieLens folder or zip, a CSV, a RecBole file.
+
+    The other words are for a CSV and mean what they mean in `readers.csv.read`. What a path holds is cached.
+    Raises UsageError for a name or path that does not exist, DataError for what is wrong with the data.
+    """
+    given = _given(user=user, item=item, rating=rating, time=time, titles=titles, delimiter=delimiter, header=header)
+    name = name_or_path if isinstance(name_or_path, str) else ""
+    if name == DEMO or (_NAME.fullmatch(name) and Dataset.is_kept(_home(name))):
+        if given:
+            raise UsageError(
+                f"The data set {name} has its columns already; {', '.join(given)} are for a CSV given by its path."
+            )
+        return demo_dataset() if name == DEMO else _kept(name)
+    if name in fetch.RELEASES:
+        raise UsageError(
+            f"The data set {name} is not here yet. Get it: recdash data get {name} "
+            "(without a network, add --from FOLDER_OR_ZIP)."
+        )
+    path = _path(name_or_path)
+    if str(name_or_path).strip() and os.path.lexists(path):
+        return dataset_at(path, given, progress)
+    here = [entry.name for entry in available() if entry.ready]
+    error = unknown("data set", str(name_or_path), here)
+    raise UsageError(f"{error} Get one (recdash data get NAME) or import a CSV (recdash data import NAME --csv FILE).")
+
+
+def available() -> list[Entry]:
+    """List the demo, what was got and imported, and the MovieLens releases that are not here yet."""
+    home = places.data_dir() / "sets"
+    names = sorted(child.name for child in home.iterdir() if _NAME.fullmatch(child.name)) if home.is_dir() else []
+    entries = [_entry(name) for name in names if Dataset.is_kept(_home(name))]
+    here = {entry.name for entry in entries}
+    return [
+        _demo_entry(),
+        *entries,
+        *(_missing(release) for name, release in fetch.RELEASES.items() if name not in here),
+    ]
+
+
+def get(name: str, source: Path | None = None, progress: Progress | None = None) -> Dataset:
+    """Make a MovieLens release ready: from a folder or zip at hand, else from the network; what is ready already stays.
+
+    A zip is held against the published checksum. A folder cannot be: the checksum of its ratings is noted instead.
+    progress: bytes done and in all, first of the download, then of the reading.
+    """
+    if name == DEMO:
+        return demo_dataset()
+    release = fetch.release_of(name)
+    if source is None:
+        with suppress(DataError):
+            return Dataset.load(_home(name))
+    path = _path(source) if source is not None else fetch.download(name, progress)
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such folder or zip. Give the folder or the archive of {name}.")
+    return _keep(_read_release(release, path, progress))
+
+
+def import_csv(
+    name: str,
+    csv: Path,
+    *,
+    user: str | int | None = None,
+    item: str | int | None = None,
+    rating: str | int | None = None,
+    time: str | int | None = None,
+    titles: Path | None = None,
+    delimiter: str | None = None,
+    header: bool | None = True,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Keep a CSV (see `readers.csv.read`) or a RecBole `.inter` file under a name, in place of an earlier import."""
+    _check_name(name)
+    given = _given(user=user, item=item, rating=rating, time=time, titles=titles, delimiter=delimiter)
+    path = _path(csv)
+    if not given and path.suffix == ".inter":
+        return _keep(recbole.read(path, name=name, progress=progress))
+    return _keep(csv_reader.read(path, name=name, header=header, progress=progress, **given))
+
+
+def remove(name: str) -> None:
+    """Delete a data set that was got or imported, and the archive it came from."""
+    if name == DEMO:
+        raise UsageError("The demo is part of recdash and cannot be removed.")
+    here = [entry.name for entry in available() if entry.name != DEMO and Dataset.is_kept(_home(entry.name))]
+    archive = fetch.archive_path(fetch.RELEASES[name]) if name in fetch.RELEASES else None
+    if name not in here and not (archive and archive.exists()):
+        raise unknown("data set to remove called", name, here)
+    try:
+        if archive is not None:
+            archive.unlink(missing_ok=True)
+            archive.with_name(f"{archive.name}.md5").unlink(missing_ok=True)
+        if name in here:
+            shutil.rmtree(_home(name))
+    except OSError as error:
+        raise _unwritable(_home(name), error) from error
+
+
+def _read_release(release: fetch.Release, path: Path, progress: Progress | None) -> Dataset:
+    if path.is_dir():
+        note = f'read from the folder "{path.name}", which has no published checksum'
+    else:
+        note = fetch.verify(path, release)
+    dataset = movielens.read(path, name=release.name, form=release.form, progress=progress)
+    notes = [note if not path.is_dir() else f"{note}; {movielens.checksum(path, release.form)}", *dataset.notes]
+    if len(dataset) != release.ratings:
+        notes.append(f"{len(dataset):,} ratings; the published release has {release.ratings:,}")
+    return replace(dataset, source=f"MovieLens, {release.archive}", notes=tuple(notes))
+
+
+def _kept(name: str) -> Dataset:
+    """Load what was kept; a damaged one is made again when its archive still lies here."""
+    try:
+        return Dataset.load(_home(name))
+    except DataError:
+        release = fetch.RELEASES.get(name)
+        if release is None or not fetch.archive_path(release).is_file():
+            raise
+        return _keep(_read_release(release, fetch.archive_path(release), None))
+
+
+def _keep(dataset: Dataset) -> Dataset:
+    try:
+        dataset.save(_home(dataset.name))
+    except OSError as error:
+        raise _unwritable(_home(dataset.name), error) from error
+    return dataset
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    what = error.strerror or type(error).__name__
+    return DataError(
+        f"{folder}: cannot be written ({what}). Free some space or set RECDASH_DATA_DIR to another folder."
+    )
+
+
+def _demo_entry() -> Entry:
+    try:
+        demo = demo_dataset()
+    except DataError as error:
+        return Entry(DEMO, False, notes=(str(error),), generated=True)
+    return Entry(
+        DEMO,
+        True,
+        demo.n_users,
+        demo.n_items,
+        len(demo),
+        True,
+        demo.source,
+        demo.notes,
+        demo.fingerprint,
+        demo.time_kind,
+        demo.scale,
+    )
+
+
+def _entry(name: str) -> Entry:
+    try:
+        facts = Dataset.facts(_home(name))
+        scale = None if facts["scale"] is None else (facts["scale"][0], facts["scale"][1])
+        sizes = (facts["users"], facts["items"], facts["interactions"])
+        return Entry(
+            name,
+            True,
+            *sizes,
+            facts["generated"],
+            facts["source"],
+            tuple(facts["notes"]),
+            facts["fingerprint"],
+            facts["time_kind"],
+            scale,
+        )
+    except (DataError, LookupError, TypeError) as error:
+        return Entry(name, False, notes=(f"damaged: {error}",))
+
+
+def _missing(release: fetch.Release) -> Entry:
+    return Entry(
+        release.name,
+        False,
+        release.users,
+        release.items,
+        release.ratings,
+        source=fetch.BASE_URL + release.archive,
+        notes=(f"not here yet: recdash data get {release.name}", fetch.LICENCE),
+        time_kind="dates",
+        scale=release.scale,
+    )
+
+
+def _given(*, titles: str | Path | None, **words: Any) -> dict[str, Any]:
+    found = {key: word for key, word in words.items() if word is not None}
+    return found if titles is None else {**found, "titles": _path(titles)}
+
+
+def _path(words: str | Path) -> Path:
+    with suppress(RuntimeError):  # "~name" of nobody
+        return Path(words).expanduser()
+    return Path(words)
+
+
+def _home(name: str) -> Path:
+    return places.data_dir() / "sets" / name
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a data set. Use up to 60 letters, digits, '-', '_' and '.', a letter or digit first."
+        )
+    if name.lower() in (DEMO, *fetch.RELEASES):
+        raise UsageError(f"The name {name} belongs to a data set of its own. Import yours under another name.")
