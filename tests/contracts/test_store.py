@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from recdash.errors import StoreError, UsageError
 from recdash.runs import queue, schema
-from recdash.runs.database import Database
 from recdash.runs.identity import Identity, this_host
 from recdash.runs.records import Request
 from recdash.runs.states import State
@@ -29,11 +29,11 @@ def sqlite_url(folder: Path) -> str:
 def postgresql_url(folder: Path) -> str:
     """A PostgreSQL database that the test may empty."""
     url = os.environ["RECDASH_TEST_POSTGRESQL"]
-    database = Database(url)
-    with database.write() as connection:
+    engine = create_engine(url)
+    with engine.begin() as connection:
         for table in ("runs", "epochs", "events", "meta"):
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
-    database.close()
+    engine.dispose()
     return url
 
 
@@ -362,7 +362,9 @@ def test_every_write_but_a_heartbeat_moves_the_version(store: Store, me: Identit
     assert (store.version(), store.run(run_id).version) == before
 
 
-@pytest.mark.parametrize("name", ["../../x", "<img src=x onerror=alert(1)>", "=cmd()", "'; DROP TABLE runs; --", "*b* $x$"])
+@pytest.mark.parametrize(
+    "name", ["../../x", "<img src=x onerror=alert(1)>", "=cmd()", "'; DROP TABLE runs; --", "*b* $x$"]
+)
 def test_any_name_is_kept_as_text(store: Store, me: Identity, name: str) -> None:
     run_id = running(store, me)
     assert queue.rename(store, run_id, name).name == name

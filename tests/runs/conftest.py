@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -18,14 +16,7 @@ from recdash.runs import environment, supervisor
 from recdash.runs.identity import kill_tree
 from recdash.runs.records import Request, RunRecord
 from recdash.runs.store import Store
-
-
-def toy_module():
-    where = Path(__file__).resolve().parent.parent / "toy.py"
-    spec = importlib.util.spec_from_file_location("recdash_tests_toy", where)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.toy import toy_dataset
 
 
 @pytest.fixture
@@ -39,7 +30,7 @@ def store() -> Iterator[Store]:
 @pytest.fixture
 def toy() -> str:
     """The name of a data set with 240 users and 45 items, ready to train on."""
-    toy_module().toy_dataset().save(places.data_dir() / "sets" / "toy")
+    toy_dataset().save(places.data_dir() / "sets" / "toy")
     return "toy"
 
 

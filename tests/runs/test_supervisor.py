@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,6 +17,7 @@ from recdash import places
 from recdash.runs import environment, queue, supervisor
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.identity import kill_tree
+from recdash.runs.nursery import LOST, Nursery
 from recdash.runs.states import State
 from recdash.runs.store import Store
 from recdash.runs.supervisor import Supervisor, SupervisorLock
@@ -46,8 +48,8 @@ store.settle(run.id, me, State.FINISHED if run.model == "short" else State.STOPP
 """
 
 
-def act(run_id: str, threads: int) -> list[str]:
-    return [sys.executable, "-c", ACTOR, run_id]
+def act(run_id: str, threads: int, log: Path) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", ACTOR, run_id], start_new_session=True)
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def boss(store: Store, monkeypatch):
 
     def make(**words) -> Supervisor:
         one = Supervisor(store, **{"max_runs": 2, "idle": 0.5, "grace": 0.5, **words})
-        one.command = act
+        one.starter = act
         made.append(one)
         return one
 
@@ -237,7 +239,58 @@ def test_the_supervisor_is_no_child_of_the_terminal_that_started_it(store, until
     until(lambda: supervisor.holder(store) is not None)
     pid = supervisor.holder(store).pid
     assert os.getsid(pid) != os.getsid(0)
-    assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null" if os.path.exists("/proc") else True
+    assert not Path("/proc").exists() or Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
+
+
+@pytest.fixture
+def nursery(store: Store, tmp_path):
+    """The nursery of a supervisor that is this process."""
+    one = Nursery(environment.threads_per_run(), tmp_path / "nursery.log")
+    yield one
+    one.close()
+    one._process.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_a_forked_worker_ends_as_one_that_started_by_itself(store, toy, request_of, nursery, until) -> None:
+    settings = {"epochs": 5, "hidden": (8,), "latent": 8, "batch_size": 40}
+    ends = []
+    for seed in (1, 1):
+        (run,) = queue.enqueue(store, [request_of("multvae", settings=settings, seed=seed)])
+        folder = RunFolder(run.id)
+        folder.make()
+        threads = environment.threads_per_run()
+        starter = (lambda *words: nursery.start(words[0], words[2])) if not ends else supervisor.start_process
+        child = starter(run.id, threads, folder.log)
+        until(lambda child=child: child.poll() is not None, 60)
+        assert child.poll() == 0 and child.pid == store.run(run.id).pid
+        assert "finished" in folder.tail(1)
+        ends.append(store.run(run.id))
+    assert ends[0].id != ends[1].id and ends[0].metrics == ends[1].metrics, "bit for bit"
+    assert os.getsid(0) != ends[0].pid
+
+
+@pytest.mark.slow
+def test_the_nursery_tells_how_a_worker_died_and_its_own_death_is_survived(
+    store, toy, request_of, nursery, until
+) -> None:
+    settings = {"epochs": 100_000, "patience": 100_000, "hidden": (), "latent": 8, "batch_size": 10}
+    ids = enqueue(store, request_of, "popularity") + [
+        queue.enqueue(store, [request_of("multvae", settings=settings, seed=seed)])[0].id for seed in (1, 2)
+    ]
+    children = {}
+    for run_id in ids[1:]:
+        RunFolder(run_id).make()
+        children[run_id] = nursery.start(run_id, RunFolder(run_id).log)
+    until(lambda: all(store.run(run_id).epoch for run_id in ids[1:]), 60)
+    os.kill(store.run(ids[1]).pid, signal.SIGKILL)
+    until(lambda: children[ids[1]].poll() == -9)
+    os.kill(nursery._process.pid, signal.SIGKILL)
+    until(lambda: children[ids[2]].poll() == LOST)
+    assert nursery.start(ids[0], RunFolder(ids[0]).log) is None
+    before = store.run(ids[2]).epoch
+    until(lambda: store.run(ids[2]).epoch > before)
+    kill_tree(store.run(ids[2]).pid)
 
 
 def test_threads_of_all_runs_together_are_at_most_the_cores(monkeypatch) -> None:

@@ -268,7 +268,9 @@ def test_checkpoints_take_at_most_a_share_of_the_time(monkeypatch) -> None:
     assert spent / 1000 <= worker.SHARE_OF_TIME * 1.1
 
 
-@pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".", "multvae-1234567", "multvae-1234567g", "MULTVAE-12345678"])
+@pytest.mark.parametrize(
+    "name", ["../../etc", "a/b", "", ".", "multvae-1234567", "multvae-1234567g", "MULTVAE-12345678"]
+)
 def test_only_ids_that_the_queue_makes_name_a_folder(name: str) -> None:
     with pytest.raises(Exception, match="not the id of a run"):
         RunFolder(name)
