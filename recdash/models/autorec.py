@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,8 +36,9 @@ class AutoRecConfig(GradientConfig):
     solver: str = setting(
         "adam", choices=("adam", "rprop"), help="the optimiser; rprop is the paper's, on the full batch"
     )
-    halve_every: int | None = setting(
-        None, low=1, high=10_000, unit="epochs", help="after how many epochs the step size halves"
+    decay: float = setting(0.5, low=0.01, high=1, help="the factor of the step size every `decay_every` epochs")
+    decay_every: int | None = setting(
+        None, low=1, high=10_000, unit="epochs", help="after how many epochs the step size shrinks, off for never"
     )
     unseen: str = setting(
         "mean", choices=("mean", "paper"), help="the prediction for an unseen user or item, mean or 3"
@@ -45,7 +47,9 @@ class AutoRecConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape) -> Self:
         """Return the settings of preset `auto`."""
-        return cls()
+        activity = shape.interactions / max(shape.users, 1)
+        batch = int(np.clip(round(shape.items / 29), 8, 1000))
+        return cls(batch_size=batch, l2=round(1.2 * activity, 1), epochs=80, patience=8, decay_every=25)
 
 
 class AutoRec(RatingModel, GradientModel):
@@ -62,6 +66,7 @@ class AutoRec(RatingModel, GradientModel):
         self.first = SparseLinear(width, config.latent)
         self.last = nn.Linear(config.latent, width)
         self._codes: Tensor | None = None
+        self._everything: Batch | None = None
 
     @property
     def by_item(self) -> bool:
@@ -80,24 +85,34 @@ class AutoRec(RatingModel, GradientModel):
         return train.transposed() if self.by_item else train
 
     def loss(self, batch: Batch, progress: Progress) -> Loss:
-        """Squared errors of the observed entries plus the penalty's share, one value per row (equation 2)."""
+        """Squared errors of the observed entries, one value per row (equation 2).
+
+        The penalty's share of a batch, lambda/2 |w|^2 times rows of the batch over all rows, is left to the optimiser's
+        weight decay, which adds the same gradient; resilient propagation has none and gets it here.
+        """
         stars = self.stars_of(batch)
         outputs = self.last(self.encode(batch, stars))
         errors = (at_entries(outputs, batch).float() - stars).square()
         squared = torch.zeros(len(batch), device=errors.device).index_add(0, batch.row_of, errors)
-        penalty = self.config.l2 / 2 * (self.first.weight.square().sum() + self.last.weight.square().sum())
-        rows = self.shape.items if self.by_item else self.shape.users
-        parts = {
-            "squared_error": squared,
-            "ratings": batch.counts.float(),
-            "penalty": penalty.expand(len(batch)) / rows,
-        }
-        return Loss(squared + parts["penalty"], parts)
+        total = squared + self._penalty() / self._rows if self.config.solver == "rprop" else squared
+        return Loss(total, {"squared_error": squared, "ratings": batch.counts.float()})
 
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
-        """Turn squared errors into the training RMSE."""
+        """Turn squared errors into the training RMSE, and complete the objective with its penalty, per row."""
         squared, ratings = means.pop("squared_error"), means.pop("ratings")
-        return means | {"train_rmse": math.sqrt(squared / max(ratings, 1e-12))}
+        with torch.no_grad():
+            penalty = float(self._penalty()) / self._rows
+        rmse = math.sqrt(squared / max(ratings, 1e-12))
+        return means | {"loss": squared + penalty, "penalty": penalty, "train_rmse": rmse}
+
+    def _penalty(self) -> Tensor:
+        squares: Tensor = self.first.weight.square().sum() + self.last.weight.square().sum()
+        penalty: Tensor = squares * (self.config.l2 / 2)
+        return penalty
+
+    @property
+    def _rows(self) -> int:
+        return self.shape.items if self.by_item else self.shape.users
 
     def encode(self, batch: Batch, stars: Tensor) -> Tensor:
         """Hidden layer, (rows, latent)."""
@@ -144,9 +159,10 @@ class AutoRec(RatingModel, GradientModel):
     def codes(self) -> Tensor:
         """Hidden layer of every training row, (rows, latent); computed once after training."""
         if self._codes is None:
+            if self._everything is None:
+                self._everything = Batch.of(self.training_rows(self.observed.rows), self.device)
             with torch.no_grad():
-                batch = Batch.of(self.training_rows(self.observed.rows), self.device)
-                self._codes = self.encode(batch, self.stars_of(batch)).float()
+                self._codes = self.encode(self._everything, self.stars_of(self._everything)).float()
         return self._codes
 
     def train(self, mode: bool = True) -> Self:
@@ -159,12 +175,15 @@ class AutoRec(RatingModel, GradientModel):
         if self.config.solver == "rprop":
             plain = [{"params": group["params"]} for group in groups]
             return torch.optim.Rprop(plain, lr=self.config.learning_rate)
-        return super().optimiser(groups)
+        matrices, vectors = groups
+        return super().optimiser([matrices | {"weight_decay": self.config.l2 / self._rows}, vectors])
 
     def learning_rate(self, epoch: int) -> float:
-        """Constant, or halved at regular intervals."""
-        every = self.config.halve_every
-        return float(self.config.learning_rate * (1.0 if every is None else 0.5 ** ((epoch - 1) // every)))
+        """Constant, or shrinking at regular intervals."""
+        every = self.config.decay_every
+        return float(
+            self.config.learning_rate * (1.0 if every is None else self.config.decay ** ((epoch - 1) // every))
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights and the observed ratings."""
@@ -172,7 +191,7 @@ class AutoRec(RatingModel, GradientModel):
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
-        self._codes = None
+        self._codes = self._everything = None
         if "observed.items" in tensors:
             self.observed = Observed.from_tensors(tensors)
         super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith("observed.")})
