@@ -82,6 +82,7 @@ def test_the_folder_of_a_run_holds_all_that_the_store_knows(work, store: Store) 
     assert np.nanmean(kept["ndcg@100"]) == pytest.approx(run.metrics["ndcg@100"], abs=1e-6)
     assert kept["top"].dtype == np.int32 and kept["top"].shape == (30, 100)
     assert registry.load(folder.best).name == "multvae"
+    assert not folder.last.exists() and not folder.previous.exists(), "there is nothing to resume"
 
 
 def test_a_closed_form_is_a_run_of_one_epoch(work, store: Store) -> None:

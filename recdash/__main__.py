@@ -1,0 +1,7 @@
+"""`python -m recdash` is the same as `recdash`."""
+
+import sys
+
+from recdash.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command line: words in, services called, tables or one JSON document out."""

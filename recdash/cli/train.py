@@ -1,0 +1,82 @@
+"""recdash train: one run per model, waited for unless --detach."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from recdash.cli import watching
+from recdash.cli.words import Parser, answer, answer_json, command, pairs, say
+
+if TYPE_CHECKING:
+    from recdash.runs.records import RunRecord
+
+HELP = "train one or more models on a data set"
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = command(commands, "train", run, HELP)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="such as multvae, ease, popularity")
+    add_training_options(parser)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the training (default 0)")
+
+
+def add_training_options(parser: Parser) -> None:
+    """Declare what train and compare share."""
+    parser.add_argument(
+        "--dataset", required=True, metavar="NAME", help="a data set that is here, or the path of a CSV"
+    )
+    parser.add_argument("--protocol", metavar="P", help="how to split and score (default: strong for ranking models)")
+    parser.add_argument("--preset", default="auto", help="auto, paper, published, tuned or fast (default auto)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting that wins over the preset; repeatable",
+    )
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="the largest number of epochs, for models that have epochs"
+    )
+    parser.add_argument("--split-seed", type=int, default=98765, metavar="N", help="seed of the split (default 98765)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default auto)")
+    parser.add_argument("--detach", action="store_true", help="return at once; the training goes on")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Queue the trainings and wait for them."""
+    from recdash.services import launch
+
+    requests = launch.plan(
+        options.models,
+        options.dataset,
+        protocol=options.protocol,
+        preset=options.preset,
+        settings=pairs(options.set),
+        epochs=options.epochs,
+        seed=options.seed,
+        split_seed=options.split_seed,
+        device=options.device,
+    )
+    return finish(launch.train(requests), options)
+
+
+def finish(runs: list[RunRecord], options: argparse.Namespace) -> int:
+    """Wait for runs and print their results, or say how to follow them."""
+    from recdash.services import results
+
+    if not options.detach:
+        runs = watching.wait(runs)
+    found = results.groups(run_ids=[one.id for one in runs])
+    if options.json:
+        rows = [row.to_dict() for group in found for row in group.rows]
+        answer_json({"runs": [one.to_dict() for one in runs], "results": rows})
+    elif found:
+        answer(results.export(found, "table"))
+        for sentence in results.differences(found):
+            say(f"These tables are not comparable. {sentence}")
+    if options.detach:
+        say(f"Queued: {' '.join(one.id for one in runs)}. Follow: recdash runs list")
+        return 0
+    return watching.report(runs)

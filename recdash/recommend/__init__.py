@@ -1,0 +1,1 @@
+"""From picks to ranked lists with reasons; knows models, not runs."""

@@ -1,0 +1,51 @@
+"""How the cores are shared out, and the environment in which supervisors and workers run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from recdash import places
+
+# A waiting thread that spins takes the core from whoever has work: with two trainings on two cores that costs a
+# multiple of the time, so threads of workers sleep while they wait.
+_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0"}
+_POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads_per_run() -> int:
+    """Return the threads of one training, so that as many as may run at once share the cores."""
+    return max(1, cores() // places.max_runs())
+
+
+def base() -> dict[str, str]:
+    """Return this environment with every place made absolute, and with this very recdash importable."""
+    found = dict(os.environ)
+    found["RECDASH_DATA_DIR"] = str(places.data_dir())
+    found["RECDASH_CHECKPOINT_DIR"] = str(places.checkpoint_dir())
+    found["RECDASH_STORE"] = absolute(places.store_url())
+    paths = [str(places.PROJECT), *found.get("PYTHONPATH", "").split(os.pathsep)]
+    found["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
+    return found
+
+
+def for_worker(threads: int) -> dict[str, str]:
+    """Return the environment of one worker: so many threads in every pool, and none of them spins."""
+    return base() | _PASSIVE | dict.fromkeys(_POOLS, str(threads))
+
+
+def absolute(url: str) -> str:
+    """Return a store URL that means the same from any folder."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return url
+    return parsed.set(database=str(Path(parsed.database).absolute())).render_as_string(hide_password=False)

@@ -1,0 +1,70 @@
+"""Which process owns a run, and whether it still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+SILENCE = 10.0  # seconds without a heartbeat after which a worker on another host counts as dead
+_SAME_START = 2.0  # two readings of one start time may differ when the clock is set; no id is used twice so soon
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process, told from later ones that get the same id by its start time."""
+
+    host: str
+    pid: int
+    born: float
+
+    @classmethod
+    def mine(cls) -> Identity:
+        """Return the identity of this process, read afresh."""
+        pid = os.getpid()
+        return cls(this_host(), pid, psutil.Process(pid).create_time())
+
+
+@cache
+def this_host() -> str:
+    """Name the space in which process ids mean something: host and, in containers, the process namespace."""
+    try:
+        space = f"/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        space = ""
+    return f"{socket.gethostname()}{space}"
+
+
+def is_alive(who: Identity, heartbeat: float | None, now: float | None = None) -> bool:
+    """Whether that process lives: here by id and start time, elsewhere by a heartbeat of the last ten seconds."""
+    if who.host != this_host():
+        return heartbeat is not None and (time.time() if now is None else now) - heartbeat <= SILENCE
+    try:
+        process = psutil.Process(who.pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return abs(process.create_time() - who.born) < _SAME_START
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def kill_tree(pid: int) -> None:
+    """End a process and all its children at once."""
+    try:
+        process = psutil.Process(pid)
+        family = [*process.children(recursive=True), process]
+    except psutil.NoSuchProcess:
+        return
+    for member in family:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family, timeout=5)

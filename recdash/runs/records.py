@@ -1,0 +1,144 @@
+"""What the store hands out: frozen records of runs, epochs and events, and what it takes in: a request."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from recdash.runs.states import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One training that somebody asks for, already checked: nothing in it is looked up again before it runs.
+
+    settings: only those given by name, over the preset.  dataset_fingerprint: of the data as it was when asked.
+    """
+
+    model: str
+    dataset: str
+    protocol: str = "strong"
+    preset: str = "auto"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    split_seed: int = 98765
+    device: str = "auto"
+    name: str = ""
+    dataset_fingerprint: str = ""
+    epochs: int | None = None
+
+    @property
+    def twin(self) -> str:
+        """Equal for requests that would train the same thing: names and devices do not count."""
+        parts = [self.model, self.dataset_fingerprint or self.dataset, self.protocol, self.preset, dict(self.settings)]
+        text = json.dumps([*parts, self.seed, self.split_seed], sort_keys=True)
+        return blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """Everything the store knows about one run, at the moment of reading.
+
+    epoch: last epoch done.  epochs: the largest number there can be; None for closed forms and before the start.
+    metrics, intervals: on the test users, empty before the end.  validation: values at the best epoch so far.
+    config: all settings as the model used them; settings: only those that were given by name.
+    created, started, finished, heartbeat: seconds since 1970.  elapsed_s: wall time of training and validation up to
+    the last epoch, resumed parts included.  runtime_s: training alone, known at the end.
+    version: grows with every change of this run except heartbeats; use it in cache keys.
+    details: everything else that was recorded (precision, split facts, sizes, looks, evaluation time, ...).
+    """
+
+    id: str
+    name: str
+    model: str
+    dataset: str
+    protocol: str
+    state: State
+    preset: str
+    settings: Mapping[str, Any]
+    seed: int
+    split_seed: int
+    device: str
+    epoch: int = 0
+    epochs: int | None = None
+    best_epoch: int | None = None
+    best_value: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    validation: Mapping[str, float] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    dataset_fingerprint: str = ""
+    split_fingerprint: str = ""
+    threads: int | None = None
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+    elapsed_s: float | None = None
+    runtime_s: float | None = None
+    error: str = ""
+    note: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    stopping: bool = False
+    attempts: int = 0
+    host: str = ""
+    pid: int | None = None
+    heartbeat: float | None = None
+    twin: str = ""
+    version: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON values: times in ISO 8601, numbers that are none as null."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain["state"] = self.state.value
+        for name in ("created", "started", "finished", "heartbeat"):
+            plain[name] = iso(plain[name])
+        return dict(json_safe(plain))
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch of one run; `seq` grows over the whole store, so "what is newer" is one comparison."""
+
+    run: str
+    epoch: int
+    seq: int
+    update: int
+    seconds: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a run, in words."""
+
+    run: str
+    seq: int
+    time: float
+    kind: str
+    text: str
+
+
+def iso(time: float | None) -> str | None:
+    """Return seconds since 1970 as ISO 8601 in UTC."""
+    return (
+        None
+        if time is None
+        else datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def json_safe(value: Any) -> Any:
+    """Return the value with mappings as dicts, tuples as lists, and NaN or infinities as None."""
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_safe(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,103 @@
+"""Rebuilding a lost or damaged store from the folders of its runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from recdash.errors import CheckpointError, StoreError, UsageError
+from recdash.runs.checkpoints import RunFolder, run_folders
+from recdash.runs.schema import epochs, runs
+from recdash.runs.states import State
+from recdash.runs.store import Store, add_event, columns_of, next_seq
+
+_TIMES = ("created", "started", "finished", "heartbeat")
+_TEXTS = ("host", "error", "note", "twin", "dataset_fingerprint", "split_fingerprint", "preset", "device", "protocol")
+_MAPPINGS = ("settings", "metrics", "intervals", "validation", "config", "versions", "details")
+_NUMBERS = ("threads", "epochs", "best_epoch", "best_value", "elapsed_s", "runtime_s")
+
+
+def mend(url: str) -> str:
+    """Move a damaged SQLite store aside and rebuild it; returns what was done, in words.
+
+    Raises UsageError when there is nothing to mend, StoreError when the store is not a file.
+    """
+    store = Store(url)
+    try:
+        known = {run.id for run in store.runs()}
+    except StoreError as error:
+        if store.database.file is None or "damaged" not in str(error):
+            raise
+        aside = _move_aside(store.database.file)
+        store.close()
+        store = Store(url)
+        return f"{store.database.place} was damaged and lies now at {aside}. {_restore_all(store, set())}"
+    if all(folder.path.name in known for folder in run_folders()):
+        raise UsageError(f"{store.database.place} is in order: nothing to mend.")
+    return f"{store.database.place} can be read. {_restore_all(store, known)}"
+
+
+def _restore_all(store: Store, known: set[str]) -> str:
+    restored, passed_over = 0, []
+    for folder in run_folders():
+        if folder.path.name in known:
+            continue
+        try:
+            _restore(store, folder)
+            restored += 1
+        except (CheckpointError, KeyError, ValueError, TypeError):
+            passed_over.append(folder.path.name)
+    left = f" {len(passed_over)} folders could not be read: {', '.join(passed_over)}." if passed_over else ""
+    return f"{restored} runs were rebuilt from their folders.{left}"
+
+
+def _restore(store: Store, folder: RunFolder) -> None:
+    record = folder.read_record()
+    if record["id"] != folder.path.name:
+        raise ValueError("this record belongs to another folder")
+    state = State(record["state"])
+    rows = folder.read_epochs()
+    with store.database.write() as connection:
+        if connection.execute(select(runs.c.id).where(runs.c.id == record["id"])).first():
+            return
+        seq = next_seq(connection)
+        fields = _fields(record, State.INTERRUPTED if state.is_active() else state)
+        if rows and not state.is_finished():
+            fields |= {"epoch": int(rows[-1]["epoch"]), "elapsed_s": float(rows[-1]["seconds"])}
+        connection.execute(insert(runs), [columns_of({**fields, "version": seq})])
+        add_event(connection, seq, record["id"], "rebuilt", "from its folder")
+        for row in rows:
+            numbers = {"run": record["id"], "epoch": row["epoch"], "seq": next_seq(connection)}
+            texts = {"update_number": row["update"], "seconds": row["seconds"], "numbers": json.dumps(row["values"])}
+            connection.execute(insert(epochs), [numbers | texts])
+
+
+def _fields(record: Mapping[str, Any], state: State) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: record.get(name) or "" for name in _TEXTS}
+    fields |= {name: record.get(name) for name in _NUMBERS}
+    fields |= {name: dict(record.get(name) or {}) for name in _MAPPINGS}
+    fields |= {name: _seconds(record.get(name)) for name in _TIMES}
+    fields |= {name: str(record[name]) for name in ("id", "name", "model", "dataset")}
+    fields |= {name: int(record.get(name) or 0) for name in ("seed", "split_seed", "epoch", "attempts")}
+    created = fields["created"] or time.time()
+    return fields | {"state": state, "wish": "", "created": created, "queued": created, "pid": None}
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else datetime.fromisoformat(text).timestamp()
+
+
+def _move_aside(file: Path) -> Path:
+    aside = file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    file.replace(aside)
+    for ending in ("-wal", "-shm"):
+        companion = file.with_name(file.name + ending)
+        if companion.exists():
+            companion.replace(aside.with_name(aside.name + ending))
+    return aside

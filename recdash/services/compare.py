@@ -1,0 +1,105 @@
+"""Comparing models on one data set: what is trained already counts, what is missing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recdash.errors import UsageError, unknown
+from recdash.models import registry
+from recdash.runs.records import Request, RunRecord
+from recdash.runs.states import State
+from recdash.services import launch
+from recdash.services.access import open_store
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison needs: for each request, in order, the run that answers it, or None.
+
+    A finished run counts, then one that is queued or running, then one that stopped half-way and can go on.
+    """
+
+    requests: tuple[Request, ...]
+    runs: tuple[RunRecord | None, ...]
+
+    @property
+    def missing(self) -> tuple[Request, ...]:
+        """The requests for which nothing is there."""
+        return tuple(request for request, run in zip(self.requests, self.runs, strict=True) if run is None)
+
+
+def models_for(protocol: str | None = None) -> list[str]:
+    """Return all models that suit a protocol's task; without a protocol, all that have a protocol to train under."""
+    from recdash.splits import PROTOCOLS
+
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
+    tasks = {PROTOCOLS[protocol].task} if protocol else {known.task for known in PROTOCOLS.values()}
+    return [name for name in registry.names() if registry.model_class(name).task in tasks]
+
+
+def requests(
+    dataset: str,
+    models: Sequence[str] | str = "all",
+    *,
+    protocol: str | None = None,
+    seeds: Sequence[int] | None = None,
+    seed: int = 0,
+    split_seed: int = 98765,
+    preset: str = "auto",
+    epochs: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+) -> list[Request]:
+    """Return the checked requests of a comparison; `seeds` repeats split and training with each of them."""
+    chosen = models_for(protocol) if models == "all" or "all" in models else list(models)
+    if seeds is not None and not seeds:
+        raise UsageError("No seeds were given. Give whole numbers, for example --seeds 1,2,3.")
+    pairs = [(seed, split_seed)] if seeds is None else [(one, one) for one in dict.fromkeys(seeds)]
+    return [
+        request
+        for own, split in pairs
+        for request in launch.plan(
+            chosen,
+            dataset,
+            protocol=protocol,
+            preset=preset,
+            settings=settings,
+            epochs=epochs,
+            seed=own,
+            split_seed=split,
+            device=device,
+        )
+    ]
+
+
+def look(wanted: Sequence[Request]) -> Comparison:
+    """Return which of these are there: same model, data fingerprint, protocol, split seed, settings and seed."""
+    store = open_store()
+    return Comparison(tuple(wanted), tuple(_best_of(store.runs(twin=request.twin)) for request in wanted))
+
+
+def start(wanted: Sequence[Request], *, key: str | None = None) -> list[RunRecord]:
+    """Train what is missing, resume what was left half done; returns one run per request, in order."""
+    comparison = look(wanted)
+    fresh = iter(launch.train(comparison.missing, key=key) if comparison.missing else [])
+    found = []
+    for run in comparison.runs:
+        if run is None:
+            found.append(next(fresh))
+        else:
+            found.append(launch.resume(run.id) if run.state.can_resume() else run)
+    return found
+
+
+def _best_of(runs: Sequence[RunRecord]) -> RunRecord | None:
+    for fits in (
+        [run for run in runs if run.state is State.FINISHED],
+        [run for run in runs if run.state.is_active()],
+        [run for run in runs if run.state in (State.STOPPED, State.INTERRUPTED)],
+    ):
+        if fits:
+            return fits[0]
+    return None

@@ -1,0 +1,85 @@
+"""Learning curves: every named value of every epoch, and what is new since the last look."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recdash.errors import unknown
+from recdash.runs.records import EpochRow, RunRecord, json_safe
+from recdash.services.access import open_store
+
+FORMS = ("json", "csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """All epochs of one run.
+
+    series: {name: ((epoch, value), ...)}; a value that is no number stays NaN, so that a chart can show the gap.
+    seconds: wall time of training at each epoch, resumed parts included.  seq: pass it to `newer`.
+    """
+
+    run: RunRecord
+    series: Mapping[str, tuple[tuple[int, float], ...]]
+    seconds: Mapping[int, float]
+    seq: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the command line's document."""
+        series = {name: [list(point) for point in points] for name, points in self.series.items()}
+        seconds = [[epoch, second] for epoch, second in self.seconds.items()]
+        best = {"best_epoch": self.run.best_epoch, "state": self.run.state.value, "model": self.run.model}
+        return dict(json_safe({"run": self.run.id, "series": series, "seconds": seconds, **best}))
+
+
+def curves(run_id: str) -> Curves:
+    """Return the curves of one run."""
+    return curves_of([run_id])[0]
+
+
+def curves_of(run_ids: Sequence[str]) -> list[Curves]:
+    """Return the curves of several runs, read at one go."""
+    store = open_store()
+    runs = [store.run(run_id) for run_id in run_ids]
+    rows: dict[str, list[EpochRow]] = {run.id: [] for run in runs}
+    for row in store.epochs(list(rows)):
+        rows[row.run].append(row)
+    return [_curves(run, sorted(rows[run.id], key=lambda row: row.epoch)) for run in runs]
+
+
+def newer(run_ids: Sequence[str], seq: int) -> list[EpochRow]:
+    """Return the epochs of these runs that were written after `seq`, in the order of writing."""
+    return open_store().epochs(run_ids, after=seq)
+
+
+def export(found: Curves, form: str) -> str:
+    """Return the curves as "csv" (one row per epoch) or "json" text."""
+    if form not in FORMS:
+        raise unknown("format", form, FORMS)
+    if form == "json":
+        return json.dumps(found.to_dict())
+    by_epoch = {name: dict(points) for name, points in found.series.items()}
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["epoch", "seconds", *by_epoch])
+    for epoch, seconds in found.seconds.items():
+        writer.writerow([epoch, seconds, *(points.get(epoch) for points in by_epoch.values())])
+    return out.getvalue().rstrip("\n")
+
+
+def _curves(run: RunRecord, rows: Sequence[EpochRow]) -> Curves:
+    series: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        for name, value in row.values.items():
+            series.setdefault(name, []).append((row.epoch, value))
+    return Curves(
+        run=run,
+        series={name: tuple(points) for name, points in series.items()},
+        seconds={row.epoch: row.seconds for row in rows},
+        seq=max((row.seq for row in rows), default=0),
+    )

@@ -1,0 +1,76 @@
+"""What data looks like, before and after a protocol: curves and counts small enough to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recdash.services import datasets
+
+if TYPE_CHECKING:
+    from recdash.data.readers.csv import Plan
+
+MOST_POINTS = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portrait:
+    """How interactions spread over items, users and time.
+
+    popularity: (rank of the item, its interactions), a readable choice of ranks.  activity: (fewest interactions,
+    most, users with so many).  months: ("2019-04", interactions), empty without dates.
+    """
+
+    popularity: tuple[tuple[int, int], ...]
+    activity: tuple[tuple[int, int, int], ...]
+    months: tuple[tuple[str, int], ...]
+
+
+def portrait(name: str) -> Portrait:
+    """Return the distributions of a data set."""
+    data = datasets.load(name)
+    per_item = np.bincount(data.items, minlength=data.n_items)
+    ranked = np.sort(per_item)[::-1]
+    ranks = np.unique(np.geomspace(1, len(ranked), MOST_POINTS).round().astype(int))
+    return Portrait(
+        popularity=tuple((int(rank), int(ranked[rank - 1])) for rank in ranks),
+        activity=_activity(np.bincount(data.users, minlength=data.n_users)),
+        months=_months(data.times) if data.times is not None and data.time_kind == "dates" else (),
+    )
+
+
+def protocol_facts(name: str, protocol: str, split_seed: int = 98765) -> Mapping[str, Any]:
+    """Return what a protocol makes of a data set: users, items and entries of its parts.
+
+    Raises SplitError when the data cannot be split so.
+    """
+    from recdash.splits import make_split
+
+    return dict(make_split(datasets.load(name), protocol, seed=split_seed).facts)
+
+
+def preview(path: Path, **columns: Any) -> Plan:
+    """Return how an import would read a CSV, from its first lines; takes the column words of `datasets.import_csv`."""
+    from recdash.data.readers import csv
+
+    return csv.look(path, **columns)
+
+
+def _activity(per_user: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:
+    """Count users in bins that grow by about a quarter, with whole numbers as edges."""
+    most = max(2, int(per_user.max(initial=1)) + 1)
+    edges = np.unique(np.geomspace(1, most, 26).round().astype(int))
+    counts, _ = np.histogram(per_user, edges)
+    return tuple(
+        (int(low), int(high) - 1, int(number)) for low, high, number in zip(edges, edges[1:], counts, strict=False)
+    )
+
+
+def _months(times: NDArray[np.int64]) -> tuple[tuple[str, int], ...]:
+    months, counts = np.unique(times.astype("datetime64[s]").astype("datetime64[M]"), return_counts=True)
+    return tuple((str(month), int(number)) for month, number in zip(months, counts, strict=True))

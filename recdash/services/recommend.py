@@ -1,0 +1,263 @@
+"""Recommendations for somebody's picks, from every trained model of a data set side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recdash.data import library
+from recdash.data.catalogue import Item
+from recdash.data.search import resolve_all, search
+from recdash.errors import CheckpointError, UsageError, unknown
+from recdash.models import registry
+from recdash.recommend import instant, ranking
+from recdash.recommend.ranking import Reason, Suggestion
+from recdash.runs.checkpoints import RunFolder
+from recdash.runs.records import RunRecord, json_safe
+from recdash.runs.states import State
+from recdash.services import datasets
+from recdash.services.access import open_store
+from recdash.services.results import title_of
+
+if TYPE_CHECKING:
+    from recdash.models.base import Model
+
+__all__ = [
+    "Answer",
+    "Reason",
+    "Suggestion",
+    "Suggestions",
+    "best_runs",
+    "find_items",
+    "popular_items",
+    "recommend",
+    "trained_runs",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestions:
+    """One model's list.
+
+    run: None for the EASE that was fitted on the spot.  unknown: picks that are not among the model's items.
+    reasons_are: "contribution" (exact parts of the score, EASE) or "score drop" (score lost without the pick).
+    note: what the reader has to know, for example that the model knows none of the picks; often empty.
+    """
+
+    model: str
+    title: str
+    run: RunRecord | None
+    items: tuple[Suggestion, ...]
+    unknown: tuple[Item, ...] = ()
+    reasons_are: str = ""
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells this list from the others: the run's id, or "instant"."""
+        return self.run.id if self.run is not None else "instant"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """All lists for the same picks. generated: the tastes behind the data are made up, which must be said."""
+
+    dataset: str
+    picks: tuple[Item, ...]
+    lists: tuple[Suggestions, ...]
+    generated: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the command line's document: {"picks": [...], "recommendations": {model: [...]}, ...}.
+
+        Of several runs of one model the first keeps the model's name as its key, the others are named by run id.
+        """
+        named: dict[str, Suggestions] = {}
+        for one in self.lists:
+            named[one.key if one.model in named else one.model] = one
+        plain = {
+            "dataset": self.dataset,
+            "generated": self.generated,
+            "picks": [_item(pick) for pick in self.picks],
+            "recommendations": {name: [_suggestion(place) for place in one.items] for name, one in named.items()},
+            "models": {name: _about(one) for name, one in named.items()},
+        }
+        return dict(json_safe(plain))
+
+
+def trained_runs(dataset: str) -> list[RunRecord]:
+    """Return all finished runs of a data set whose checkpoints are there, best by validation first per model."""
+    runs = open_store().runs(dataset=dataset, states=[State.FINISHED])
+    there = [run for run in runs if run.model in registry.names() and RunFolder(run.id).has_model()]
+    order = registry.names()
+    return sorted(there, key=lambda run: (order.index(run.model), *_badness(run), -run.created))
+
+
+def best_runs(dataset: str, models: Sequence[str] | None = None) -> list[RunRecord]:
+    """Return the best run by validation of each trained model (or of those named).
+
+    Raises UsageError for a model that does not exist, or that has no finished run on this data.
+    """
+    best: dict[str, RunRecord] = {}
+    for run in trained_runs(dataset):
+        best.setdefault(run.model, run)
+    for model in models or ():
+        if model not in registry.names():
+            raise unknown("model", model, registry.names())
+        if model not in best:
+            have = ", ".join(best) or "none yet"
+            raise UsageError(
+                f"{model} is not trained on {dataset} (trained: {have}). "
+                f"Train it: recdash train {model} --dataset {dataset}"
+            )
+    return list(best.values()) if models is None else [best[model] for model in dict.fromkeys(models)]
+
+
+def find_items(dataset: str, text: str, limit: int = 20) -> list[Item]:
+    """Return items whose titles fit the text, small typing errors forgiven, popular ones first among equals."""
+    catalogue = datasets.load(dataset).catalogue
+    return (
+        [catalogue[index] for index, _ in search(catalogue, text, limit, _popularity(dataset))] if text.strip() else []
+    )
+
+
+def popular_items(dataset: str, limit: int = 30) -> list[Item]:
+    """Return the most popular items, for somebody who has picked nothing yet."""
+    counts = _popularity(dataset)
+    catalogue = datasets.load(dataset).catalogue
+    return [catalogue[int(index)] for index in np.lexsort((np.arange(len(counts)), -counts))[:limit]]
+
+
+def recommend(
+    dataset: str,
+    picks: Sequence[str | int],
+    *,
+    models: Sequence[str] | None = None,
+    run_ids: Sequence[str] | None = None,
+    k: int = 10,
+    explain: bool = True,
+) -> Answer:
+    """Return one list per model: the best run of each trained model, of those named, or exactly the named runs.
+
+    picks: titles or item ids of the data set; unknown titles raise UsageError with the nearest ones.
+    While nothing is trained on the data set, EASE is fitted on the spot on all its positives, and the note says so.
+    """
+    if not 1 <= k <= 1000:
+        raise UsageError(f"k = {k} is outside [1, 1000]. It is the length of the list, for example 10.")
+    loaded = datasets.load(dataset)
+    chosen = tuple(loaded.catalogue[index] for index in resolve_all(loaded.catalogue, picks))
+    runs = _named(dataset, run_ids) if run_ids is not None else _wanted(dataset, models)
+    if runs:
+        lists = tuple(_answer_of(run, chosen, k, explain) for run in runs)
+    else:
+        lists = (_at_once(dataset, loaded.fingerprint, chosen, k, explain),)
+    return Answer(dataset=dataset, picks=chosen, lists=lists, generated=loaded.generated)
+
+
+def load_model(run: RunRecord) -> Model:
+    """Return the trained model of a run, ready to score; the last few stay in memory and must not be changed."""
+    manifest = RunFolder(run.id).best / "checkpoint.json"
+    try:
+        return _loaded(str(manifest.parent), manifest.stat().st_mtime_ns)
+    except OSError as error:
+        raise CheckpointError(f"Run {run.id} has no weights any more ({manifest.parent}). Train it again.") from error
+
+
+def _wanted(dataset: str, models: Sequence[str] | None) -> list[RunRecord]:
+    if models is not None and list(models) == ["ease"] and not trained_runs(dataset):
+        return []
+    return best_runs(dataset, models)
+
+
+def _named(dataset: str, run_ids: Sequence[str]) -> list[RunRecord]:
+    found = [open_store().run(run_id) for run_id in run_ids]
+    for run in found:
+        if run.dataset != dataset:
+            raise UsageError(f"Run {run.id} was trained on {run.dataset}, not on {dataset}. Name that data set.")
+        if not RunFolder(run.id).has_model():
+            raise UsageError(f"Run {run.id} is {run.state.value} and has no weights yet. Choose a finished run.")
+    return found
+
+
+def _answer_of(run: RunRecord, picks: Sequence[Item], k: int, explain: bool) -> Suggestions:
+    title = title_of(run)
+    try:
+        ranked = ranking.rank(load_model(run), picks, k, explain=explain)
+    except CheckpointError as error:
+        return Suggestions(model=run.model, title=title, run=run, items=(), note=str(error))
+    return _suggestions(
+        ranked, picks, run.model, title, run, "" if run.state is State.FINISHED else f"this run is {run.state.value}"
+    )
+
+
+def _at_once(dataset: str, fingerprint: str, picks: Sequence[Item], k: int, explain: bool) -> Suggestions:
+    model, note = _instant(dataset, fingerprint)
+    return _suggestions(ranking.rank(model, picks, k, explain=explain), picks, model.name, model.title, None, note)
+
+
+def _suggestions(
+    ranked: ranking.RankedList, picks: Sequence[Item], model: str, title: str, run: RunRecord | None, note: str
+) -> Suggestions:
+    notes = [note] if note else []
+    if not picks and not ranked.items:
+        notes.append("needs at least one pick")
+    elif ranked.unknown and len(ranked.unknown) == len(picks):
+        notes.append("knows none of these picks; they were too rare among its training users")
+    elif ranked.unknown:
+        notes.append(f"does not know {', '.join(item.label for item in ranked.unknown)}")
+    return Suggestions(
+        model=model,
+        title=title,
+        run=run,
+        items=ranked.items,
+        unknown=ranked.unknown,
+        reasons_are=ranked.reasons_are,
+        note="; ".join(notes),
+    )
+
+
+def _badness(run: RunRecord) -> tuple[int, float]:
+    """Orders the runs of one model: those chosen by ranking first, higher is better; then those chosen by RMSE."""
+    if run.best_value is None:
+        return 2, 0.0
+    return (0, -run.best_value) if "ndcg@100" in run.validation else (1, run.best_value)
+
+
+def _popularity(dataset: str) -> NDArray[np.int64]:
+    loaded = datasets.load(dataset)
+    return np.bincount(loaded.items, minlength=loaded.n_items)
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {"id": item.id, "title": item.title, "year": item.year}
+
+
+def _suggestion(place: Suggestion) -> dict[str, Any]:
+    because = [{"id": reason.pick.id, "title": reason.pick.title, "share": reason.share} for reason in place.reasons]
+    return {"rank": place.rank, **_item(place.item), "score": place.score, "because": because}
+
+
+def _about(one: Suggestions) -> dict[str, Any]:
+    return {
+        "model": one.model,
+        "run": one.run.id if one.run else None,
+        "validation": one.run.best_value if one.run else None,
+        "unknown_picks": [_item(item) for item in one.unknown],
+        "because_is": one.reasons_are,
+        "note": one.note,
+    }
+
+
+@lru_cache(maxsize=8)
+def _loaded(folder: str, _written: int) -> Model:
+    return registry.load(folder)
+
+
+@lru_cache(maxsize=2)
+def _instant(dataset: str, _fingerprint: str) -> instant.Instant:
+    return instant.fit_at_once(library.load_dataset(dataset))

@@ -1,0 +1,183 @@
+"""Reads that are kept between reruns, each under a key that changes when the answer would."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from recdash import places
+
+if TYPE_CHECKING:
+    from recdash.data.catalogue import Item
+    from recdash.data.library import Entry
+    from recdash.services.choices import ModelChoice
+    from recdash.services.portraits import Portrait
+    from recdash.services.recommend import Answer
+    from recdash.services.results import Group
+    from recdash.services.runs import RunRecord
+    from recdash.splits.protocols import Protocol
+
+
+def groups() -> list[Group]:
+    """Return all comparable groups of finished runs."""
+    from recdash.services import runs
+
+    newest = runs.listing()[:1]
+    return _groups(places.store_url(), runs.version(), newest[0].id if newest else "")
+
+
+def entries() -> list[Entry]:
+    """Return all data sets, ready or not; the very first look makes the demo."""
+    from recdash.services import datasets
+
+    return datasets.entries()
+
+
+def ready() -> list[str]:
+    """Return the names of the data sets that are here, the demo first."""
+    return [entry.name for entry in entries() if entry.ready]
+
+
+def is_generated(name: str) -> bool:
+    """Whether the tastes behind a data set are made up."""
+    return any(entry.name == name and entry.generated for entry in entries())
+
+
+@st.cache_data(show_spinner="Reading the models")
+def models() -> list[ModelChoice]:
+    """Return all models. The first call of a server imports PyTorch."""
+    from recdash.services import choices
+
+    return choices.models()
+
+
+@st.cache_data(show_spinner="Reading the protocols")
+def protocols() -> list[Protocol]:
+    """Return all protocols."""
+    from recdash.services import choices
+
+    return choices.protocols()
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return the numbers of a data set."""
+    return _describe(name, _fingerprint(name))
+
+
+def portrait(name: str) -> Portrait:
+    """Return the distributions of a data set."""
+    return _portrait(name, _fingerprint(name))
+
+
+def protocol_facts(name: str, protocol: str) -> Mapping[str, Any]:
+    """Return what a protocol makes of a data set."""
+    return _facts(name, _fingerprint(name), protocol)
+
+
+def trained(dataset: str) -> list[RunRecord]:
+    """Return the finished runs of a data set that can recommend, the best of each model first."""
+    from recdash.services import recommend
+
+    return recommend.trained_runs(dataset)
+
+
+def titles(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Return the title of each run's model."""
+    known = {model.name: model.title for model in models()}
+    return {run.id: known.get(run.model, run.model) for run in runs}
+
+
+def items(dataset: str) -> Mapping[str, Item]:
+    """Return the items of a data set by id."""
+    return _items(dataset, _fingerprint(dataset))
+
+
+def find(dataset: str, text: str, limit: int) -> list[Item]:
+    """Return items whose titles fit what somebody types."""
+    from recdash.services import recommend
+
+    return recommend.find_items(dataset, text, limit)
+
+
+def starters(dataset: str, limit: int) -> list[Item]:
+    """Return well-known items of many kinds: each is the most popular one left of a genre that stands behind."""
+    return _starters(dataset, _fingerprint(dataset))[:limit]
+
+
+def answer(dataset: str, picks: tuple[str, ...], runs: Sequence[RunRecord], length: int) -> Answer:
+    """Return all lists for the picks."""
+    return _answer(
+        dataset, _fingerprint(dataset), picks, tuple(run.id for run in runs), tuple(run.version for run in runs), length
+    )
+
+
+def _fingerprint(name: str) -> str:
+    from recdash.services import datasets
+
+    return datasets.entry(name).fingerprint
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _groups(store: str, version: str, newest: str) -> list[Group]:
+    from recdash.services import results
+
+    return results.groups()
+
+
+@st.cache_data(max_entries=16, show_spinner="Counting")
+def _describe(name: str, fingerprint: str) -> dict[str, Any]:
+    from recdash.services import datasets
+
+    return datasets.describe(name)
+
+
+@st.cache_data(max_entries=16, show_spinner="Drawing")
+def _portrait(name: str, fingerprint: str) -> Portrait:
+    from recdash.services import portraits
+
+    return portraits.portrait(name)
+
+
+@st.cache_data(max_entries=32, show_spinner="Splitting")
+def _facts(name: str, fingerprint: str, protocol: str) -> Mapping[str, Any]:
+    from recdash.services import portraits
+
+    return portraits.protocol_facts(name, protocol)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the catalogue")
+def _items(dataset: str, fingerprint: str) -> Mapping[str, Item]:
+    from recdash.services import datasets
+
+    return {item.id: item for item in datasets.load(dataset).catalogue.items}
+
+
+@st.cache_data(max_entries=8, show_spinner="Looking for popular films")
+def _starters(dataset: str, fingerprint: str) -> list[Item]:
+    from recdash.services import recommend
+
+    left, seen = recommend.popular_items(dataset, 150), Counter[str]()
+    found: list[Item] = []
+    while left and len(found) < 60:
+        kind = min(left, key=lambda item: (sum(seen[genre] for genre in item.genres[:2]), left.index(item)))
+        left.remove(kind)
+        seen.update(kind.genres[:2])
+        found.append(kind)
+    return found
+
+
+@st.cache_data(max_entries=256, show_spinner="Asking the models")
+def _answer(
+    dataset: str,
+    fingerprint: str,
+    picks: tuple[str, ...],
+    run_ids: tuple[str, ...],
+    versions: tuple[int, ...],
+    length: int,
+) -> Answer:
+    from recdash.services import recommend
+
+    return recommend.recommend(dataset, picks, run_ids=run_ids or None, k=length)

@@ -1,0 +1,186 @@
+"""The Results page: comparable runs in one table each, intervals, cost against quality, and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from recdash.ui import cached, charts, frame, tables, url_state, words
+from recdash.ui.text import escape, plural
+
+if TYPE_CHECKING:
+    from recdash.services.results import Group
+
+FORMS = {
+    "csv": ("CSV", "text/csv", "csv"),
+    "md": ("Markdown", "text/markdown", "md"),
+    "latex": ("LaTeX", "text/x-tex", "tex"),
+}
+
+
+def choose(found: Sequence[Group]) -> tuple[list[Group], list[str]]:
+    """Let somebody choose data, protocol and columns; returns the groups and metrics that are left."""
+    datasets = ["", *dict.fromkeys(group.dataset for group in found)]
+    first, second, third = st.columns([2, 2, 6], vertical_alignment="top")
+    with first:
+        dataset = st.selectbox(
+            "Data set",
+            datasets,
+            format_func=lambda name: name or "All data sets",
+            **url_state.bind("dataset", "", options=datasets),
+        )
+    left = [group for group in found if not dataset or group.dataset == dataset]
+    protocols = ["", *dict.fromkeys(group.protocol for group in left)]
+    with second:
+        protocol = st.selectbox(
+            "Protocol",
+            protocols,
+            format_func=lambda name: name or "All protocols",
+            help=_protocol_help(protocols),
+            **url_state.bind("protocol", "", options=protocols),
+        )
+    left = [group for group in left if not protocol or group.protocol == protocol]
+    with third:
+        return left, _metrics(left)
+
+
+def _metrics(found: Sequence[Group]) -> list[str]:
+    """Let somebody choose the columns; by default those of the published table and a few more."""
+    from recdash.services import results
+
+    names = results.metric_names(found)
+    usual = [name for name in (*tables.PUBLISHED, *tables.MORE) if name in names]
+    chosen = st.multiselect(
+        "Columns",
+        names,
+        format_func=words.metric,
+        placeholder="Choose metrics",
+        wrap=True,
+        **url_state.bind("metric", usual, options=names, many=True),
+    )
+    return chosen or usual
+
+
+def why_apart(found: Sequence[Group]) -> None:
+    """Say why several tables are not one."""
+    from recdash.services import results
+
+    said = results.differences(found)
+    if said:
+        st.caption(
+            f":material/info: {plural(len(found), 'table')}, because these runs are not comparable. {escape(' '.join(said))}"
+        )
+
+
+def group(one: Group, columns: Sequence[str]) -> None:
+    """Show one group: its table, its intervals, its cost."""
+    shown = [name for name in columns if any(name in row.metrics for row in one.rows)]
+    with st.container(key=f"group.{one.split_fingerprint}.{one.protocol}", gap="small"):
+        st.subheader(escape(one.label), anchor=False, help=_protocol_help([one.protocol]))
+        st.caption(tables.facts(one))
+        if cached.is_generated(one.dataset):
+            frame.generated_note()
+        styled, config = tables.results(one, shown)
+        event = st.dataframe(
+            styled,
+            column_config=config,
+            hide_index=True,
+            width="stretch",
+            key=f"table.{one.split_fingerprint}",
+            placeholder="–",
+            on_select="rerun",
+            selection_mode="multi-row",
+            alt=f"Results on {one.label}, best first",
+        )
+        _selected(one, event)
+        _charts(one, shown)
+
+
+def export(found: Sequence[Group], columns: Sequence[str]) -> None:
+    """Offer all shown tables as files."""
+    st.subheader("Take it along", anchor=False)
+    with st.container(horizontal=True):
+        for form, (label, mime, ending) in FORMS.items():
+            st.download_button(
+                label,
+                lambda form=form: _export(found, form, columns),
+                file_name=f"recdash-results.{ending}",
+                mime=mime,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"export.{form}",
+            )
+    st.caption(
+        "Means with their 95 % bootstrap intervals over test users. Text cells that a spreadsheet would run as a formula are made harmless."
+    )
+
+
+def _selected(one: Group, event: Any) -> None:
+    rows = [one.rows[place] for place in event["selection"]["rows"] if place < len(one.rows)]
+    if not rows:
+        st.caption("Select rows to see their curves. Hover over a column's name for what it means.")
+        return
+    with st.container(horizontal=True):
+        learned = [row.run.id for row in rows if (row.run.epochs or 1) > 1]
+        if learned:
+            frame.link("curves", f"Curves of {plural(len(learned), 'run')}", run=learned)
+        frame.link(
+            "recommend",
+            f"Recommendations of {plural(len(rows), 'run')}",
+            run=[row.run.id for row in rows],
+            dataset=one.dataset,
+        )
+
+
+def _charts(one: Group, shown: Sequence[str]) -> None:
+    offered = [name for name in dict.fromkeys([one.primary, *shown]) if any(name in row.metrics for row in one.rows)]
+    if not offered:
+        return
+    place = one.split_fingerprint
+    metric = st.pills(
+        "Metric in the charts",
+        offered,
+        required=True,
+        format_func=words.metric,
+        default=offered[0],
+        key=f"metric.{place}",
+        label_visibility="collapsed",
+    )
+    metric = metric if metric in offered else offered[0]
+    points, title, better = tables.points(one, metric), words.metric(metric), tables.direction(metric)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown(
+            f"**How sure are we?** :gray[:small[{title}, mean and 95 % interval]]", help=words.metric_help(metric)
+        )
+        said = f"{title} with 95 % intervals, best first: {', '.join(point.label for point in points)}"
+        chart = charts.intervals(points, title, better)
+        st.altair_chart(chart, key=f"intervals.{place}", width="stretch", alt=said)
+    with right:
+        st.markdown(
+            "**What does it cost?** :gray[:small[against the time of training; named: nothing is better and cheaper]]"
+        )
+        figure = charts.cost(points, title, lower=better == "lower is better", theme=_theme())
+        said = f"{title} against seconds of training"
+        st.plotly_chart(figure, key=f"cost.{place}", width="stretch", config={"displaylogo": False}, alt=said)
+
+
+def _export(found: Sequence[Group], form: str, columns: Sequence[str]) -> str:
+    from recdash.services import results
+
+    known = results.metric_names(found)
+    return results.export(found, form, [name for name in columns if name in known] or None)
+
+
+def _protocol_help(names: Sequence[str]) -> str | None:
+    told = {protocol.name: protocol for protocol in cached.protocols()}
+    lines = [
+        f"**{escape(told[name].title)}** ({escape(name)}): {escape(told[name].help)}" for name in names if name in told
+    ]
+    return "\n\n".join(lines) or None
+
+
+def _theme() -> str:
+    return "dark" if st.context.theme.type == "dark" else "light"

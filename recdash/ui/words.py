@@ -1,0 +1,108 @@
+"""Explanations that stand beside numbers: what a metric, a state, a preset or a column means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recdash.ui.text import escape
+
+STATES = {
+    "queued": ("gray", ":material/hourglass_empty:", "Waiting for a free place. It starts by itself."),
+    "running": ("blue", ":material/play_arrow:", "Training now, in a process of its own: this page may be closed."),
+    "finished": ("green", ":material/check:", "Trained and tested. Its record is never altered."),
+    "failed": ("red", ":material/error:", "It ended with an error, which is shown."),
+    "stopped": ("orange", ":material/stop:", "Somebody stopped it. It can be resumed from its last checkpoint."),
+    "interrupted": ("orange", ":material/power_off:", "Its process died. It can be resumed from its last checkpoint."),
+}
+PRESETS = {
+    "auto": "Fits the size of the data by itself. The default everywhere.",
+    "paper": "What the authors of the model report.",
+    "published": "What the run behind a public table used.",
+    "tuned": "Found by a search on this data set; elsewhere the same as auto.",
+    "fast": "Fewer epochs, for a first look.",
+}
+_METRICS = {
+    "ndcg": (
+        "NDCG",
+        "How high the held-out items stand in the top {k}: a hit counts 1 / log2(rank + 1), divided by the best possible sum. 1 is perfect.",
+    ),
+    "recall": ("Recall", "Held-out items found in the top {k}, divided by the smaller of {k} and their number."),
+    "recall_all": ("Recall (of all)", "Held-out items found in the top {k}, divided by all of them."),
+    "precision": ("Precision", "Share of the top {k} that are held-out items."),
+    "map": ("MAP", "Mean over the hits in the top {k} of the precision at each hit."),
+    "mrr": ("MRR", "1 / rank of the first hit in the top {k}, 0 without one."),
+    "hitrate": ("Hit rate", "Share of users with at least one hit in the top {k}."),
+    "coverage": (
+        "Coverage",
+        "Share of the catalogue that appears in anybody's top {k}. Neither good nor bad by itself.",
+    ),
+    "novelty": (
+        "Novelty",
+        "Mean surprise of the top {k}: -log2 of the share of training users who know an item, in bits.",
+    ),
+    "gini": ("Gini", "How unevenly the top {k} lists use the catalogue: 0 all items equally, 1 one item only."),
+    "popularity_percentile": ("Popularity", "Mean popularity rank of the top {k}, 1 for the most popular item."),
+    "rmse": ("RMSE", "Root of the mean squared error of predicted ratings, in stars. Lower is better."),
+    "mae": ("MAE", "Mean absolute error of predicted ratings, in stars. Lower is better."),
+    "macro_rmse": ("RMSE per user", "RMSE of each user, then the mean over users. Lower is better."),
+}
+CURVES = {
+    "reconstruction": (
+        "Reconstruction loss",
+        "nats per user",
+        "How badly the items of the input are predicted: negative log-likelihood.",
+    ),
+    "kl": (
+        "KL divergence",
+        "nats per user",
+        "How far the latent codes are from the prior: what the code says about a user.",
+    ),
+    "beta": ("Beta", "weight of the KL divergence", "Annealed from 0 to its cap: first reconstruct, then regularise."),
+    "loss": ("Loss", "per user", "What the optimiser minimises."),
+    "lr": ("Learning rate", "step size", "Step size of the optimiser."),
+    "examples/s": ("Speed", "users per second", "Training users seen per second."),
+}
+
+
+def metric(name: str) -> str:
+    """Return the title of a metric: "ndcg@100" is "NDCG@100"."""
+    kind, _, k = name.partition("@")
+    title = _METRICS[kind][0] if kind in _METRICS else kind
+    return f"{title}@{k}" if k else title
+
+
+def metric_help(name: str) -> str:
+    """Return what a metric means, in one or two sentences."""
+    kind, _, k = name.partition("@")
+    return _METRICS[kind][1].format(k=k) if kind in _METRICS else ""
+
+
+def quality(values: Mapping[str, float]) -> str:
+    """Return the value by which runs are judged, with its name; empty when there is none."""
+    return next((f"{metric(name)} {values[name]:.4f}" for name in ("ndcg@100", "rmse") if name in values), "")
+
+
+def curve(name: str) -> tuple[str, str, str]:
+    """Return title, unit and meaning of a named value of an epoch."""
+    if name in CURVES:
+        return CURVES[name]
+    known = name.partition("@")[0] in _METRICS
+    return metric(name), "on the validation users" if known else "", metric_help(name)
+
+
+def state_badge(state: str) -> str:
+    """Return a state as Markdown."""
+    colour, icon, _ = STATES[state]
+    return f":{colour}-badge[{icon} {state}]"
+
+
+def preset_captions(presets: tuple[str, ...]) -> str:
+    """Return what the presets are, as a list in Markdown."""
+    return "\n".join(f"- **{preset}**: {PRESETS.get(preset, '')}" for preset in presets)
+
+
+def differs(settings: dict[str, object]) -> str:
+    """Return settings that were given by name as inline code, escaped."""
+    from recdash.ui.text import setting
+
+    return ", ".join(f"{escape(name)} = {escape(setting(value))}" for name, value in settings.items())

@@ -1,0 +1,199 @@
+"""Stores that are damaged, locked, write-protected, replaced or of another kind; and how a lost one comes back."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from recdash import places
+from recdash.errors import StoreError, UsageError
+from recdash.runs import database, queue, recovery
+from recdash.runs.checkpoints import RunFolder
+from recdash.runs.identity import Identity
+from recdash.runs.states import State
+from recdash.runs.store import Store
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "runs.db"
+
+
+def open_at(file: Path) -> Store:
+    return Store(f"sqlite:///{file}")
+
+
+def test_the_folder_of_a_new_store_is_made(file: Path) -> None:
+    assert open_at(file).runs() == []
+    assert file.is_file()
+
+
+@pytest.mark.parametrize(
+    "content", [b"these are not the bytes of a database" * 200, b"SQLite format 3\0" + b"\xff" * 5000]
+)
+def test_a_file_that_is_no_database_is_said_to_be_damaged(file: Path, content: bytes) -> None:
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with pytest.raises(StoreError, match=r"runs\.db is damaged .*recdash doctor --mend"):
+        open_at(file).runs()
+    assert file.read_bytes() == content, "what was there is left as it was"
+
+
+def test_a_lock_that_lasts_is_a_message_and_not_a_traceback(file: Path, monkeypatch, request_of) -> None:
+    open_at(file).runs()
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    store, holder = open_at(file), sqlite3.connect(file)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match="locked by another program"):
+        queue.enqueue(store, [request_of()])
+    holder.rollback()
+    holder.close()
+    assert len(queue.enqueue(store, [request_of()])) == 1
+
+
+def test_a_short_lock_is_waited_for(file: Path, request_of) -> None:
+    store = open_at(file)
+    store.runs()
+    holder = sqlite3.connect(file, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.5, holder.rollback).start()
+    assert len(queue.enqueue(store, [request_of()])) == 1
+    holder.close()
+
+
+def test_a_deleted_store_is_made_anew_while_it_is_open(file: Path, request_of) -> None:
+    store = open_at(file)
+    queue.enqueue(store, [request_of()])
+    for path in file.parent.iterdir():
+        path.unlink()
+    assert store.runs() == []
+    assert len(queue.enqueue(store, [request_of()])) == 1
+    assert len(open_at(file).runs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("no url at all", "no database URL"),
+        ("mysql://h/d", "no kind of store"),
+        ("postgresql+nodriver://h/d", "driver"),
+        ("sqlite:////proc/nowhere/runs.db", "RECDASH_STORE"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_explained(url: str, words: str) -> None:
+    with pytest.raises(StoreError, match=words) as caught:
+        Store(url).runs()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_password_is_never_part_of_a_message() -> None:
+    with pytest.raises(StoreError) as caught:
+        Store("postgresql://user:secret@127.0.0.1:1/db").runs()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_store_that_cannot_be_written_can_be_looked_at(file: Path, monkeypatch, request_of) -> None:
+    full = open_at(file)
+    queue.enqueue(full, [request_of()])
+    full.close()
+    monkeypatch.setattr(database, "_can_write", lambda path: False)
+    store = open_at(file)
+    assert [run.model for run in store.runs()] == ["popularity"]
+    with pytest.raises(StoreError, match="cannot be written"):
+        queue.enqueue(store, [request_of()])
+
+
+def test_where_nothing_can_be_written_an_absent_store_counts_as_empty(file: Path, monkeypatch) -> None:
+    monkeypatch.setattr(database, "_can_write", lambda path: False)
+    assert open_at(file).runs() == []
+    assert not file.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_write_permission_is_noticed(file: Path) -> None:
+    open_at(file).runs()
+    file.parent.chmod(0o500)
+    try:
+        assert not open_at(file).database.writable
+    finally:
+        file.parent.chmod(0o700)
+
+
+def finished_run(store: Store, request_of, **words) -> str:
+    me = Identity.mine()
+    (run,) = queue.enqueue(store, [request_of(**words)])
+    queue.claim(store, run.id, me, 1)
+    folder = RunFolder(run.id)
+    folder.make()
+    for epoch in (1, 2):
+        row = {"epoch": epoch, "update": epoch, "seconds": epoch / 2, "values": {"loss": 1 / epoch}}
+        store.add_epoch(run.id, me, **row)
+        folder.add_epoch(row, {})
+    store.settle(run.id, me, State.FINISHED, metrics={"ndcg@100": 0.5}, intervals={"ndcg@100": (0.4, 0.6)})
+    folder.write_record(store.run(run.id).to_dict())
+    return run.id
+
+
+def test_a_damaged_store_is_moved_aside_and_rebuilt_from_the_run_folders(store: Store, request_of) -> None:
+    finished = finished_run(store, request_of, seed=1, settings={"l2": 2.0})
+    (queued,) = queue.enqueue(store, [request_of()])
+    running = queue.claim(store, queued.id, Identity.mine(), 1)
+    RunFolder(running.id).make()
+    RunFolder(running.id).write_record(running.to_dict())
+    before, epochs = store.run(finished), store.epochs([finished])
+    store.close()
+    store.database.file.write_bytes(b"damaged" * 1000)
+    for ending in ("-wal", "-shm"):
+        store.database.file.with_name(store.database.file.name + ending).unlink(missing_ok=True)
+
+    said = recovery.mend(places.store_url())
+    assert "2 runs were rebuilt" in said
+    after = store.run(finished)
+    for name in ("state", "settings", "seed", "metrics", "intervals", "name", "twin", "epoch", "elapsed_s"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert after.finished == pytest.approx(before.finished, abs=0.01)
+    assert [(row.epoch, row.values) for row in store.epochs([finished])] == [(row.epoch, row.values) for row in epochs]
+    assert store.run(running.id).state is State.INTERRUPTED, "what was running can be resumed"
+    assert len(list(store.database.file.parent.glob("*.damaged-*"))) == 1
+
+
+def test_a_deleted_store_is_rebuilt_and_a_second_time_there_is_nothing_to_mend(store: Store, request_of) -> None:
+    run_id = finished_run(store, request_of)
+    store.database.file.unlink()
+    assert "1 runs were rebuilt" in recovery.mend(places.store_url())
+    assert store.run(run_id).metrics == {"ndcg@100": 0.5}
+    with pytest.raises(UsageError, match="nothing to mend"):
+        recovery.mend(places.store_url())
+
+
+def test_a_folder_with_a_damaged_record_does_not_keep_the_others_from_coming_back(store: Store, request_of) -> None:
+    run_id = finished_run(store, request_of)
+    other = RunFolder("ease-0000000a")
+    other.make()
+    (other.path / "run.json").write_text("{")
+    copied = RunFolder("ease-0000000b")
+    copied.make()
+    copied.write_record(RunFolder(run_id).read_record())
+    store.database.file.unlink()
+    said = recovery.mend(places.store_url())
+    assert "1 runs were rebuilt" in said and "ease-0000000a" in said and "ease-0000000b" in said
+
+
+def test_an_epoch_cut_short_by_a_crash_is_left_out(store: Store, request_of) -> None:
+    run_id = finished_run(store, request_of)
+    with (RunFolder(run_id).path / "epochs.jsonl").open("a") as lines:
+        lines.write('{"epoch": 3, "upd')
+    assert [row["epoch"] for row in RunFolder(run_id).read_epochs()] == [1, 2]
+
+
+def test_per_user_results_are_never_unpickled(store: Store, request_of) -> None:
+    import numpy as np
+
+    folder = RunFolder(finished_run(store, request_of))
+    np.savez(folder.path / "per_user.npz", evil=np.array([object()], dtype=object))
+    with pytest.raises(Exception, match="cannot be read"):
+        folder.read_per_user()

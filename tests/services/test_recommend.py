@@ -1,0 +1,175 @@
+"""Lists side by side: picks never in them, reasons that add up, and an answer before anything is trained."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from recdash.errors import UsageError
+from recdash.recommend import instant, ranking
+from recdash.runs.checkpoints import RunFolder
+from recdash.services import compare, launch, recommend, runs
+from tests.toy import toy_dataset
+
+PICKS = ["Film 4 (1954)", "7", "film 13"]
+
+
+def test_before_anything_is_trained_ease_answers_and_says_so(toy) -> None:
+    answer = recommend.recommend("toy", PICKS, k=5)
+    (only,) = answer.lists
+    assert (only.model, only.run, len(only.items)) == ("ease", None, 5)
+    assert "nothing is trained" in only.note
+    assert [pick.id for pick in answer.picks] == ["4", "7", "13"]
+
+
+def test_of_a_large_catalogue_the_most_popular_items_are_kept(monkeypatch) -> None:
+    monkeypatch.setattr(instant, "MOST_ITEMS", 10)
+    data = toy_dataset()
+    model, note = instant.fit_at_once(data)
+    liked = np.bincount(data.items[data.ratings >= 4], minlength=data.n_items)
+    kept = {data.catalogue.index_of[item.id] for item in model.catalogue.items}
+    assert len(kept) == 10 and "10 most popular" in note
+    assert min(liked[list(kept)]) >= max(np.delete(liked, list(kept)))
+
+
+def test_every_trained_model_answers_once_with_its_best_run(here, small) -> None:
+    compare.start(compare.requests("toy", ["popularity", "ease", "multvae"], settings=small))
+    compare.start(compare.requests("toy", ["ease"], settings={"l2": 1e6}))
+    good, poor = sorted(runs.listing(model="ease"), key=lambda run: -run.best_value)
+    assert good.best_value > poor.best_value
+    answer = recommend.recommend("toy", PICKS)
+    assert [one.model for one in answer.lists] == ["popularity", "ease", "multvae"]
+    assert answer.lists[1].run.id == good.id
+    assert {run.id for run in recommend.trained_runs("toy")} >= {poor.id, good.id}
+
+
+def test_picks_are_never_recommended_and_places_count_up(here, small) -> None:
+    compare.start(compare.requests("toy", ["popularity", "ease", "multvae"], settings=small))
+    for one in recommend.recommend("toy", PICKS, k=45).lists:
+        ids = [place.item.id for place in one.items]
+        assert not {"4", "7", "13"} & set(ids) and len(ids) == len(set(ids)) == 42
+        assert [place.rank for place in one.items] == list(range(1, 43))
+        scores = [place.score for place in one.items]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_contributions_of_ease_add_up_to_the_score(here) -> None:
+    compare.start(compare.requests("toy", ["ease"]))
+    (ease,) = recommend.recommend("toy", PICKS).lists
+    assert ease.reasons_are == "contribution"
+    for place in ease.items:
+        assert sum(reason.share for reason in place.reasons) == pytest.approx(place.score, rel=1e-4, abs=1e-6)
+        shares = [reason.share for reason in place.reasons]
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_a_score_drop_is_what_the_list_loses_without_the_pick(here, small) -> None:
+    from recdash.data.histories import Histories
+
+    (run,) = compare.start(compare.requests("toy", ["multvae"], settings=small))
+    answer = recommend.recommend("toy", PICKS)
+    (vae,) = answer.lists
+    assert vae.reasons_are == "score drop"
+    model, place = recommend.load_model(runs.find(run.id)), vae.items[0]
+    index = model.catalogue.index_of
+    without = [index[pick.id] for pick in answer.picks if pick.id != place.reasons[0].pick.id]
+    score = model.score(Histories.from_rows([without], len(model.catalogue)))[0, index[place.item.id]]
+    assert place.reasons[0].share == pytest.approx(place.score - score, abs=1e-5)
+
+
+def test_one_pick_alone_has_no_score_drop(here, small) -> None:
+    compare.start(compare.requests("toy", ["multvae"], settings=small))
+    (vae,) = recommend.recommend("toy", ["4"]).lists
+    assert vae.reasons_are == "" and all(place.reasons == () for place in vae.items)
+
+
+def test_a_pick_that_a_model_does_not_know_is_named_and_not_fatal(here) -> None:
+    from recdash.data.catalogue import Item
+
+    (run,) = compare.start(compare.requests("toy", ["ease"]))
+    model = recommend.load_model(runs.find(run.id))
+    stranger = Item("999", "Never seen", 1999)
+    known = model.catalogue[3]
+    ranked = ranking.rank(model, [stranger, known], 5)
+    alone = ranking.rank(model, [known], 5)
+    assert ranked.unknown == (stranger,)
+    assert [place.item for place in ranked.items] == [place.item for place in alone.items]
+    assert ranking.rank(model, [stranger], 5).items == ()
+
+
+def test_without_picks_only_models_that_need_none_answer(here) -> None:
+    compare.start(compare.requests("toy", ["popularity", "ease"]))
+    popularity, ease = recommend.recommend("toy", []).lists
+    assert len(popularity.items) == 10 and ease.items == () and "pick" in ease.note
+
+
+def test_a_title_that_nobody_knows_is_refused_with_the_nearest(toy) -> None:
+    with pytest.raises(UsageError, match="No item is called"):
+        recommend.recommend("toy", ["Zorglub"])
+
+
+def test_a_model_that_is_not_trained_here_is_refused_with_the_way_to_train_it(here) -> None:
+    compare.start(compare.requests("toy", ["ease"]))
+    with pytest.raises(UsageError, match="recdash train multvae --dataset toy"):
+        recommend.recommend("toy", PICKS, models=["multvae"])
+    with pytest.raises(UsageError, match="Did you mean 'multvae'"):
+        recommend.recommend("toy", PICKS, models=["multvea"])
+
+
+def test_exactly_the_named_runs_answer(here, small) -> None:
+    a, b = compare.start(compare.requests("toy", ["multvae"], settings=small, seeds=[1, 2]))
+    answer = recommend.recommend("toy", PICKS, run_ids=[b.id, a.id])
+    assert [one.run.id for one in answer.lists] == [b.id, a.id]
+    assert set(answer.to_dict()["recommendations"]) == {"multvae", a.id}
+
+
+def test_a_run_of_another_data_set_is_refused(here) -> None:
+    (run,) = compare.start(compare.requests("toy", ["ease"]))
+    with pytest.raises(UsageError, match="trained on toy"):
+        recommend.recommend("demo", [], run_ids=[run.id])
+
+
+def test_a_damaged_checkpoint_is_a_note_beside_the_other_lists(here) -> None:
+    ease, _ = compare.start(compare.requests("toy", ["ease", "popularity"]))
+    (weights,) = RunFolder(ease.id).best.glob("*.safetensors")
+    weights.write_bytes(b"no tensors")
+    answer = recommend.recommend("toy", PICKS)
+    by_model = {one.model: one for one in answer.lists}
+    assert by_model["ease"].items == () and "checksum" in by_model["ease"].note
+    assert len(by_model["popularity"].items) == 10
+
+
+def test_the_document_is_json_with_the_promised_fields(here, small) -> None:
+    compare.start(compare.requests("toy", ["ease", "multvae"], settings=small))
+    found = json.loads(json.dumps(recommend.recommend("toy", PICKS, k=2).to_dict(), allow_nan=False))
+    assert found["picks"][0] == {"id": "4", "title": "Film 4", "year": 1954}
+    for places in found["recommendations"].values():
+        assert [set(place) >= {"rank", "id", "title", "year", "score"} for place in places] == [True, True]
+
+
+@pytest.mark.parametrize("k", [0, -1, 1001])
+def test_lists_have_a_sensible_length(toy, k: int) -> None:
+    with pytest.raises(UsageError, match="outside"):
+        recommend.recommend("toy", PICKS, k=k)
+
+
+def test_models_are_read_from_disk_once(here, monkeypatch) -> None:
+    (run,) = compare.start(compare.requests("toy", ["ease"]))
+    record = runs.find(run.id)
+    assert recommend.load_model(record) is recommend.load_model(record)
+
+
+def test_finding_items_forgives_typing_errors_and_starts_with_popular_ones(toy) -> None:
+    assert recommend.find_items("toy", "flim 13")[0].id == "13"
+    assert recommend.find_items("toy", "  ") == []
+    popular = recommend.popular_items("toy", 5)
+    counts = np.bincount(toy_dataset().items)
+    assert counts[int(popular[0].id) - 1] == counts.max()
+
+
+def test_deleted_runs_do_not_answer_any_more(here) -> None:
+    (run,) = compare.start(compare.requests("toy", ["popularity"]))
+    launch.delete(run.id)
+    assert recommend.trained_runs("toy") == []
