@@ -25,11 +25,16 @@ def ml_1m() -> Dataset:
 
 def conditions(**more: Any) -> dict[str, Any]:
     """Return date, commit, versions and machine, to stand beside every figure."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    device = devices.describe(devices.choose())
-    machine = devices.machine() | {"native_bfloat16": devices.native_bfloat16(devices.choose())}
-    when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return {"when": when, "commit": commit, "versions": devices.versions(), "machine": machine, "device": device, **more}
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    device = devices.choose()
+    return {
+        "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": git.stdout.strip(),
+        "versions": devices.versions(),
+        "machine": devices.machine() | {"native_bfloat16": devices.native_bfloat16(device)},
+        "device": devices.describe(device),
+        **more,
+    }
 
 
 def write(name: str, result: dict[str, Any]) -> None:

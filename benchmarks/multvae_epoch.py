@@ -45,7 +45,7 @@ def plain_epoch(net: PlainVAE, optimiser: torch.optim.Optimizer, split: Split) -
     """One pass over the training users; returns its seconds."""
     matrix = split.train.matrix()
     started = time.perf_counter()
-    order = np.random.permutation(len(split.train))
+    order = np.random.default_rng().permutation(len(split.train))
     for start in range(0, len(order), 500):
         x = torch.from_numpy(matrix[order[start : start + 500]].toarray())
         logits, mu, logvar = net(x)
@@ -86,7 +86,8 @@ def main() -> None:
         plain.append(plain_epoch(net, optimiser, split))
         ours.append(statistics.median(our_epochs(split, 3)))
     ratios = [mine / theirs for mine, theirs in zip(ours, plain, strict=True)]
-    memory = subprocess.run([sys.executable, "-m", "benchmarks.multvae_epoch", "--memory"], capture_output=True, text=True, check=True)
+    again = [sys.executable, "-m", "benchmarks.multvae_epoch", "--memory"]
+    memory = subprocess.run(again, capture_output=True, text=True, check=True)
     summary = {
         "plain_s": round(statistics.median(plain), 3),
         "recdash_s": round(statistics.median(ours), 3),
@@ -94,7 +95,8 @@ def main() -> None:
         "peak_mib": round(float(memory.stdout)),
     }
     rounds = {"plain_s": plain, "recdash_s": ours, "ratio": ratios}
-    write("multvae_epoch", {"summary": summary, "rounds": rounds, "conditions": conditions(threads=torch.get_num_threads())})
+    now = conditions(threads=torch.get_num_threads())
+    write("multvae_epoch", {"summary": summary, "rounds": rounds, "conditions": now})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from recdash.errors import DataError, SplitError, UsageError
 from recdash.splits import PROTOCOLS, Split, make_split
 from tests.toy import toy_dataset, toy_split
 
-
 RANKING = [name for name, protocol in PROTOCOLS.items() if protocol.task == "ranking"]
 
 

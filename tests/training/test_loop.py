@@ -101,12 +101,17 @@ def test_stopping_anywhere_and_resuming_equals_not_stopping(
     whole = fit(model, split, epochs=4, seed=3, on_epoch=whole_records.append, **SMALL)
 
     asked = iter(range(10**6))
-    states: list[TrainingState] = []
     records: list[EpochRecord] = []
     stopped = fit(
-        model, split, epochs=4, seed=3, should_stop=lambda: next(asked) + 1 >= stop_after,
-        on_checkpoint=lambda state: (states.append(state), state.save(tmp_path / "last")), on_epoch=records.append, **SMALL,
-    )  # fmt: skip
+        model,
+        split,
+        epochs=4,
+        seed=3,
+        should_stop=lambda: next(asked) + 1 >= stop_after,
+        on_checkpoint=lambda state: state.save(tmp_path / "last"),
+        on_epoch=records.append,
+        **SMALL,
+    )
     assert stopped.record["stopped"]
     resumed = fit(
         model, split, epochs=4, seed=3, resume=TrainingState.load(tmp_path / "last"), on_epoch=records.append, **SMALL
