@@ -11,7 +11,7 @@ frame.heading(
 found = runs.listing()
 if not any((run.epochs or 2) > 1 for run in found):
     st.info(
-        "No model with epochs has been trained yet. Start one on the Train page: its curves appear here while it learns.",
+        "Nothing that learns in epochs has been trained yet. Start it on the Train page and its curves grow here.",
         icon=":material/show_chart:",
     )
     frame.link("train", "Train a model")

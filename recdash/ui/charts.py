@@ -209,9 +209,7 @@ def cost(points: Sequence[Point], metric: str, *, lower: bool, theme: str) -> An
         figure.add_scatter(
             x=[max(point.seconds, LEAST_SECONDS)],
             y=[point.mean],
-            error_y={
-                "array": [point.high - point.mean], "arrayminus": [point.mean - point.low], "thickness": 1.2, "width": 3,
-            },
+            error_y={"array": [point.high - point.mean], "arrayminus": [point.mean - point.low], "thickness": 1.2},
             mode="markers+text" if named else "markers",
             name=_plain(point.label),
             text=[_plain(point.label)],
@@ -220,7 +218,7 @@ def cost(points: Sequence[Point], metric: str, *, lower: bool, theme: str) -> An
             marker={"size": 12, "color": colours.of(point.run)},
             cliponaxis=False,
             hovertemplate=_hover(point, metric),
-        )  # fmt: skip
+        )
     figure.update_layout(
         height=max(300, 32 * len(points) + 60),
         margin={"l": 10, "r": 40, "t": 20, "b": 10},

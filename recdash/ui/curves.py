@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
 
 MOST_RUNS = 12
+AXES = {"epoch": "Epoch", "seconds": "Time"}
 AT_ONCE = 60.0  # seconds; runs asked for within it belong together
 
 
@@ -38,10 +40,10 @@ def look() -> panels.Look:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         across = st.segmented_control(
             "Against",
-            ["epoch", "seconds"],
+            list(AXES),
             required=True,
-            format_func={"epoch": "Epoch", "seconds": "Time"}.get,
-            **url_state.bind("x", "epoch", options=("epoch", "seconds")),
+            format_func=AXES.__getitem__,
+            **url_state.bind("x", "epoch", options=AXES),
         )
         smoothing = st.slider(
             "Smoothing",
@@ -121,7 +123,7 @@ def export(found: Sequence[RunRecord]) -> None:
         for form in ("csv", "json"):
             st.download_button(
                 form.upper(),
-                lambda form=form: _export(run_id, form),
+                partial(_export, run_id, form),
                 file_name=f"{run_id}.{form}",
                 icon=":material/download:",
                 on_click="ignore",

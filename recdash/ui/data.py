@@ -137,7 +137,8 @@ def releases(entries: Sequence[Entry]) -> None:
     if missing and not places.read_only():
         _from_zip([entry.name for entry in missing])
     st.caption(
-        "MovieLens is published by GroupLens for research; its terms are in the README inside each archive. Archives are held against the published checksums."
+        "MovieLens is published by GroupLens for research; its terms are in the README inside each archive. "
+        "Archives are held against the published checksums."
     )
 
 

@@ -98,9 +98,8 @@ def _button(
 def _details(run: RunRecord) -> None:
     from recdash.services import launch, runs
 
-    st.markdown(
-        f":gray[Id] `{run.id}` :gray[· attempts] {run.attempts} :gray[· threads] {run.threads or '–'} :gray[· device] {escape(str(run.details.get('device', run.device)))}"
-    )
+    device = escape(str(run.details.get("device", run.device)))
+    st.markdown(f"`{run.id}` :gray[:small[attempt {run.attempts}, {run.threads or '–'} threads, device {device}]]")
     for event in runs.events(run.id)[-8:]:
         st.caption(f"{ago(event.time)}: {escape(event.kind)} {escape(event.text)}")
     st.code(runs.log(run.id, 40) or "The log is empty.", language=None, height=200, wrap_lines=True)

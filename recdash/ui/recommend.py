@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_LISTS = 8
 REASONS = {
     "contribution": "The share of each pick in the film's score, exactly: EASE adds up one weight per pick.",
-    "score drop": "How much the score falls when a pick is left out, as a share of all falls. An estimate: the picks act together.",
+    "score drop": "How much the score falls without a pick, as a share of all falls. An estimate: picks act together.",
 }
 
 
@@ -98,7 +98,9 @@ def invitation(trained: Sequence[RunRecord]) -> None:
         models = listed(dict.fromkeys(escape(run.name.split(" on ")[0]) for run in trained))
         said = f"Pick a film or two: {models} answer here, side by side."
     else:
-        said = "Pick a film or two. Nothing is trained on this data yet, so EASE is fitted while you choose and answers at once."
+        said = (
+            "Pick a film or two. Nothing is trained on this data yet: EASE is fitted on the spot and answers at once."
+        )
     st.info(said, icon=":material/touch_app:")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -69,9 +70,8 @@ def why_apart(found: Sequence[Group]) -> None:
 
     said = results.differences(found)
     if said:
-        st.caption(
-            f":material/info: {plural(len(found), 'table')}, because these runs are not comparable. {escape(' '.join(said))}"
-        )
+        several = plural(len(found), "table")
+        st.caption(f":material/info: {several}, because these runs are not comparable. {escape(' '.join(said))}")
 
 
 def group(one: Group, columns: Sequence[str]) -> None:
@@ -105,7 +105,7 @@ def export(found: Sequence[Group], columns: Sequence[str]) -> None:
         for form, (label, mime, ending) in FORMS.items():
             st.download_button(
                 label,
-                lambda form=form: _export(found, form, columns),
+                partial(_export, found, form, columns),
                 file_name=f"recdash-results.{ending}",
                 mime=mime,
                 icon=":material/download:",
@@ -113,7 +113,8 @@ def export(found: Sequence[Group], columns: Sequence[str]) -> None:
                 key=f"export.{form}",
             )
     st.caption(
-        "Means with their 95 % bootstrap intervals over test users. Text cells that a spreadsheet would run as a formula are made harmless."
+        "Means with 95 % bootstrap intervals over test users. Text that a spreadsheet would run as a formula is made "
+        "harmless."
     )
 
 

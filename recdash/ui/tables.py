@@ -86,10 +86,7 @@ def results(group: Group, metrics: Sequence[str], *, spread: bool = True) -> tup
     styled = table.style.apply(lambda _: [f"color: {colours.of(row.run.id)}" for row in group.rows], subset=[" "])
     for name in metrics:
         styled = styled.apply(_bold_best(name), subset=[name]).format(_spread(group, name, spread), subset=[name])
-    styled = styled.format(duration, subset=["Runtime"]).format(
-        lambda v: "–" if pd.isna(v) else str(v), subset=["Epochs"]
-    )
-    return styled, _columns(metrics)
+    return styled.format(_seconds, subset=["Runtime"]), _columns(metrics)
 
 
 def labels(rows: Sequence[Row]) -> dict[str, str]:
@@ -158,14 +155,18 @@ def _columns(metrics: Sequence[str]) -> dict[str, Any]:
         ),
     }
     for name in metrics:
-        told = f"{words.metric_help(name)} Mean over the test users ± half of the 95 % bootstrap interval; {direction(name)}."
+        told = f"{words.metric_help(name)} Mean over test users ± half of the 95 % interval; {direction(name)}."
         found[name] = st.column_config.NumberColumn(words.metric(name), help=told)
     return found
 
 
-def _spread(group: Group, metric: str, spread: bool) -> Callable[[float], str]:
+def _seconds(value: object) -> str:
+    return duration(value if isinstance(value, float) else None)
+
+
+def _spread(group: Group, metric: str, spread: bool) -> Callable[[object], str]:
     """Return how to write a mean: with half of its interval where there is one."""
-    text = {}
+    text: dict[object, str] = {}
     for row in group.rows:
         value = row.metrics.get(metric)
         if value is not None:

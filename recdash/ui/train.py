@@ -231,7 +231,7 @@ def _requests(
 
 
 def _without_known(wanted: list[Request]) -> list[Request]:
-    """Return what is to be trained; what is trained already with the same settings and seed is left out unless asked."""
+    """Return what is to be trained: what is there already, with the same settings and seed, only when asked."""
     from recdash.services import compare
 
     looked = compare.look(wanted)
@@ -239,7 +239,7 @@ def _without_known(wanted: list[Request]) -> list[Request]:
     if not known:
         return wanted
     states = listed(sorted({run.state.value for run in known.values()}))
-    said = f"{len(known)} of {plural(len(wanted), 'training')} {'is' if len(known) == 1 else 'are'} there already ({states}), with the same data, settings and seed."
-    st.caption(f":material/check: {said}")
+    there = f"{len(known)} of {plural(len(wanted), 'training')} {'is' if len(known) == 1 else 'are'} there already"
+    st.caption(f":material/check: {there} ({states}), with the same data, settings and seed.")
     again = st.checkbox("Train them again all the same", key="again")
     return wanted if again else [request for request in wanted if id(request) not in known]

@@ -24,6 +24,7 @@ ROLES = {
     "time": "Seconds since 1970, a date, or any number that grows. Without one there is no order.",
 }
 DELIMITERS = {"": "found by itself", ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "::": "::"}
+HEADERS = {"found by itself": None, "names of columns": True, "data": False}
 NONE = "none"
 
 
@@ -73,14 +74,8 @@ def _describe(given: Any) -> None:
         mark = st.selectbox(
             "Delimiter", list(DELIMITERS), format_func=DELIMITERS.__getitem__, width=180, key="delimiter"
         )
-        header = st.selectbox(
-            "First line",
-            [None, True, False],
-            format_func={None: "found by itself", True: "names of columns", False: "data"}.get,
-            width=180,
-            key="header",
-        )
-    words: dict[str, Any] = {"delimiter": mark or None, "header": header}
+        first = st.selectbox("First line", list(HEADERS), width=180, key="header")
+    words: dict[str, Any] = {"delimiter": mark or None, "header": HEADERS[first]}
     plan = portraits.preview(path, **words)
     chosen = _columns(plan, given.file_id)
     _preview(plan, chosen)

@@ -24,7 +24,8 @@ PRESETS = {
 _METRICS = {
     "ndcg": (
         "NDCG",
-        "How high the held-out items stand in the top {k}: a hit counts 1 / log2(rank + 1), divided by the best possible sum. 1 is perfect.",
+        "How high the held-out items stand in the top {k}: a hit counts 1 / log2(rank + 1), divided by the best "
+        "possible sum. 1 is perfect.",
     ),
     "recall": ("Recall", "Held-out items found in the top {k}, divided by the smaller of {k} and their number."),
     "recall_all": ("Recall (of all)", "Held-out items found in the top {k}, divided by all of them."),

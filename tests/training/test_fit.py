@@ -133,7 +133,7 @@ def test_importing_recdash_costs_next_to_nothing() -> None:
     ]
     assert min(times) < 0.3
     listed = (
-        "import sys, recdash; print(sorted({'torch', 'pandas', 'numpy', 'scipy', 'sqlalchemy'} & set(sys.modules)))"
+        "import recdash, sys; print(sorted({"torch", "pandas", "numpy", "scipy", "sqlalchemy"} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
