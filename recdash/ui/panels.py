@@ -33,6 +33,7 @@ ORDER = (
 USUAL = ("reconstruction", "kl", "ndcg@100", "beta", "loss", "recall@20", "rmse")
 MOST_POINTS = 800  # per line; a thinner one keeps the extremes of every stretch
 _NEVER_LOG = ("beta", "ndcg", "recall")
+_NEVER_SMOOTH = ("beta", "lr")  # they have no noise
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def build_table(read: Feed, runs: Sequence[RunRecord], name: str, look: Look) ->
     shown, rows = labels(runs), []
     for run in runs:
         points = read.points(run.id, name)
-        smooth = smoothed([value for _, _, value in points], look.smoothing)
+        weight = 0.0 if name in _NEVER_SMOOTH else look.smoothing
+        smooth = smoothed([value for _, _, value in points], weight)
         lines = [(epoch, seconds, even, raw) for (epoch, seconds, raw), even in zip(points, smooth, strict=True)]
         for epoch, seconds, even, raw in thinned(lines):
             gone = look.log and not (even > 0 and raw > 0)
