@@ -65,7 +65,6 @@ class AutoRec(RatingModel, GradientModel):
         width = shape.users if self.by_item else shape.items
         self.first = SparseLinear(width, config.latent)
         self.last = nn.Linear(config.latent, width)
-        self._codes: Tensor | None = None
         self._everything: Batch | None = None
 
     @property
@@ -155,19 +154,15 @@ class AutoRec(RatingModel, GradientModel):
         solved = centre + moved
         return solved[:-1], solved[-1]
 
-    @property
-    def codes(self) -> Tensor:
-        """Hidden layer of every training row, (rows, latent); computed once after training."""
-        if self._codes is None:
-            if self._everything is None:
-                self._everything = Batch.of(self.training_rows(self.observed.rows), self.device)
-            with torch.no_grad():
-                self._codes = self.encode(self._everything, self.stars_of(self._everything)).float()
-        return self._codes
+    def encode_observed(self) -> Tensor:
+        """Hidden layer of every training row, (rows, latent)."""
+        if self._everything is None:
+            self._everything = Batch.of(self.training_rows(self.observed.rows), self.device)
+        return self.encode(self._everything, self.stars_of(self._everything))
 
     def train(self, mode: bool = True) -> Self:
         """Forget the codes, for the weights are about to change."""
-        self._codes = None
+        self.forget_codes()
         return super().train(mode)
 
     def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -191,7 +186,8 @@ class AutoRec(RatingModel, GradientModel):
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
-        self._codes = self._everything = None
+        self._everything = None
+        self.forget_codes()
         if "observed.items" in tensors:
             self.observed = Observed.from_tensors(tensors)
         super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith("observed.")})

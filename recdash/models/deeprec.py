@@ -96,11 +96,20 @@ class DeepRec(RatingModel, GradientModel):
 
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Outputs at single places, (pairs,), from the users' training ratings."""
-        unique, place = torch.unique(users, return_inverse=True)
-        rows = self.observed.rows.take(unique.cpu().numpy())
-        batch = Batch.of(rows, self.device)
-        hidden = self._through(self.first(batch, self.stars_of(batch)), None, until_last=True)
-        return functional.selu((hidden[place] * self.last.weight[items]).sum(1) + self.last.bias[items])
+        return functional.selu((self.codes[users] * self.last.weight[items]).sum(1) + self.last.bias[items])
+
+    def encode_observed(self) -> Tensor:
+        """The layer before the last for every training user, (users, width)."""
+        rows = self.observed.rows
+        parts = (Batch.of(rows.slice(start, start + 512), self.device) for start in range(0, len(rows), 512))
+        return torch.cat(
+            [self._through(self.first(part, self.stars_of(part)), None, until_last=True) for part in parts]
+        )
+
+    def train(self, mode: bool = True) -> Self:
+        """Forget the codes, for the weights are about to change."""
+        self.forget_codes()
+        return super().train(mode)
 
     def _output(self, batch: Batch, progress: Progress) -> Tensor:
         return self._through(self.first(batch, self.stars_of(batch)), progress)
@@ -145,6 +154,7 @@ class DeepRec(RatingModel, GradientModel):
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
+        self.forget_codes()
         if "observed.items" in tensors:
             self.observed = Observed.from_tensors(tensors)
         super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith("observed.")})

@@ -54,10 +54,27 @@ class RatingModel(Model):
 
     task: ClassVar[Task] = "rating"
     observed: Observed
+    _codes: Tensor | None = None
 
     def observe(self, train: Histories) -> None:
         """Remember the training ratings; called once, before training."""
         self.observed = Observed(train)
+
+    def encode_observed(self) -> Tensor:
+        """What the decoder reads for every training row, (rows, width); for models that have such a thing."""
+        raise NotImplementedError
+
+    @property
+    def codes(self) -> Tensor:
+        """`encode_observed`, computed once while the weights rest."""
+        if self._codes is None:
+            with torch.no_grad():
+                self._codes = self.encode_observed().float()
+        return self._codes
+
+    def forget_codes(self) -> None:
+        """Called when the weights are about to change."""
+        self._codes = None
 
     @abstractmethod
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
