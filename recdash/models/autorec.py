@@ -48,8 +48,10 @@ class AutoRecConfig(GradientConfig):
     def auto(cls, shape: Shape) -> Self:
         """Return the settings of preset `auto`."""
         activity = shape.interactions / max(shape.users, 1)
-        batch = int(np.clip(round(shape.items / 29), 8, 1000))
-        return cls(batch_size=batch, l2=round(1.2 * activity, 1), epochs=80, patience=8, decay_every=25)
+        batch = int(np.clip(round(shape.items / 7), 64, 1000))
+        return cls(
+            batch_size=batch, learning_rate=3e-3, l2=round(2.2 * activity, 1), epochs=90, patience=8, decay_every=30
+        )
 
 
 class AutoRec(RatingModel, GradientModel):

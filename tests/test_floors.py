@@ -1,0 +1,94 @@
+"""Quality floors on real data: MovieLens-1M with preset `auto`, shortened, so floors are 3 % looser than the full ones.
+
+The full figures are in benchmarks/results/. Every floor has two sides: a figure too good to be true fails as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import recdash
+from recdash.data.dataset import Dataset
+from recdash.models.base import Model
+from recdash.splits import RatingSplit, Split
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def ml_1m(real_data: Path) -> Dataset:
+    return recdash.load_dataset(real_data / "ml-1m")
+
+
+@pytest.fixture(scope="module")
+def real_data() -> Path:
+    import os
+
+    folder = os.environ.get("RECDASH_TEST_DATA", "")
+    if not (Path(folder) / "ml-1m" / "ratings.dat").is_file():
+        pytest.skip("RECDASH_TEST_DATA names no folder with ml-1m")
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def strong(ml_1m: Dataset) -> Split:
+    split = recdash.make_split(ml_1m, "strong", held_out_users=750)
+    assert isinstance(split, Split)
+    return split
+
+
+@pytest.fixture(scope="module")
+def ease(strong: Split) -> dict[str, float]:
+    return recdash.evaluate(recdash.fit("ease", strong), strong).mean
+
+
+def test_popularity_is_where_it_belongs(strong: Split) -> None:
+    found = recdash.evaluate(recdash.fit("popularity", strong), strong).mean
+    assert found["ndcg@100"] == pytest.approx(0.210, abs=0.015)
+
+
+def test_ease_is_where_it_belongs(ease: dict[str, float]) -> None:
+    assert ease["ndcg@100"] == pytest.approx(0.4155, abs=0.02)
+    assert ease["recall@20"] == pytest.approx(0.356, abs=0.02)
+    assert ease["recall@50"] == pytest.approx(0.475, abs=0.02)
+
+
+@pytest.mark.parametrize(("model", "epochs", "floor"), [("multdae", 40, 0.955), ("multvae", 50, 0.936)])
+def test_autoencoders_come_close_to_ease(
+    model: str, epochs: int, floor: float, strong: Split, ease: dict[str, float]
+) -> None:
+    found = recdash.evaluate(recdash.fit(model, strong, epochs=epochs), strong).mean
+    assert floor < found["ndcg@100"] / ease["ndcg@100"] < 1.04
+
+
+def test_the_temporal_fold_is_harder(ml_1m: Dataset) -> None:
+    split = recdash.make_split(ml_1m, "strong-temporal", held_out_users=750)
+    found = recdash.evaluate(recdash.fit("ease", split), split).mean
+    assert found["ndcg@100"] == pytest.approx(0.2289, abs=0.005)
+    assert found["recall@20"] == pytest.approx(0.174, abs=0.005)
+
+
+@pytest.fixture(scope="module")
+def ratings(ml_1m: Dataset) -> RatingSplit:
+    split = recdash.make_split(ml_1m, "ratings-90", seed=1)
+    assert isinstance(split, RatingSplit)
+    return split
+
+
+RATING: list[tuple[str, dict[str, Any], float]] = [
+    ("autorec", {"variant": "item", "epochs": 40, "decay_every": 14}, 0.841),
+    ("autorec", {"variant": "user", "epochs": 40, "decay_every": 14}, 0.880),
+    ("deeprec", {"epochs": 25}, 0.888),
+]
+
+
+@pytest.mark.parametrize(("model", "shortened", "floor"), RATING)
+def test_rating_models_stay_below_their_ceiling(
+    model: str, shortened: dict[str, Any], floor: float, ratings: RatingSplit
+) -> None:
+    found: Model = recdash.fit(model, ratings, **shortened)
+    rmse = recdash.evaluate(found, ratings).mean["rmse"]
+    assert 0.80 < rmse < 1.03 * floor
