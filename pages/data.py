@@ -4,7 +4,9 @@ import streamlit as st
 
 from recdash.ui import cached, data, frame, uploads
 
-frame.heading("Data", "What models learn from: look at it, see what a protocol does to it, bring more.")
+frame.heading(
+    "Data", "What models learn from: look at it, see what a protocol does to it, bring more.", needs_store=False
+)
 entries = cached.entries()
 data.progress()
 name = data.choose(entries)

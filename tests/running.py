@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from recdash import places
 from recdash.data import library
+from recdash.errors import StoreError
 from recdash.runs import queue, supervisor, worker
+from recdash.runs.identity import kill_tree
 from recdash.runs.store import Store
 from recdash.services import access
 from tests.toy import toy_dataset
@@ -28,12 +31,17 @@ def demo_cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def toy(demo_cache: Path) -> str:
-    """The name of a data set with 240 users and 45 items."""
+def toy(demo_cache: Path) -> Iterator[str]:
+    """The name of a data set with 240 users and 45 items; a supervisor that a test started ends with it."""
     places.data_dir().mkdir(parents=True)
     (places.data_dir() / "cache").symlink_to(demo_cache)
     toy_dataset().save(places.data_dir() / "sets" / "toy")
-    return "toy"
+    yield "toy"
+    with suppress(StoreError):
+        who = supervisor.holder(access.open_store())
+        if who is not None:
+            kill_tree(who.pid)
+    access._store.cache_clear()
 
 
 @pytest.fixture
@@ -55,7 +63,6 @@ def here(toy: str, monkeypatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(supervisor, "ensure", work_off)
     yield trained
-    access._store.cache_clear()
 
 
 @pytest.fixture

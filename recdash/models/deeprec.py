@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -47,8 +48,13 @@ class DeepRecConfig(GradientConfig):
 
     @classmethod
     def auto(cls, shape: Shape) -> Self:
-        """Return the settings of preset `auto`."""
-        return cls()
+        """Return the settings of preset `auto`: a smaller net, Adam and no re-feeding, each better on ML-1M."""
+        sizes: dict[str, Any] = {
+            "hidden": (256, 256),
+            "latent": 512,
+            "batch_size": int(np.clip(shape.users // 45, 32, 500)),
+        }
+        return cls(**sizes, solver="adam", refeed=0, epochs=60, patience=8, halve_at=(15, 22, 30))
 
 
 class DeepRec(RatingModel, GradientModel):

@@ -48,29 +48,37 @@ def pages() -> list[Any]:
 def show(page: Any) -> None:
     """Run the chosen page inside the frame; called by app.py."""
     st.session_state["_framed"] = True
+    st.session_state.pop("_handed_over", None)
     url_state.enter(page.url_path)
     st.session_state["_running"] = ()
     with errors(aloud=False):
         st.session_state["_running"] = running_ids()
     _watch(page.title)
     with st.container(horizontal_alignment="center"), st.container(width=WIDTH, gap="medium"), errors():
-        page.run()
+        try:
+            page.run()
+        finally:
+            url_state.entered(page.url_path)
     _warm_up()
 
 
-def heading(title: str, about: str, generated: bool = False) -> None:
-    """Open a page: its name, one sentence on what it is for, and what has to be said about the data.
+def heading(title: str, about: str, *, needs_store: bool = True) -> None:
+    """Open a page: its name and one sentence on what it is for. The first thing that any page does.
 
-    The first thing that any page does.
+    needs_store: the page ends here, with the way to mend it, when the store of runs cannot be used.
     """
     _hand_over()
     with st.container(gap="xsmall"):
         st.title(title, anchor=False)
         st.markdown(f":gray[{about}]")
-        if generated:
-            generated_note()
     if places.read_only():
         st.badge("Look and recommend only: RECDASH_READ_ONLY is set", icon=":material/lock:", color="gray")
+    if needs_store:
+        try:
+            running_ids()
+        except RecdashError as error:
+            _say(error)
+            st.stop()
 
 
 def link(page: str, label: str, **query: str | list[str]) -> None:

@@ -77,7 +77,7 @@ def why_apart(found: Sequence[Group]) -> None:
 def group(one: Group, columns: Sequence[str]) -> None:
     """Show one group: its table, its intervals, its cost."""
     shown = [name for name in columns if any(name in row.metrics for row in one.rows)]
-    with st.container(key=f"group.{one.split_fingerprint}.{one.protocol}", gap="small"):
+    with st.container(key=f"group.{_place(one)}", gap="small"):
         st.subheader(escape(one.label), anchor=False, help=_protocol_help([one.protocol]))
         st.caption(tables.facts(one))
         if cached.is_generated(one.dataset):
@@ -88,7 +88,7 @@ def group(one: Group, columns: Sequence[str]) -> None:
             column_config=config,
             hide_index=True,
             width="stretch",
-            key=f"table.{one.split_fingerprint}",
+            key=f"table.{_place(one)}",
             placeholder="–",
             on_select="rerun",
             selection_mode="multi-row",
@@ -139,7 +139,7 @@ def _charts(one: Group, shown: Sequence[str]) -> None:
     offered = [name for name in dict.fromkeys([one.primary, *shown]) if any(name in row.metrics for row in one.rows)]
     if not offered:
         return
-    place = one.split_fingerprint
+    place = _place(one)
     metric = st.pills(
         "Metric in the charts",
         offered,
@@ -181,6 +181,11 @@ def _protocol_help(names: Sequence[str]) -> str | None:
         f"**{escape(told[name].title)}** ({escape(name)}): {escape(told[name].help)}" for name in names if name in told
     ]
     return "\n\n".join(lines) or None
+
+
+def _place(one: Group) -> str:
+    """Return what tells this group from the others on the page."""
+    return f"{one.protocol}.{one.split_fingerprint}"
 
 
 def _theme() -> str:

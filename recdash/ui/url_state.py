@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -25,12 +25,16 @@ class _Kept:
     texts: tuple[str, ...]
     before: tuple[str, ...] = ()
     since: float = 0.0
-    page: str = ""
 
 
 def enter(page: str) -> None:
-    """Say which page is being shown; called once per run of the app, before the page."""
-    st.session_state["_page"] = page
+    """Say which page is going to be shown; called once per run of the app."""
+    st.session_state["_entering"] = page != st.session_state.get("_shown")
+
+
+def entered(page: str) -> None:
+    """Say that the page has been shown."""
+    st.session_state["_shown"], st.session_state["_entering"] = page, False
 
 
 def bind(
@@ -82,27 +86,25 @@ def _changed(param: str) -> None:
     value = st.session_state.get(key_of(param))
     texts = () if value == st.session_state.get(f"_default.{param}") else _texts(value)
     kept = _memory().get(param, _Kept(()))
-    _memory()[param] = _Kept(texts, kept.texts, time.monotonic(), st.session_state.get("_page", ""))
+    _memory()[param] = _Kept(texts, kept.texts, time.monotonic())
     _write(param, texts)
 
 
 def _current(param: str) -> tuple[tuple[str, ...], bool]:
     """Return what the address means now, and whether that came from outside."""
-    page, address = st.session_state.get("_page", ""), tuple(st.query_params.get_all(param))
+    address = tuple(st.query_params.get_all(param))
     kept = _memory().get(param)
     if kept is None:
-        _memory()[param] = _Kept(address, page=page)
+        _memory()[param] = _Kept(address)
         return address, True
     if address == kept.texts:
-        _memory()[param] = replace(kept, page=page)
         return address, False
-    came_back = not address and page != kept.page  # the menu opens pages without parameters
+    came_back = not address and st.session_state.get("_entering", False)  # the menu opens pages without parameters
     late = address == kept.before and time.monotonic() - kept.since < _LATE
     if came_back or late:
-        _memory()[param] = replace(kept, page=page)
         _write(param, kept.texts)
         return kept.texts, False
-    _memory()[param] = _Kept(address, kept.texts, 0.0, page)
+    _memory()[param] = _Kept(address, kept.texts)
     return address, True
 
 
