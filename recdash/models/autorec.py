@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recdash.data.histories import Histories
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, Shape
+from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
 from recdash.models.batch import Batch
 from recdash.models.layers import SparseLinear
 from recdash.models.losses import at_entries
 from recdash.models.rating import Observed, RatingModel
+from recdash.models.shape import Shape
 from recdash.settings import setting
 
 _BIAS_PULL = 1.0  # how strongly a newcomer's bias is held at the users' mean bias

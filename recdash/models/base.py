@@ -18,20 +18,11 @@ from recdash.data.histories import Histories
 from recdash.errors import UsageError
 from recdash.models import files
 from recdash.models.batch import Batch, Noise
+from recdash.models.shape import Shape
 from recdash.settings import Config, setting
 
 Task = Literal["ranking", "rating"]
 SCORES_AT_ONCE = 1 << 21  # scores held at once while scoring in chunks: 8 MiB of float32 stay in the cache
-
-
-@dataclass(frozen=True)
-class Shape:
-    """All that a preset or a layer may know about the training data."""
-
-    users: int
-    items: int
-    interactions: int
-    scale: tuple[float, float] | None = None
 
 
 class Recommendation(NamedTuple):

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from recdash.data.histories import Histories
-from recdash.models.base import ClosedFormModel, Shape
+from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
 from recdash.models.rating import Observed, RatingModel
+from recdash.models.shape import Shape
 from recdash.settings import Config, setting
 
 VARIANTS = ("global", "item", "user", "both")

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError
-from recdash.models.base import ClosedFormModel, Shape
+from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
 from recdash.models.layers import sparse_product
+from recdash.models.shape import Shape
 from recdash.settings import Config, setting
 
 

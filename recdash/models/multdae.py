@@ -9,10 +9,11 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, Shape, auto_batch_size
+from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, auto_batch_size
 from recdash.models.batch import Batch
 from recdash.models.layers import SparseLinear, initialise, unit_length
 from recdash.models.losses import multinomial_nll
+from recdash.models.shape import Shape
 from recdash.settings import setting
 
 

@@ -9,11 +9,12 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, Shape, auto_batch_size
+from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, auto_batch_size
 from recdash.models.batch import Batch
 from recdash.models.layers import SparseLinear, initialise, unit_length
 from recdash.models.losses import multinomial_nll, normal_kl
 from recdash.models.schedules import anneal
+from recdash.models.shape import Shape
 from recdash.settings import setting
 
 DEEP_FROM_USERS = 20_000  # below, a net without hidden layers ranks better (measured on ML-1M)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from recdash.errors import CheckpointError, UsageError, unknown
 
 if TYPE_CHECKING:
-    from recdash.models.base import Model, Shape
+    from recdash.models.base import Model
+    from recdash.models.shape import Shape
     from recdash.settings import Config
 
 _WHERE = {
@@ -74,7 +75,7 @@ def load(folder: str | Path) -> Model:
     """Read a model that `save` wrote; raises CheckpointError when it is damaged or from a newer version."""
     from recdash.data.catalogue import Catalogue
     from recdash.models import files
-    from recdash.models.base import Shape
+    from recdash.models.shape import Shape
 
     tensors, facts = files.read(Path(folder))
     try:

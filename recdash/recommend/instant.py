@@ -9,7 +9,8 @@ import numpy as np
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.models import registry
-from recdash.models.base import ClosedFormModel, Model, Shape
+from recdash.models.base import ClosedFormModel, Model
+from recdash.models.shape import Shape
 from recdash.splits.strong import positive_threshold
 
 MOST_ITEMS = 4000  # the time of EASE grows with the cube of the items: a few seconds at 4,000

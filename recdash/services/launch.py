@@ -228,7 +228,7 @@ def data_entry(dataset: str) -> Entry:
 
 def configured(model: str, entry: Entry, preset: str, settings: Mapping[str, Any]) -> Config:
     """Return all settings as they would be used; the size of the whole data set stands in for the training part."""
-    from recdash.models.base import Shape
+    from recdash.models.shape import Shape
 
     shape = Shape(entry.users or 1, entry.items or 1, entry.interactions or 1, entry.scale)
     return registry.configure(model, shape, preset, parsed(model, settings))

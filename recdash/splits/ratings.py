@@ -15,7 +15,7 @@ from recdash.data.catalogue import Catalogue
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.errors import SplitError
-from recdash.models.base import Shape
+from recdash.models.shape import Shape
 
 HELD_OUT = {"ratings-90": (0.09, 0.1), "ratings-80": (0.1, 0.1)}  # shares of validation and test
 _TEMPORAL_TRAIN = 0.9

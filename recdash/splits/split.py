@@ -13,7 +13,7 @@ import numpy as np
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
 from recdash.errors import SplitError
-from recdash.models.base import Shape
+from recdash.models.shape import Shape
 from recdash.splits.ratings import RatingSplit, from_arrays
 
 

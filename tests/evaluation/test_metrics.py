@@ -17,7 +17,7 @@ from recdash.evaluation.ranking import hits_in, mask_seen, top_k
 from recdash.evaluation.report import NAMES, default_metrics
 from recdash.evaluation.uncertainty import bootstrap_intervals
 from recdash.models import registry
-from recdash.models.base import Shape
+from recdash.models.shape import Shape
 from recdash.splits import HeldOut, Split
 from tests.toy import random_histories, toy_split
 

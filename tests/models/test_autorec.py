@@ -12,9 +12,10 @@ import torch
 import recdash
 from recdash.data.histories import Histories
 from recdash.models.autorec import AutoRec, AutoRecConfig
-from recdash.models.base import Progress, Shape
+from recdash.models.base import Progress
 from recdash.models.batch import Batch, Noise
 from recdash.models.deeprec import DeepRec, DeepRecConfig
+from recdash.models.shape import Shape
 from recdash.splits import RatingSplit, make_split
 from recdash.training.batches import torch_generator
 from tests.toy import toy_dataset

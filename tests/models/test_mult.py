@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from recdash.models.base import Progress, Shape
+from recdash.models.base import Progress
 from recdash.models.batch import Batch, Noise
 from recdash.models.multdae import MultDAE, MultDAEConfig
 from recdash.models.multvae import DEEP_FROM_USERS, MultVAE, MultVAEConfig
+from recdash.models.shape import Shape
 from recdash.training.batches import torch_generator
 from tests.toy import random_histories
 

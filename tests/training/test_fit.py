@@ -12,8 +12,9 @@ import torch
 import recdash
 from recdash.errors import UsageError
 from recdash.models import registry
-from recdash.models.base import Shape, auto_batch_size
+from recdash.models.base import auto_batch_size
 from recdash.models.batch import Batch
+from recdash.models.shape import Shape
 from recdash.training import devices
 from tests.toy import toy_split
 
