@@ -46,13 +46,21 @@ class AutoRecConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
+    def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         activity = shape.interactions / max(shape.users, 1)
-        batch = int(np.clip(round(shape.items / 7), 64, 1000))
-        return cls(
-            batch_size=batch, learning_rate=3e-3, l2=round(2.2 * activity, 1), epochs=90, patience=8, decay_every=30
-        )
+        if given.get("variant") == "user":
+            batch = int(np.clip(round(shape.users / 6), 64, 1000))
+            own: dict[str, Any] = {
+                "variant": "user",
+                "learning_rate": 4e-3,
+                "l2": round(2.6 * activity, 1),
+                "epochs": 120,
+            }
+        else:
+            batch = int(np.clip(round(shape.items / 7), 64, 1000))
+            own = {"learning_rate": 3e-3, "l2": round(2.2 * activity, 1), "epochs": 90}
+        return cls(**own, batch_size=batch, patience=8, decay_every=30)
 
 
 class AutoRec(RatingModel, GradientModel):

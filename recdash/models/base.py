@@ -56,8 +56,8 @@ class GradientConfig(Config):
     )
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
-        """Return the settings of preset `auto` for data of this shape."""
+    def auto(cls, shape: Shape, **given: Any) -> Self:
+        """Return the settings of preset `auto` for data of this shape; `given` are those set by name."""
         return cls(batch_size=auto_batch_size(shape))
 
 

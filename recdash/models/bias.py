@@ -37,7 +37,7 @@ class BiasConfig(Config):
     )
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
+    def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         return cls()
 

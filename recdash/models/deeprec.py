@@ -48,14 +48,14 @@ class DeepRecConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
+    def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`: a smaller net, Adam and no re-feeding, each better on ML-1M."""
         sizes: dict[str, Any] = {
             "hidden": (256, 256),
             "latent": 512,
             "batch_size": int(np.clip(shape.users // 45, 32, 500)),
         }
-        return cls(**sizes, solver="adam", refeed=0, epochs=60, patience=8, halve_at=(15, 22, 30))
+        return cls(**sizes, solver="adam", refeed=0, epochs=60, patience=8, halve_at=(20, 30))
 
 
 class DeepRec(RatingModel, GradientModel):

@@ -25,7 +25,7 @@ class EASEConfig(Config):
     l2: float = setting(500.0, low=1e-6, high=1e9, help="the ridge penalty; it grows with the number of users")
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
+    def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         return cls()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class MultDAEConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
+    def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         return cls(batch_size=auto_batch_size(shape), epochs=100, patience=12)
 

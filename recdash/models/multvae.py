@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class MultVAEConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
+    def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         hidden = () if shape.users < DEEP_FROM_USERS else (600,)
         return cls(hidden=hidden, batch_size=auto_batch_size(shape), epochs=100, patience=12)

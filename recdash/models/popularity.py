@@ -21,7 +21,7 @@ class PopularityConfig(Config):
     """Popularity has nothing to set."""
 
     @classmethod
-    def auto(cls, shape: Shape) -> Self:
+    def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the only settings there are."""
         return cls()
 

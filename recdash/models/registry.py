@@ -61,8 +61,9 @@ def configure(name: str, shape: Shape, preset: str = "auto", settings: Mapping[s
         raise unknown(f"preset of {name}", preset, presets_of(name))
     changes = dict(_preset_file(name).get(preset, {}))
     from_auto = preset == "auto" or changes.pop("base", "defaults") == "auto"
-    base = config_class.auto(shape) if from_auto else config_class()
-    merged: Config = config_class.from_dict({**base.to_dict(), **changes, **(settings or {})})
+    given = {**changes, **(settings or {})}
+    base = config_class.auto(shape, **given) if from_auto else config_class()
+    merged: Config = config_class.from_dict({**base.to_dict(), **given})
     return merged
 
 
