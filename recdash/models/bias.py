@@ -66,7 +66,8 @@ class Bias(RatingModel, ClosedFormModel):
             if config.variant in ("user", "both"):
                 left = np.bincount(users, residual - of_item[items], len(rows))
                 of_user = left / _at_least_one(self.observed.user_counts, 0.0 if alone else config.user_damping)
-        self._tensors = {"user": torch.from_numpy(of_user), "item": torch.from_numpy(of_item)}
+        offsets = {"user": of_user, "item": of_item}
+        self._tensors = {name: torch.from_numpy(values.astype(np.float32)) for name, values in offsets.items()}
         return self.to(self.device)
 
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:

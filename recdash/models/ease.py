@@ -55,7 +55,8 @@ class EASE(ClosedFormModel):
         rows = train if isinstance(train, Histories) else Histories.from_csr(train)
         self.shape = Shape(len(rows), rows.n_items, rows.n_entries)
         binary = rows.matrix()
-        gram = torch.from_numpy((binary.T @ binary).toarray()).to(self.device, _precision(rows.n_items, self.device))
+        where = torch.device("cpu") if self.device.type == "mps" else self.device  # Apple's GPU has no float64
+        gram = torch.from_numpy((binary.T @ binary).toarray()).to(where, _precision(rows.n_items, where))
         gram.diagonal().add_(self.config.l2)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
         weights = inverse.div_(-inverse.diagonal().clone())
