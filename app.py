@@ -4,5 +4,5 @@ import streamlit as st
 
 from recdash.ui import frame
 
-st.set_page_config(page_title="recdash", page_icon=frame.ICON, layout="wide")
+st.set_page_config(page_icon=frame.ICON, layout="wide")
 frame.show(st.navigation(frame.pages(), position="top"))

@@ -138,7 +138,7 @@ def _export(run_id: str, form: str) -> str:
 
 
 def _usual(found: Sequence[RunRecord]) -> list[str]:
-    active = [run.id for run in found if run.state == "running"]
+    active = [run.id for run in found if run.state.is_active()]
     newest = max((run.created for run in found), default=0.0)
     return (active or [run.id for run in found if newest - run.created < AT_ONCE and run.epoch])[:6]
 

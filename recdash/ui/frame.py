@@ -48,17 +48,12 @@ def pages() -> list[Any]:
 def show(page: Any) -> None:
     """Run the chosen page inside the frame; called by app.py."""
     st.session_state["_framed"] = True
-    st.session_state.pop("_handed_over", None)
-    url_state.enter(page.url_path)
     st.session_state["_running"] = ()
     with errors(aloud=False):
         st.session_state["_running"] = running_ids()
     _watch(page.title)
     with st.container(horizontal_alignment="center"), st.container(width=WIDTH, gap="medium"), errors():
-        try:
-            page.run()
-        finally:
-            url_state.entered(page.url_path)
+        page.run()
     _warm_up()
 
 
@@ -68,6 +63,7 @@ def heading(title: str, about: str, *, needs_store: bool = True) -> None:
     needs_store: the page ends here, with the way to mend it, when the store of runs cannot be used.
     """
     _hand_over()
+    url_state.enter(title)
     with st.container(gap="xsmall"):
         st.title(title, anchor=False)
         st.markdown(f":gray[{about}]")

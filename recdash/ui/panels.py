@@ -177,12 +177,14 @@ def _short(run: RunRecord, title: str | None) -> str:
 def legend(runs: Sequence[RunRecord]) -> None:
     """Say which colour is which run, above all the charts at once."""
     shown = labels(runs)
+    dashes = colours.dashes([run.id for run in runs])
     with st.container(horizontal=True, gap="medium"):
         for run in runs:
             dot = colours.dot(run.id)
             best = f" :gray[:small[best epoch {run.best_epoch}]]" if run.best_epoch and (run.epochs or 0) > 1 else ""
             state = "" if run.state == "finished" else f" {words.state_badge(run.state)}"
-            st.markdown(f"{dot} {escape(shown[run.id])}{state}{best}", width="content")
+            line = " :gray[:small[dashed]]" if dashes[run.id] else ""
+            st.markdown(f"{dot} {escape(shown[run.id])}{line}{state}{best}", width="content")
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:

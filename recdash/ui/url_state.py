@@ -28,13 +28,9 @@ class _Kept:
 
 
 def enter(page: str) -> None:
-    """Say which page is going to be shown; called once per run of the app."""
-    st.session_state["_entering"] = page != st.session_state.get("_shown")
-
-
-def entered(page: str) -> None:
-    """Say that the page has been shown."""
-    st.session_state["_shown"], st.session_state["_entering"] = page, False
+    """Say which page is being shown, at its beginning."""
+    st.session_state["_entering"] = page != st.session_state.get("_page")
+    st.session_state["_page"] = page
 
 
 def bind(
@@ -52,7 +48,7 @@ def bind(
     """
     key = key_of(param)
     texts, changed = _current(param)
-    if changed or key not in st.session_state:
+    if changed or not texts or key not in st.session_state:  # an address that says nothing means the default of now
         st.session_state[key] = _value(texts, default, options, many, read)
     elif options is not None:
         st.session_state[key] = _still_there(st.session_state[key], default, options, many)

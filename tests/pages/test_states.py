@@ -1,0 +1,119 @@
+"""Every page in every state: empty, one run, many runs, something broken, read only."""
+
+from __future__ import annotations
+
+import pytest
+
+from recdash import places
+from tests.pages.conftest import PAGES, Open, Runs, labels, said
+
+TITLES = {"overview": "recdash", "data": "Data", "train": "Train", "curves": "Curves", "results": "Results"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_installation_says_what_to_do(page: str, open_page: Open) -> None:
+    tab = open_page(page)
+    assert not tab.exception and not tab.error
+    assert tab.title[0].value == TITLES.get(page, "Recommend")
+    wanted = {
+        "overview": "Train every model on the built-in demo",
+        "train": "Nothing runs",
+        "curves": "Start it on the Train page",
+        "results": "Start one on the Train page",
+        "recommend": "EASE is fitted on the spot",
+        "data": "generator version",
+    }
+    assert wanted[page] in said(tab)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_one_finished_run_is_shown(page: str, open_page: Open, runs: Runs) -> None:
+    runs.finished()
+    tab = open_page(page)
+    assert not tab.exception and not tab.error, said(tab)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_many_runs_in_all_states_are_shown(page: str, open_page: Open, runs: Runs) -> None:
+    for number in range(14):
+        runs.finished(["multvae", "ease", "popularity", "multdae"][number % 4], 0.2 + number / 100, seed=number)
+    runs.running(seed=100), runs.queued(seed=101), runs.stopped(seed=102), runs.interrupted(seed=103)
+    runs.failed("multvae diverged: loss is nan in epoch 3, update 7. Lower learning_rate (now 10).", seed=104)
+    tab = open_page(page)
+    assert not tab.exception, said(tab)
+    if page == "train":
+        assert "Lower learning" in said(tab)
+        assert {"Stop", "Resume", "Retry", "Delete it"} <= set(labels(tab))
+    else:
+        assert not tab.error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_run_with_a_damaged_folder_breaks_no_page(page: str, open_page: Open, runs: Runs) -> None:
+    run_id = runs.finished()
+    folder = places.checkpoint_dir() / run_id / "best"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.json").write_text("{not json")
+    tab = open_page(page, pick="1") if page == "recommend" else open_page(page)
+    assert not tab.exception
+    if page == "recommend":
+        tab.query_params["dataset"] = "toy"
+        tab.run()
+        assert not tab.exception and "Train again" in said(tab)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_store_is_one_clear_line_with_the_way_to_mend_it(page: str, open_page: Open) -> None:
+    places.data_dir().joinpath("recdash.db").write_bytes(b"this is not a database, whatever its name says" * 40)
+    tab = open_page(page)
+    assert not tab.exception
+    if page == "data":
+        return  # it needs no store
+    assert len(tab.error) == 1, said(tab)
+    assert "damaged" in tab.error[0].value
+    assert "recdash doctor --mend" in said(tab)
+    assert "Traceback" not in said(tab)
+
+
+def test_a_damaged_store_is_mended_from_the_page(open_page: Open) -> None:
+    path = places.data_dir() / "recdash.db"
+    path.write_bytes(b"this is not a database, whatever its name says" * 40)
+    tab = open_page("results")
+    tab.button(key=next(b.key for b in tab.button if b.label == "Rebuild the store now")).click().run()
+    assert not tab.exception and not tab.error
+    assert "No run is finished yet" in said(tab)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_read_only_installation_shows_and_changes_nothing(
+    page: str, open_page: Open, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.finished(), runs.stopped(seed=1)
+    monkeypatch.setenv("RECDASH_READ_ONLY", "1")
+    tab = open_page(page)
+    assert not tab.exception and not tab.error
+    forbidden = {"Start", "Start 2 trainings", "Stop", "Resume", "Retry", "Delete it", "Get", "Import"}
+    assert not forbidden & set(labels(tab))
+    assert "RECDASH_READ_ONLY" in said(tab)
+
+
+def test_the_tab_says_how_many_runs_go_on(open_page: Open, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    import streamlit as st
+
+    monkeypatch.setattr(st, "set_page_config", lambda **words: titles.append(words.get("page_title", "")))
+    runs.running()
+    runs.queued(seed=5)
+    open_page("results")
+    assert titles[-1] == "(2 running) Results · recdash"
+
+
+def test_a_page_opened_without_the_frame_gets_it() -> None:
+    """Streamlit runs pages/ by itself on a server that was first asked for /train: the page hands over to app.py."""
+    from streamlit.testing.v1 import AppTest
+
+    from tests.pages.conftest import ROOT
+
+    tab = AppTest.from_file(str(ROOT / "pages" / "curves.py"), default_timeout=60).run()
+    assert not tab.exception
+    assert tab.title[0].value == "Curves"

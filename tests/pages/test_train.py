@@ -1,0 +1,148 @@
+"""Train: choosing, starting once and only once, settings, and what can be done to runs."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+from recdash.runs import queue
+from recdash.runs.records import RunRecord
+from recdash.runs.states import State
+from recdash.runs.store import Store
+from tests.pages.conftest import Open, Runs, labels, said
+
+
+def start(tab: AppTest) -> AppTest:
+    tab.button(key="start").click().run()
+    assert not tab.exception and not tab.error, said(tab)
+    return tab
+
+
+def names(found: list[RunRecord]) -> set[str]:
+    return {run.model for run in found}
+
+
+def test_pressing_start_queues_one_run_per_model(open_page: Open, waiting: list[str], store: Store) -> None:
+    tab = open_page("train", dataset="toy", model=["ease", "multvae"])
+    assert "Start 2 trainings" in labels(tab)
+    start(tab)
+    assert names(store.runs()) == {"ease", "multvae"}
+    assert {run.state for run in store.runs()} == {State.QUEUED}
+    assert waiting  # somebody was asked to work on them
+
+
+def test_two_tabs_that_press_start_train_once(open_page: Open, waiting: list[str], store: Store) -> None:
+    tabs = [open_page("train", dataset="toy", model=["multvae"]) for _ in range(2)]
+    for tab in tabs:
+        start(tab)
+    assert len(store.runs()) == 1
+
+
+def test_what_is_trained_already_is_not_trained_again_unless_asked(
+    open_page: Open, waiting: list[str], store: Store
+) -> None:
+    tab = start(open_page("train", dataset="toy", model=["multvae"]))
+    assert "1 of 1 training is there already" in said(tab)
+    assert tab.button(key="start").disabled
+    tab.checkbox(key="again").check().run()
+    assert not tab.button(key="start").disabled
+
+
+def test_seeds_give_one_run_each(open_page: Open, waiting: list[str], store: Store) -> None:
+    start(open_page("train", dataset="toy", model=["ease"], seeds="1-3"))
+    assert sorted(run.seed for run in store.runs()) == [1, 2, 3]
+
+
+def test_wrong_seeds_are_explained_and_nothing_can_be_started(open_page: Open, waiting: list[str]) -> None:
+    tab = open_page("train", dataset="toy", model=["ease"], seeds="many")
+    assert "write whole numbers" in tab.error[0].value
+    assert tab.button(key="start").disabled
+
+
+def open_settings(tab: AppTest) -> AppTest:
+    tab.session_state["settings_open"] = True
+    return tab.run()
+
+
+def test_the_form_has_every_setting_with_its_bounds_and_help(open_page: Open) -> None:
+    tab = open_settings(open_page("train", dataset="toy", model=["multvae"]))
+    assert not tab.exception
+    dropout = tab.number_input(key="set/toy/auto/multvae/dropout")
+    assert (dropout.min, dropout.max, dropout.value) == (0, 0.99, 0.5)
+    assert "chance that an input item is dropped" in dropout.help
+    assert tab.number_input(key="set/toy/auto/multvae/anneal_updates").value is None
+    assert tab.text_input(key="set/toy/auto/multvae/hidden").value == "none"
+    assert tab.selectbox(key="set/toy/auto/multvae/precision").options == ["auto", "float32", "bfloat16"]
+
+
+def test_a_changed_setting_is_said_and_sent_and_can_be_taken_back(
+    open_page: Open, waiting: list[str], store: Store
+) -> None:
+    tab = open_settings(open_page("train", dataset="toy", model=["multvae"]))
+    tab.number_input(key="set/toy/auto/multvae/beta_cap").set_value(0.7).run()
+    tab.text_input(key="set/toy/auto/multvae/hidden").set_value("60-30").run()
+    assert "beta\\_cap = **0\\.7** :gray[(preset 0\\.2)]" in said(tab)
+    start(tab)
+    assert store.runs()[0].settings == {"beta_cap": 0.7, "hidden": [60, 30]}
+    tab.button(key=next(b.key for b in tab.button if b.label == "Back to the preset")).click().run()
+    assert "beta\\_cap" not in said(tab).split("Running and waiting")[0].split("Log")[0] or "preset 0" not in said(tab)
+
+
+def test_a_setting_out_of_bounds_is_refused_in_words(open_page: Open, waiting: list[str], store: Store) -> None:
+    tab = open_settings(open_page("train", dataset="toy", model=["multvae"]))
+    tab.text_input(key="set/toy/auto/multvae/hidden").set_value("a lot").run()
+    assert "hidden" in tab.error[0].value and "example" in tab.error[0].value
+    assert tab.button(key="start").disabled
+
+
+def test_the_data_says_that_it_is_generated_where_it_is(open_page: Open) -> None:
+    assert "tastes are generated" in said(open_page("train"))
+    assert "tastes are generated" not in said(open_page("train", dataset="toy"))
+
+
+def test_a_run_is_stopped_resumed_retried_and_deleted(
+    open_page: Open, runs: Runs, store: Store, waiting: list[str]
+) -> None:
+    run_id = runs.queued()
+    tab = open_page("train")
+    tab.button(key=f"Stop.{run_id}").click().run()
+    assert store.run(run_id).state is State.STOPPED
+    tab.button(key=f"Resume.{run_id}").click().run()
+    assert store.run(run_id).state is State.QUEUED
+    queue.stop(store, run_id)
+    tab.run()
+    tab.button(key=f"Delete it.{run_id}").click().run()
+    assert not store.runs() and not tab.exception
+
+
+def test_the_error_of_a_failed_run_is_in_words_and_its_log_a_click_away(open_page: Open, runs: Runs) -> None:
+    from recdash.runs.checkpoints import RunFolder
+
+    run_id = runs.failed("The disk is full. Free some space and resume the run.")
+    RunFolder(run_id).make()
+    RunFolder(run_id).log.write_text("reading toy\nOSError: no space\n")
+    tab = open_page("train")
+    assert "The disk is full" in tab.error[0].value
+    assert not tab.code
+    tab.session_state[f"more.{run_id}"] = True
+    tab.run()
+    assert "OSError: no space" in tab.code[0].value
+
+
+def test_a_run_is_renamed_whatever_its_name_looks_like(open_page: Open, runs: Runs, store: Store) -> None:
+    run_id = runs.finished()
+    tab = open_page("train")
+    tab.session_state[f"more.{run_id}"] = True
+    tab.run()
+    tab.text_input(key=f"name.{run_id}").set_value("<b>x</b> M*A*S*H $1 $2")
+    tab.text_input(key=f"note.{run_id}").set_value("=cmd()")
+    next(b for b in tab.form_submit_button if b.label == "Keep").click().run()
+    assert store.run(run_id).name == "<b>x</b> M*A*S*H $1 $2"
+    assert "\\<b\\>x\\<\\/b\\> M\\*A\\*S\\*H \\$1 \\$2" in said(tab)
+
+
+def test_progress_says_how_far_and_how_long(open_page: Open, runs: Runs) -> None:
+    runs.running(epochs=3)
+    tab = open_page("train")
+    assert tab.progress[0].value == 60
+    assert tab.progress[0].text.startswith("Epoch 3 of at most 5, at most ")
+    assert len(tab.get("vega_lite_chart")) == 3  # reconstruction, KL, NDCG
