@@ -50,17 +50,17 @@ class AutoRecConfig(GradientConfig):
         """Return the settings of preset `auto`."""
         activity = shape.interactions / max(shape.users, 1)
         if given.get("variant") == "user":
-            batch = int(np.clip(round(shape.users / 6), 64, 1000))
-            own: dict[str, Any] = {
-                "variant": "user",
-                "learning_rate": 4e-3,
-                "l2": round(2.6 * activity, 1),
-                "epochs": 120,
+            batch = int(np.clip(round(shape.users / 3), 64, 2048))
+            rest: dict[str, Any] = {
+                "learning_rate": 6e-3,
+                "l2": round(3 * activity, 1),
+                "epochs": 150,
+                "decay_every": 60,
             }
         else:
             batch = int(np.clip(round(shape.items / 7), 64, 1000))
-            own = {"learning_rate": 3e-3, "l2": round(2.2 * activity, 1), "epochs": 90}
-        return cls(**own, batch_size=batch, patience=8, decay_every=30)
+            rest = {"learning_rate": 3e-3, "l2": round(2.2 * activity, 1), "epochs": 90, "decay_every": 30}
+        return cls(**rest, batch_size=batch, patience=10)
 
 
 class AutoRec(RatingModel, GradientModel):

@@ -38,7 +38,7 @@ def welcome() -> None:
 
 
 def start_demo(kind: str = "secondary") -> None:
-    """Offer to train all models that suit the default protocol on the demo; what is trained already counts."""
+    """Offer to train all models on the demo, each under its default protocol; what is trained already counts."""
     if places.read_only():
         st.caption("Training is switched off here (RECDASH_READ_ONLY).")
         return
@@ -47,7 +47,7 @@ def start_demo(kind: str = "secondary") -> None:
         with st.spinner("Preparing the demo and the models"):
             from recdash.services import compare
 
-            asked = compare.requests("demo", protocol="strong", preset=DEMO_PRESET)
+            asked = compare.requests("demo", preset=DEMO_PRESET)
             started = compare.start(asked, key=f"demo-{token}")
         st.session_state["_demo_ids"] = [run.id for run in started]
         st.session_state["_demo_press"] = uuid.uuid4().hex
@@ -65,7 +65,7 @@ def _demo_progress() -> None:
     from recdash.services import runs
 
     wanted = st.session_state["_demo_ids"]
-    mine = {run.id: run for run in runs.listing() if run.id in wanted}
+    mine = {run.id: run for run in runs.listing(ids=wanted)}
     found = [mine[run_id] for run_id in wanted if run_id in mine]
     done = [run for run in found if run.state.is_finished()]
     with st.container(border=True):

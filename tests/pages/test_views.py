@@ -156,11 +156,11 @@ def test_overview_trains_everything_on_the_demo_with_one_button(
     assert not tab.exception
     from recdash.services import compare
 
-    assert {run.model for run in store.runs()} == set(compare.models_for("strong"))
+    assert {run.model for run in store.runs()} == set(compare.models_for())
     assert {run.dataset for run in store.runs()} == {"demo"}
     assert "Training all models on the demo" in said(tab)
     tab.button(key="train_demo").click().run()
-    assert len(store.runs()) == len(compare.models_for("strong"))
+    assert len(store.runs()) == len(compare.models_for())
 
 
 def test_overview_offers_to_resume_what_was_interrupted(open_page: Open, runs: Runs) -> None:

@@ -100,7 +100,8 @@ def test_stopping_anywhere_and_resuming_equals_not_stopping(
     model: str, stop_after: int, split: Split, tmp_path: Path
 ) -> None:
     fields = registry.model_class(model).config_class.__dataclass_fields__
-    small = {name: value for name, value in (SMALL | {"epochs": 4, "seed": 3, "batch_size": 10}).items() if name in {*fields, "seed"}}
+    asked_for = SMALL | {"epochs": 4, "seed": 3, "batch_size": 10}
+    small = {name: value for name, value in asked_for.items() if name in {*fields, "seed"}}
     whole_records: list[EpochRecord] = []
     whole = fit(model, split, on_epoch=whole_records.append, **small)
 
