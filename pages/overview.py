@@ -14,11 +14,11 @@ if not found:
     overview.welcome()
     st.stop()
 overview.numbers(found)
-left, right = st.columns([3, 2], gap="large")
-with left:
-    overview.best_models()
-with right:
+best, now = st.columns([3, 2], gap="large")
+with now:
     overview.running()
     overview.next_steps(found)
     overview.start_demo()
 overview.latest(found)
+with best:
+    overview.best_models()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from recdash.errors import UsageError
 from recdash.runs import supervisor
@@ -15,10 +16,16 @@ from recdash.services.access import open_store
 __all__ = ["Event", "RunRecord", "State", "events", "find", "listing", "log", "remaining_s", "supervised", "version"]
 
 
-def listing(*, dataset: str | None = None, model: str | None = None, active: bool | None = None) -> list[RunRecord]:
-    """Return runs, newest first; states are true at this moment."""
-    found = open_store().runs(dataset=dataset, model=model)
-    return [run for run in found if active is None or run.state.is_active() == active]
+def listing(
+    *,
+    dataset: str | None = None,
+    model: str | None = None,
+    active: bool | None = None,
+    ids: Sequence[str] | None = None,
+) -> list[RunRecord]:
+    """Return runs, newest first; states are true at this moment. ids: only these, those that are gone left out."""
+    states = None if active is None else [state for state in State if state.is_active() == active]
+    return open_store().runs(dataset=dataset, model=model, ids=ids, states=states)
 
 
 def find(reference: str) -> RunRecord:

@@ -101,7 +101,12 @@ def intervals(points: Sequence[Point], metric: str, better: str) -> Any:
     ]
     reach = alt.Scale(zero=False, padding=12)
     base = alt.Chart(_frame(points)).encode(
-        alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, ticks=False, domain=False)),
+        alt.Y(
+            "label:N",
+            sort=order,
+            title=None,
+            axis=alt.Axis(labelLimit=220, ticks=False, domain=False, labelFlush=False),
+        ),
         alt.Color("label:N", scale=ink, legend=None),
         tooltip=says,
     )

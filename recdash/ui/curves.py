@@ -86,7 +86,7 @@ def live(run_ids: Sequence[str], names: Sequence[str], how: panels.Look) -> None
 def _live(run_ids: Sequence[str], names: Sequence[str], how: panels.Look) -> None:
     from recdash.services import runs
 
-    by_id = {run.id: run for run in runs.listing() if run.id in run_ids}
+    by_id = {run.id: run for run in runs.listing(ids=run_ids)}
     found = [by_id[run_id] for run_id in run_ids if run_id in by_id]
     panels.legend(found)
     if any(run.epoch for run in found):
@@ -138,9 +138,11 @@ def _export(run_id: str, form: str) -> str:
 
 
 def _usual(found: Sequence[RunRecord]) -> list[str]:
-    active = [run.id for run in found if run.state.is_active()]
+    """What trains now, or else the newest runs that were asked for together; of one protocol, so that they compare."""
+    active = [run for run in found if run.state.is_active()]
     newest = max((run.created for run in found), default=0.0)
-    return (active or [run.id for run in found if newest - run.created < AT_ONCE and run.epoch])[:6]
+    fitting = active or [run for run in found if newest - run.created < AT_ONCE and run.epoch]
+    return [run.id for run in fitting if run.protocol == fitting[0].protocol][:6]
 
 
 def _line(run: RunRecord, name: str) -> str:

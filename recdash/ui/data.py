@@ -103,7 +103,8 @@ def progress() -> None:
 def _progress() -> None:
     for key, job in jobs.listed().items():
         if not job.finished:
-            said = f"{job.done / 1e6:,.1f} of {job.total / 1e6:,.1f} MB" if job.total else f"{job.done / 1e6:,.1f} MB"
+            size = f"{job.done / 1e6:,.1f} MB" if job.done else "connecting"
+            said = f"{job.done / 1e6:,.1f} of {job.total / 1e6:,.1f} MB" if job.total else size
             st.progress(job.share, text=f"{escape(job.title)}: {said}")
             continue
         if job.error:
@@ -131,8 +132,14 @@ def releases(entries: Sequence[Entry]) -> None:
                     f"{count(entry.interactions)} ratings, {count(entry.users)} users, {count(entry.items)} films"
                 )
                 if not places.read_only():
+                    busy = jobs.is_going_on(f"get-{entry.name}")
                     st.button(
-                        "Get", icon=":material/download:", key=f"get.{entry.name}", on_click=_get, args=(entry.name,)
+                        "Getting" if busy else "Get",
+                        icon=":material/download:",
+                        key=f"get.{entry.name}",
+                        on_click=_get,
+                        args=(entry.name,),
+                        disabled=busy,
                     )
     if missing and not places.read_only():
         _from_zip([entry.name for entry in missing])

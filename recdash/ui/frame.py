@@ -29,6 +29,7 @@ PAGES = {
     "data": ("Data", ":material/database:", "Data sets: get, import, look, remove"),
 }
 WIDTH = 1240  # pixels; text lines and charts get no easier to read beyond it
+_first, _warm = threading.Lock(), threading.Event()
 ASK_EVERY = 2.0  # seconds between looks at the store while something runs
 
 
@@ -46,7 +47,24 @@ def pages() -> list[Any]:
 
 
 def show(page: Any) -> None:
-    """Run the chosen page inside the frame; called by app.py."""
+    """Run the chosen page inside the frame; called by app.py.
+
+    The first run of a server goes alone and ends by importing what the other pages will need, after its own page has
+    been sent: two threads that import pandas or PyTorch at the same time can see half of a module.
+    """
+    if _warm.is_set():
+        _show(page)
+        return
+    with _first:
+        try:
+            _show(page)
+        finally:  # whether it came to its end or stopped early
+            if not _warm.is_set():
+                _import_the_rest()
+                _warm.set()
+
+
+def _show(page: Any) -> None:
     st.session_state["_framed"] = True
     st.session_state["_running"] = ()
     with errors(aloud=False):
@@ -54,7 +72,6 @@ def show(page: Any) -> None:
     _watch(page.title)
     with st.container(horizontal_alignment="center"), st.container(width=WIDTH, gap="medium"), errors():
         page.run()
-    _warm_up()
 
 
 def heading(title: str, about: str, *, needs_store: bool = True) -> None:
@@ -187,14 +204,6 @@ def _mend() -> None:
         st.toast(escape(doctor.mend_store()), icon=":material/check_circle:", duration="long")
     except RecdashError as error:
         st.toast(escape(str(error)), icon=":material/error:", duration="long")
-
-
-@st.cache_resource(show_spinner=False)
-def _warm_up() -> threading.Thread:
-    """Import what the other pages need, once per server, after the first page has been sent."""
-    thread = threading.Thread(target=_import_the_rest, name="warm-up", daemon=True)
-    thread.start()
-    return thread
 
 
 def _import_the_rest() -> None:

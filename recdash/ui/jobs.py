@@ -55,6 +55,12 @@ def going_on() -> bool:
     return any(not job.finished for job in _all().values())
 
 
+def is_going_on(key: str) -> bool:
+    """Whether this piece of work is going on."""
+    job = _all().get(key)
+    return job is not None and not job.finished
+
+
 def listed() -> dict[str, Job]:
     """Return all jobs that nobody has dismissed."""
     return dict(_all())

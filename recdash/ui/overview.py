@@ -25,7 +25,7 @@ def welcome() -> None:
     with st.grid(3, min_column_width=280, gap="medium"):
         with st.container(border=True, height="stretch"):
             st.subheader("See it work", anchor=False)
-            st.markdown("Train every model on the built-in demo. No network, no GPU: well under a minute on two cores.")
+            st.markdown("Train every model on the built-in demo. No network, no GPU: about a minute on two cores.")
             start_demo("primary")
         with st.container(border=True, height="stretch"):
             st.subheader("Pick a few films", anchor=False)
@@ -117,12 +117,7 @@ def _running() -> None:
 
 
 def best_models() -> None:
-    """Show the newest comparison of each task with its intervals."""
-    st.fragment(_best_models, parallel=True)()
-
-
-@frame.calm
-def _best_models() -> None:
+    """Show the newest comparison of each task with its intervals; on a fresh server this takes a moment."""
     st.subheader("Best so far", anchor=False)
     with st.skeleton(height=220):
         found = cached.groups()

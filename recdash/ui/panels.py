@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from recdash.ui import charts, colours, words
-from recdash.ui.text import escape
+from recdash.ui.text import escape, setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,15 +155,24 @@ def labels(runs: Sequence[RunRecord], titles: Mapping[str, str] | None = None) -
     found = {}
     for run in runs:
         alike = [other for other in runs if short[other.id] == short[run.id] and other.id != run.id]
-        if not alike:
-            found[run.id] = short[run.id]
-        elif all(other.preset != run.preset for other in alike):
-            found[run.id] = f"{short[run.id]}, {run.preset}"
-        elif all(other.seed != run.seed for other in alike):
-            found[run.id] = f"{short[run.id]}, seed {run.seed}"
-        else:
-            found[run.id] = f"{short[run.id]} · {run.id[-4:]}"
+        tells = next((tell for tell in _TELLS if all(tell(other) != tell(run) for other in alike)), None)
+        found[run.id] = short[run.id] if not alike else f"{short[run.id]}{tells(run) if tells else f' · {run.id[-4:]}'}"
     return found
+
+
+def _own_settings(run: RunRecord) -> str:
+    """Return the first settings that a run was given by name."""
+    own = [f"{name} {setting(value)}" for name, value in run.settings.items()]
+    return f", {', '.join(own[:2])}" if own else ", as preset"
+
+
+_TELLS: tuple[Callable[[RunRecord], str], ...] = (
+    lambda run: f", {run.preset}",
+    lambda run: f", seed {run.seed}",
+    _own_settings,
+    lambda run: f", {run.protocol}",
+    lambda run: f", {run.dataset}",
+)
 
 
 def _short(run: RunRecord, title: str | None) -> str:

@@ -53,7 +53,8 @@ def _card(run: RunRecord) -> None:
     if run.state.is_active():
         st.progress(_share(run), text=_progress(run))
     if run.error:
-        st.error(escape(run.error), icon=":material/error:")
+        say = st.error if run.state == "failed" else st.warning
+        say(escape(run.error), icon=":material/error:" if run.state == "failed" else ":material/warning:")
     if run.note:
         st.markdown(f":gray[:material/notes:] {escape(run.note)}")
     more = st.expander("Log, history and name", key=f"more.{run.id}", on_change="rerun", type="compact")

@@ -55,7 +55,8 @@ def points(group: Group, metric: str, *, most: int = 30, one_per_model: bool = F
         (row for row in group.rows if metric in row.metrics), key=lambda row: _sign(metric) * row.metrics[metric].mean
     )
     if one_per_model:
-        rows = list({row.run.model: row for row in reversed(rows)}.values())[::-1]
+        best = {row.run.model: row.run.id for row in reversed(rows)}
+        rows = [row for row in rows if best[row.run.model] == row.run.id]
     names = labels(rows[:most])
     found = []
     for row in rows[:most]:
@@ -114,6 +115,8 @@ def facts(group: Group) -> str:
             ("test_users", "test users"),
             ("items", "items"),
             ("train_positives", "training positives"),
+            ("train_ratings", "training ratings"),
+            ("test_ratings", "test ratings"),
         )
         if key in told
     ]

@@ -78,13 +78,11 @@ def live_curves() -> None:
 def _live_curves() -> None:
     from recdash.services import runs
 
-    found = runs.listing()
-    active = [run for run in found if run.state.is_active()]
-    if active:
-        known = st.session_state.get("_watched", ())
-        if not any(run.id in known for run in active):
-            st.session_state["_watched"] = [run.id for run in active]
-    shown = [run for run in found if run.id in st.session_state.get("_watched", ())]
+    active = runs.listing(active=True)
+    known = st.session_state.get("_watched", ())
+    if active and not any(run.id in known for run in active):
+        st.session_state["_watched"] = [run.id for run in active]
+    shown = runs.listing(ids=st.session_state.get("_watched", ()))
     shown = [run for run in shown if (run.epochs or 2) > 1][:6]
     if not shown:
         return

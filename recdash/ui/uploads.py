@@ -92,44 +92,50 @@ def _describe(given: Any) -> None:
         st.rerun()
 
 
-def _columns(plan: Plan, upload: str) -> dict[str, str]:
-    """Let somebody say which column is what; starts from what was found."""
-    options, found = [*plan.columns], {}
+def _columns(plan: Plan, upload: str) -> dict[str, int | str]:
+    """Let somebody say which column is what, by its number from 1; starts from what was found."""
+    names, found = _names(plan), dict[str, int | str]()
+    guessed = [place for place in plan.roles.values() if place is not None]
+    free = [place for place in range(len(names)) if place not in guessed] or [0]
     with st.grid(4, min_column_width=150):
         for role, meaning in ROLES.items():
-            offered = options if role in ("user", "item") else [NONE, *options]
+            must = role in ("user", "item")
+            offered: list[int | str] = [*([] if must else [NONE]), *range(1, len(names) + 1)]
             place = plan.roles.get(role)
-            usual = options[place] if place is not None else offered[0]
+            usual = place + 1 if place is not None else free[0] + 1 if must else NONE
             found[role] = st.selectbox(
                 role.capitalize(),
                 offered,
                 index=offered.index(usual),
+                format_func=lambda number: number if isinstance(number, str) else names[number - 1],
                 help=meaning,
-                key=f"{role}.{upload}.{len(options)}",
+                key=f"{role}.{upload}.{len(names)}",
             )
     return found
 
 
-def _preview(plan: Plan, chosen: dict[str, str]) -> None:
+def _preview(plan: Plan, chosen: dict[str, int | str]) -> None:
     import pandas as pd
 
-    width = len(plan.columns)
-    rows = [[*row[:width], *[""] * (width - len(row))] for row in plan.rows[:6]]
-    table = pd.DataFrame(rows, columns=list(plan.columns))
-    used = {column: role for role, column in chosen.items() if column != NONE}
-    config = {
-        column: st.column_config.TextColumn(f"{column} → {used[column]}" if column in used else column)
-        for column in plan.columns
-    }
-    st.dataframe(
-        table, hide_index=True, width="stretch", column_config=config, key="preview", alt="The first lines of the file"
-    )
-    twice = [column for column in set(chosen.values()) if column != NONE and list(chosen.values()).count(column) > 1]
-    if twice:
-        st.warning(
-            f"{escape(twice[0])} stands for two things. Choose another column for one of them.",
-            icon=":material/warning:",
-        )
+    names = _names(plan)
+    rows = [[*row[: len(names)], *[""] * (len(names) - len(row))] for row in plan.rows[:6]]
+    used = {number: role for role, number in chosen.items() if number != NONE}
+    shown = [f"{name} → {used[place]}" if place in used else name for place, name in enumerate(names, 1)]
+    st.dataframe(pd.DataFrame(rows, columns=shown), hide_index=True, width="stretch", alt="The first lines of the file")
+    numbers = [number for number in chosen.values() if number != NONE]
+    twice = next((number for number in numbers if isinstance(number, int) and numbers.count(number) > 1), None)
+    if twice is not None:
+        said = f"{escape(names[twice - 1])} stands for two things. Choose another column for one of them."
+        st.warning(said, icon=":material/warning:")
+
+
+def _names(plan: Plan) -> list[str]:
+    """Return the names of the columns, each one once."""
+    found: list[str] = []
+    for name in plan.columns:
+        plain = name or "(no name)"
+        found.append(plain if plain not in found else f"{plain} ({len(found) + 1})")
+    return found
 
 
 def _start(name: str, path: Path, asked: dict[str, Any]) -> None:

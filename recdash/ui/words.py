@@ -60,6 +60,12 @@ CURVES = {
     ),
     "beta": ("Beta", "weight of the KL divergence", "Annealed from 0 to its cap: first reconstruct, then regularise."),
     "loss": ("Loss", "per user", "What the optimiser minimises."),
+    "penalty": ("Penalty", "per user", "The share of the loss that keeps weights small."),
+    "train_rmse": (
+        "RMSE in training",
+        "on the training ratings",
+        "How well the ratings that were learned from are met.",
+    ),
     "lr": ("Learning rate", "step size", "Step size of the optimiser."),
     "examples/s": ("Speed", "users per second", "Training users seen per second."),
 }

@@ -70,7 +70,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("background", ["#ffffff", "#13161c"])
+@pytest.mark.parametrize("background", ["#ffffff", "#0f1217"])
 def test_every_run_colour_stands_out_on_both_page_backgrounds(background: str) -> None:
     ground = luminance(background)
     for colour in colours.PALETTE:
@@ -105,16 +105,29 @@ def test_thinning_keeps_every_spike_and_both_ends() -> None:
 
 
 def run(run_id: str = "ease-00000001", **fields: Any) -> Any:
-    usual = {"id": run_id, "name": "EASE on toy", "preset": "auto", "seed": 0, "dataset": "toy", "best_epoch": 2}
+    usual = {
+        "id": run_id,
+        "name": "EASE on toy",
+        "preset": "auto",
+        "seed": 0,
+        "dataset": "toy",
+        "best_epoch": 2,
+        "protocol": "strong",
+        "settings": {},
+    }
     return SimpleNamespace(**{**usual, **fields})
 
 
-def test_runs_of_one_name_are_told_apart_by_preset_seed_or_id() -> None:
+def test_runs_of_one_name_are_told_apart_by_preset_seed_settings_or_id() -> None:
     assert panels.labels([run(), run("x-2", preset="fast")]) == {
         "ease-00000001": "EASE on toy, auto",
         "x-2": "EASE on toy, fast",
     }
     assert panels.labels([run(), run("x-2", seed=4)])["x-2"] == "EASE on toy, seed 4"
+    assert panels.labels([run(), run("x-2", settings={"l2": 9.0})]) == {
+        "ease-00000001": "EASE on toy, as preset",
+        "x-2": "EASE on toy, l2 9",
+    }
     assert panels.labels([run(), run("x-2abcd")])["x-2abcd"] == "EASE on toy · abcd"
     assert panels.labels([run(name="mine")], {"ease-00000001": "EASE"}) == {"ease-00000001": "mine"}
 
@@ -195,7 +208,7 @@ def test_a_tile_has_the_initials_of_a_title(title: str, letters: str) -> None:
 
 
 def test_only_settings_that_differ_are_listed() -> None:
-    one = run(model="m", protocol="strong", split_seed=1, threads=1, details={}, config={"latent": 200, "dropout": 0.5})
+    one = run(model="m", split_seed=1, threads=1, details={}, config={"latent": 200, "dropout": 0.5})
     two = SimpleNamespace(**{**vars(one), "id": "x-2", "seed": 3, "config": {"latent": 50, "dropout": 0.5}})
     assert list(tables.differences([one, two]).index) == ["seed", "latent"]
     assert "dropout" in tables.differences([one, two], everything=True).index

@@ -197,11 +197,13 @@ CSV = "who,what,stars\n" + "\n".join(f"u{n % 9},i{n % 13},{n % 5 + 1}" for n in 
 def test_a_csv_is_looked_at_mapped_and_imported(open_page: Open) -> None:
     tab = open_page("data", tab="Import a CSV")
     tab.file_uploader(key="csv").upload("my films.csv", CSV.encode()).run()
-    assert not tab.exception and table_with(tab, "who").shape == (6, 3)
+    assert not tab.exception
     roles = {box.label: box.value for box in tab.selectbox}
-    assert {roles["User"], roles["Item"]} <= {"who", "what", "stars"}
-    for label, column in (("User", "who"), ("Item", "what"), ("Rating", "stars")):
+    assert (roles["Rating"], roles["Time"]) == (3, "none")
+    for label, column in (("User", 1), ("Item", 2)):
         next(box for box in tab.selectbox if box.label == label).select(column)
+    tab.run()
+    assert table_with(tab, "who → user").shape == (6, 3)
     tab.button(key="import").click().run()
     assert not tab.exception and not tab.error
     from recdash.services import datasets

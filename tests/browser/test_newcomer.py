@@ -1,0 +1,139 @@
+"""What people do with the dashboard, in a real browser on the real app."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def settle(tab: Any) -> None:
+    """Wait until the app has drawn what was asked for."""
+    tab.wait_for_timeout(150)
+    tab.wait_for_function("() => !document.querySelector('[data-test-script-state=running]')", timeout=30_000)
+
+
+def go_to(tab: Any, page: str) -> None:
+    """Follow a link of the menu."""
+    tab.get_by_test_id("stTopNavLink").get_by_text(page, exact=True).or_(
+        tab.get_by_role("link", name=page, exact=True)
+    ).first.click()
+    tab.get_by_role("heading", name=page, exact=True).wait_for()
+    settle(tab)
+
+
+def choose_models(tab: Any, wanted: set[str]) -> None:
+    """Switch the pills of the models so that exactly these are on."""
+    pills = tab.get_by_test_id("stButtonGroup").filter(has_text="Models").get_by_role("button")
+    names = [name for name in pills.all_inner_texts() if name]
+    for name in names:
+        pill = tab.get_by_role("button", name=name, exact=True)
+        if ("true" in (pill.get_attribute("aria-pressed") or pill.get_attribute("aria-checked") or "")) != (
+            name in wanted
+        ):
+            pill.click()
+            settle(tab)
+
+
+def set_epochs(tab: Any, model: str, epochs: int) -> None:
+    """Change one number in the form of a model; the form must be open."""
+    tab.get_by_role("tab", name=model, exact=True).click()
+    field = tab.get_by_role("tabpanel").get_by_role("spinbutton", name="epochs", exact=True)
+    field = field.locator("visible=true")
+    field.fill(str(epochs))
+    field.press("Enter")
+    settle(tab)
+
+
+def points_drawn(tab: Any, title: str) -> int:
+    """How many points the longest line of a chart has."""
+    script = """title => Math.max(0, ...[...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
+        .filter(chart => chart.closest('[data-testid=stVerticalBlock]').textContent.includes(title))
+        .flatMap(chart => [...chart.querySelectorAll('.mark-line path')])
+        .map(path => (path.getAttribute('d') || '').split('L').length))"""
+    return int(tab.evaluate(script, title))
+
+
+def wait_until(tab: Any, true: Any, seconds: float, what: str) -> None:
+    """Look again and again."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if true():
+            return
+        tab.wait_for_timeout(200)
+    raise AssertionError(f"{what} did not happen within {seconds:g} s")
+
+
+def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str, tab: Any) -> None:
+    tab.goto(app)
+    tab.get_by_role("button", name="Train all models on the demo").wait_for()
+    go_to(tab, "Train")
+    choose_models(tab, {"Mult-DAE", "Mult-VAE"})
+    tab.get_by_text("fast", exact=True).click()
+    settle(tab)
+    tab.get_by_text("Settings", exact=True).click()
+    set_epochs(tab, "Mult-DAE", 4)
+    set_epochs(tab, "Mult-VAE", 6)
+    tab.get_by_role("button", name="Start 2 trainings").click()
+    wait_until(tab, lambda: "running)" in tab.title(), 20, "the note in the tab's title")
+    wait_until(tab, lambda: points_drawn(tab, "Reconstruction loss") >= 2, 60, "a first piece of the curve")
+    first = points_drawn(tab, "Reconstruction loss")
+    wait_until(tab, lambda: points_drawn(tab, "Reconstruction loss") > first, 30, "a longer curve")
+    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both trainings")
+
+    go_to(tab, "Recommend")
+    tab.get_by_label("Find a film").press_sequentially("matrix the", delay=30)
+    tab.get_by_role("button", name=re.compile("The Matrix .1999.")).first.click()
+    settle(tab)
+    tab.get_by_label("Find a film").press_sequentially("godfater", delay=30)
+    tab.get_by_role("button", name=re.compile("The Godfather .1972.")).first.click()
+    tab.wait_for_url(re.compile(r"pick=\d+&pick=\d+"))
+    tab.get_by_text("How the lists differ").wait_for()
+    settle(tab)
+    assert tab.get_by_text("the tastes are generated").count() >= 1
+    lists = tab.locator("[class*=st-key-list-mult]")
+    assert lists.count() == 2
+    for place in range(2):
+        assert lists.nth(place).get_by_role("button").filter(has_not_text="help").count() >= 10
+
+
+def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_be_shared(app: str, tab: Any) -> None:
+    tab.goto(f"{app}/train?model=multdae&model=multvae&preset=fast")
+    tab.get_by_text("Settings", exact=True).click()
+    set_epochs(tab, "Mult-DAE", 5)
+    set_epochs(tab, "Mult-VAE", 60)
+    tab.get_by_role("button", name="Start 2 trainings").click()
+    tab.get_by_role("button", name="Stop").first.wait_for()
+
+    go_to(tab, "Curves")
+    wait_until(tab, lambda: points_drawn(tab, "KL divergence") >= 2, 60, "a first piece of the KL curve")
+    first = points_drawn(tab, "KL divergence")
+    wait_until(tab, lambda: points_drawn(tab, "KL divergence") > first, 30, "a longer KL curve")
+
+    go_to(tab, "Train")
+    card = tab.locator("[class*=st-key-card-multvae]")
+    card.get_by_role("button", name="Stop").click()
+    card.get_by_text("stopped", exact=False).first.wait_for()
+    card.get_by_role("button", name="Resume").click()
+    card.get_by_role("button", name="Stop").wait_for()
+    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both trainings")
+
+    go_to(tab, "Results")
+    tab.get_by_text("How sure are we?").wait_for()
+    tab.goto(f"{app}/curves?x=seconds&smooth=0.5&show=kl&show=beta")
+    tab.get_by_text("What differs").wait_for()
+    settle(tab)
+    tab.get_by_text("Epoch", exact=True).first.click()
+    settle(tab)
+    view, drawn = tab.url, points_drawn(tab, "KL divergence")
+    assert "x=" not in view and "smooth=0.5" in view
+    other = tab.context.browser.new_page()
+    other.goto(view)
+    other.get_by_text("What differs").wait_for()
+    wait_until(other, lambda: points_drawn(other, "KL divergence") == drawn, 20, "the same picture in a new browser")
+    assert other.url == view
+    assert other.get_by_test_id("stVegaLiteChart").count() == 2
