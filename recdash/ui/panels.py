@@ -53,7 +53,7 @@ class Feed:
     run_ids: tuple[str, ...]
     seq: int = 0
     epochs: dict[str, dict[int, tuple[float, Mapping[str, float]]]] = field(default_factory=dict)
-    frames: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    tables: dict[str, tuple[Any, pd.DataFrame]] = field(default_factory=dict)
 
     def read(self) -> None:
         """Add what was written since the last look; an epoch that comes twice counts as it came last."""
@@ -118,15 +118,11 @@ def _panel(
 
 
 def _table(read: Feed, runs: Sequence[RunRecord], name: str, look: Look) -> pd.DataFrame:
-    """Return the rows of one chart; kept until there is something new."""
-    best = tuple((run.id, run.best_epoch) for run in runs)
-    key = (name, look.smoothing, look.log, best, tuple(run.name for run in runs))
-    seq, table = read.frames.get(key, (-1, None))
-    if table is None or seq != read.seq:
-        table = build_table(read, runs, name, look)
-        read.frames[key] = (read.seq, table)
-    kept: pd.DataFrame = table
-    return kept
+    """Return the rows of one chart; built anew only when they would differ."""
+    key = (read.seq, look.smoothing, look.log, labels(runs), [run.best_epoch for run in runs])
+    if name not in read.tables or read.tables[name][0] != key:
+        read.tables[name] = key, build_table(read, runs, name, look)
+    return read.tables[name][1]
 
 
 def build_table(read: Feed, runs: Sequence[RunRecord], name: str, look: Look) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-_LATE = 2.0  # seconds in which a browser may still send the address from before our last change
+_LATE = 1.0  # seconds in which a browser may still send the address from before our last change
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""Takes the pictures of README and docs from the real app, on whatever runs its folders hold.
+
+python -m tests.browser.take_screenshots http://127.0.0.1:8501 docs/images [picture ...]
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.conftest import QUIET
+
+FILMS = ("The Matrix (1999)", "The Godfather (1972)", "Amélie (2001)")
+VIEWS = {  # name: (address, width, height, theme)
+    "overview": ("/", 1440, 1120, "light"),
+    "train": ("/train?model=multdae&model=multvae&seeds=1-3", 1440, 1000, "light"),
+    "curves": ("/curves", 1440, 1120, "light"),
+    "results": ("/results?protocol=strong", 1440, 1100, "light"),
+    "recommend": ("/recommend", 1440, 1180, "light"),
+    "data": ("/data", 1440, 1100, "light"),
+    "recommend-dark": ("/recommend", 1440, 1180, "dark"),
+    "curves-dark": ("/curves", 1440, 1120, "dark"),
+    "recommend-narrow": ("/recommend", 390, 1400, "light"),
+}
+
+
+def main(address: str, folder: Path, wanted: list[str]) -> None:
+    """Take the named pictures, or all."""
+    picks = "".join(f"&pick={item_id}" for item_id in picked())
+    lists = "".join(f"&list={run_id}" for run_id in ranking_runs())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
+        for name, (path, width, height, theme) in VIEWS.items():
+            if not wanted or name in wanted:
+                path = f"{path}?{picks[1:]}{lists}" if path == "/recommend" else path
+                take(browser, f"{address}{path}", folder / f"{name}.png", (width, height), theme)
+        browser.close()
+
+
+def take(browser: Browser, url: str, path: Path, size: tuple[int, int], theme: str) -> None:
+    """Open a page in a tab of its own and keep a picture of its top once it has come to rest."""
+    scheme = "dark" if theme == "dark" else "light"
+    tab = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
+    tab.goto(url)
+    tab.get_by_role("heading", level=1).wait_for()
+    tab.wait_for_timeout(5000)
+    tab.screenshot(path=path)
+    print(f"{path}: {path.stat().st_size // 1024} kB")
+    tab.close()
+
+
+def picked() -> list[str]:
+    """The ids of the films in the pictures."""
+    from recdash.services import recommend
+
+    return [recommend.find_items("demo", title, 1)[0].id for title in FILMS]
+
+
+def ranking_runs() -> list[str]:
+    """The best run of each ranking model, four at most."""
+    from recdash.services import recommend
+
+    return [run.id for run in recommend.best_runs("demo") if run.protocol == "strong"][:4]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].rstrip("/"), Path(sys.argv[2]), sys.argv[3:])
