@@ -168,6 +168,7 @@ _TELLS: tuple[Callable[[RunRecord], str], ...] = (
     _own_settings,
     lambda run: f", {run.protocol}",
     lambda run: f", {run.dataset}",
+    lambda run: f"{_own_settings(run)}, seed {run.seed}",
 )
 
 

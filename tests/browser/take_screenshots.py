@@ -5,12 +5,14 @@ python -m tests.browser.take_screenshots http://127.0.0.1:8501 docs/images [pict
 
 from __future__ import annotations
 
+import colorsys
 import shutil
 import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from recdash.ui import colours
 from tests.browser.conftest import QUIET
 
 FILMS = ("The Matrix (1999)", "The Godfather (1972)", "Amélie (2001)")
@@ -31,12 +33,14 @@ def main(address: str, folder: Path, wanted: list[str]) -> None:
     """Take the named pictures, or all."""
     picks = "".join(f"&pick={item_id}" for item_id in picked())
     lists = "".join(f"&list={run_id}" for run_id in ranking_runs())
+    curves = "&".join(f"run={run_id}" for run_id in learned_runs())
+    words = {"/recommend": f"{picks[1:]}{lists}", "/curves": curves}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
         for name, (path, width, height, theme) in VIEWS.items():
             if not wanted or name in wanted:
-                path = f"{path}?{picks[1:]}{lists}" if path == "/recommend" else path
-                take(browser, f"{address}{path}", folder / f"{name}.png", (width, height), theme)
+                asked = f"{path}?{words[path]}" if path in words else path
+                take(browser, f"{address}{asked}", folder / f"{name}.png", (width, height), theme)
         browser.close()
 
 
@@ -46,7 +50,7 @@ def take(browser: Browser, url: str, path: Path, size: tuple[int, int], theme: s
     tab = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)  # type: ignore[arg-type]
     tab.goto(url)
     tab.get_by_role("heading", level=1).wait_for()
-    tab.wait_for_timeout(5000)
+    tab.wait_for_timeout(7000)
     tab.screenshot(path=path)
     print(f"{path}: {path.stat().st_size // 1024} kB")
     tab.close()
@@ -57,6 +61,33 @@ def picked() -> list[str]:
     from recdash.services import recommend
 
     return [recommend.find_items("demo", title, 1)[0].id for title in FILMS]
+
+
+def learned_runs() -> list[str]:
+    """One finished ranking run of each model and setting, four at most, in colours that are easy to tell apart."""
+    from recdash.services import runs
+
+    kinds: dict[str, list[str]] = {}
+    for run in runs.listing(active=False):
+        if run.state == "finished" and run.protocol == "strong" and (run.epochs or 1) > 1:
+            kinds.setdefault(f"{run.model} {dict(run.settings)}", []).append(run.id)
+    chosen: list[str] = []
+    for alike in sorted(kinds.values(), key=len)[:4]:
+        chosen.append(max(alike, key=lambda run_id: min([apart(run_id, other) for other in chosen], default=0)))
+    return chosen
+
+
+def apart(one: str, other: str) -> float:
+    """How far two runs stand from each other on the colour wheel, at most a half."""
+    gap = abs(hue_of(one) - hue_of(other))
+    return min(gap, 1 - gap)
+
+
+def hue_of(run_id: str) -> float:
+    """The place of a run's colour on the colour wheel, from 0 to 1."""
+    ink = colours.of(run_id)
+    red, green, blue = (int(ink[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    return colorsys.rgb_to_hsv(red, green, blue)[0]
 
 
 def ranking_runs() -> list[str]:

@@ -28,13 +28,14 @@ def go_to(tab: Any, page: str) -> None:
 
 def choose_models(tab: Any, wanted: set[str]) -> None:
     """Switch the pills of the models so that exactly these are on."""
+    tab.get_by_role("button", name=re.compile("^.*Start")).wait_for()  # the form is whole once its last button is there
     pills = tab.get_by_test_id("stButtonGroup").filter(has_text="Models").get_by_role("button")
     names = [name for name in pills.all_inner_texts() if name]
+    assert wanted <= set(names)
     for name in names:
         pill = tab.get_by_role("button", name=name, exact=True)
-        if ("true" in (pill.get_attribute("aria-pressed") or pill.get_attribute("aria-checked") or "")) != (
-            name in wanted
-        ):
+        is_on = "true" in (pill.get_attribute("aria-pressed") or pill.get_attribute("aria-checked") or "")
+        if is_on != (name in wanted):
             pill.click()
             settle(tab)
 
@@ -74,6 +75,7 @@ def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str
     go_to(tab, "Train")
     choose_models(tab, {"Mult-DAE", "Mult-VAE"})
     tab.get_by_text("fast", exact=True).click()
+    tab.wait_for_url(re.compile("preset=fast"))
     settle(tab)
     tab.get_by_text("Settings", exact=True).click()
     set_epochs(tab, "Mult-DAE", 4)
@@ -103,6 +105,7 @@ def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str
 
 def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_be_shared(app: str, tab: Any) -> None:
     tab.goto(f"{app}/train?model=multdae&model=multvae&preset=fast")
+    tab.get_by_role("button", name="Start 2 trainings").wait_for()
     tab.get_by_text("Settings", exact=True).click()
     set_epochs(tab, "Mult-DAE", 5)
     set_epochs(tab, "Mult-VAE", 60)
