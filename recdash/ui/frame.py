@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
+from importlib import import_module
 from typing import Any, ParamSpec
 
 import streamlit as st
 
 from recdash import places
 from recdash.errors import RecdashError, StoreError
-from recdash.ui import url_state
+from recdash.ui import cached, url_state
 from recdash.ui.text import escape
 
 P = ParamSpec("P")
@@ -29,7 +30,7 @@ PAGES = {
     "data": ("Data", ":material/database:", "Data sets: get, import, look, remove"),
 }
 WIDTH = 1240  # pixels; text lines and charts get no easier to read beyond it
-_first, _warm = threading.Lock(), threading.Event()
+_one_by_one, _warm = threading.Lock(), threading.Event()
 ASK_EVERY = 2.0  # seconds between looks at the store while something runs
 
 
@@ -49,23 +50,15 @@ def pages() -> list[Any]:
 def show(page: Any) -> None:
     """Run the chosen page inside the frame; called by app.py.
 
-    The first run of a server goes alone and ends by importing what the other pages will need, after its own page has
-    been sent: two threads that import pandas or PyTorch at the same time can see half of a module.
+    Until everything is imported, runs go one by one: two threads that import pandas or PyTorch at the same time can
+    see half of a module.
     """
-    if _warm.is_set():
+    with nullcontext() if _warm.is_set() else _one_by_one:
         _show(page)
-        return
-    with _first:
-        try:
-            _show(page)
-        finally:  # whether it came to its end or stopped early
-            if not _warm.is_set():
-                _import_the_rest()
-                _warm.set()
 
 
 def _show(page: Any) -> None:
-    st.session_state["_framed"] = True
+    st.session_state["_framed"] = st.session_state["_whole_run"] = True
     st.session_state["_running"] = ()
     with errors(aloud=False):
         st.session_state["_running"] = running_ids()
@@ -166,10 +159,12 @@ def _hand_over() -> None:
 
 def _watch(title: str) -> None:
     """Keep the tab's title true; when runs begin or end, run the whole page again."""
-    st.fragment(_look, run_every=ASK_EVERY if is_running() else None)(title)
+    st.fragment(_look, run_every=ASK_EVERY if is_running() or not _warm.is_set() else None)(title)
 
 
 def _look(title: str) -> None:
+    if not st.session_state.pop("_whole_run", False) and not _warm.is_set():
+        _warm_up()  # the timer's first call: the page is drawn, and nobody waits
     ids: tuple[str, ...] = st.session_state.get("_running", ())
     with errors(aloud=False):
         from recdash.services import launch
@@ -177,10 +172,10 @@ def _look(title: str) -> None:
         ids = running_ids()
         if ids:
             launch.keep_going()
-    note = f"({len(ids)} running) " if ids else ""
-    st.set_page_config(page_title=f"{note}{title} · recdash")
     if ids != st.session_state.get("_running", ()):
         st.rerun()
+    note = f"({len(ids)} running) " if ids else ""
+    st.set_page_config(page_title=f"{note}{title} · recdash")
 
 
 def _say(error: RecdashError) -> None:
@@ -206,11 +201,11 @@ def _mend() -> None:
         st.toast(escape(str(error)), icon=":material/error:", duration="long")
 
 
-def _import_the_rest() -> None:
-    import recdash.services.choices
-    import recdash.services.portraits
-    import recdash.services.recommend
-
-    with errors(aloud=False):
-        recdash.services.choices.models()
-        recdash.services.choices.protocols()
+def _warm_up() -> None:
+    """Import what the other pages will need, once per server."""
+    with _one_by_one, errors(aloud=False):
+        for name in ("choices", "portraits", "recommend"):
+            import_module(f"recdash.services.{name}")
+        cached.models()
+        cached.protocols()
+        _warm.set()
