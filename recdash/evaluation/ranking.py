@@ -46,10 +46,15 @@ def mask_seen(scores: Tensor, fold_in: Histories) -> Tensor:
     return scores
 
 
-def top_lists(model: Model, fold_in: Histories, k: int = 100) -> NDArray[np.int32]:
-    """The k best unseen items of every user, (users, k) int32; -1 where the candidates have run out."""
+def top_lists(
+    model: Model, fold_in: Histories, k: int = 100, train_rows: NDArray[np.int64] | None = None
+) -> NDArray[np.int32]:
+    """The k best unseen items of every user, (users, k) int32; -1 where the candidates have run out.
+
+    train_rows: (users,) their training rows, where the model was trained on these users (`HeldOut.train_rows`).
+    """
     out = np.full((len(fold_in), k), -1, np.int32)
-    for rows, scores in model.in_chunks(fold_in):
+    for rows, scores in model.in_chunks(fold_in, train_rows):
         values, items = top_k(mask_seen(scores, fold_in.slice(rows.start, rows.stop)), k)
         found = torch.where(torch.isinf(values), -1, items)
         out[rows, : found.shape[1]] = found.cpu().numpy()

@@ -69,7 +69,7 @@ def evaluate(
     part = split.part(on)
     started = time.perf_counter()
     longest = max([LIST_LENGTH, *(k for (_, k), _ in wanted)])
-    top = top_lists(model, part.fold_in, longest)
+    top = top_lists(model, part.fold_in, longest, part.train_rows)
     seconds = time.perf_counter() - started
     hits, relevant = hits_in(top, part.held_out), part.held_out.counts
     scored = relevant > 0
@@ -119,7 +119,7 @@ def quick_means(model: Model, split: Split, names: tuple[str, ...], on: str = "v
     """Return the means of a few per-user metrics, without intervals: what a training looks at after an epoch."""
     part = split.part(on)
     wanted = [_parse(name) for name in names]
-    top = top_lists(model, part.fold_in, max(k for _, k in wanted))
+    top = top_lists(model, part.fold_in, max(k for _, k in wanted), part.train_rows)
     hits = hits_in(top, part.held_out)
     return {f"{name}@{k}": _mean(metrics.BY_HITS[name](hits, part.held_out.counts, k)) for name, k in wanted}
 

@@ -135,13 +135,17 @@ class Model(ABC):
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
 
-    def in_chunks(self, histories: Histories) -> Iterator[tuple[slice, Tensor]]:
-        """Yield rows and their scores, few enough at a time to bound memory; callers may write into the scores."""
+    def in_chunks(self, histories: Histories, users: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, Tensor]]:
+        """Yield rows and their scores, few enough at a time to bound memory; callers may write into the scores.
+
+        users: (rows,) the training row of each history, where the histories belong to users that were trained on.
+        """
         rows = max(1, min(512, SCORES_AT_ONCE // max(1, self.shape.items)))
         for start in range(0, len(histories), rows):
             part = histories.slice(start, start + rows)
             with torch.no_grad():
-                scores = self.score_batch(Batch.of(part, self.device)).float()
+                known = None if users is None else users[start : start + rows]
+                scores = self.score_batch(Batch.of(part, self.device, known)).float()
             yield slice(start, start + len(part)), scores
 
     def score(self, histories: Any) -> NDArray[np.float32]:

@@ -7,19 +7,27 @@ from typing import Literal
 
 from recdash.data.dataset import Dataset
 from recdash.errors import unknown
+from recdash.splits import published
 from recdash.splits.ratings import RatingSplit, split_ratings
 from recdash.splits.split import Split
-from recdash.splits.strong import strong
+from recdash.splits.strong import positive_threshold, strong
+from recdash.splits.weak import weak
+
+DEFAULT_SEED = 98765
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named way to split and score; rows of one table share it."""
+    """A named way to split and score; rows of one table share it.
+
+    known_users: whether users are trained on and tested, with other items (weak generalisation).
+    """
 
     name: str
     title: str
     task: Literal["ranking", "rating"]
     help: str
+    known_users: bool = False
 
 
 PROTOCOLS = {
@@ -57,6 +65,50 @@ PROTOCOLS = {
             "rating",
             "The last tenth of all ratings by date is held out, half of it for choosing settings. Needs dates.",
         ),
+        Protocol(
+            "weak",
+            "Known users, unseen items",
+            "ranking",
+            "A random fifth of what each user liked is held out. Models have been trained on the rest of the same "
+            "users' histories, so the figures are higher than for unseen users.",
+            known_users=True,
+        ),
+        Protocol(
+            "published-implicit",
+            "Public table: CDAE, Mult-VAE, EASE",
+            "ranking",
+            "Data and split of a public table, evaluated properly: every rating counts as liked, even one star, and a "
+            "random fifth of each user's is held out.",
+            known_users=True,
+        ),
+        Protocol(
+            "published-svae",
+            "Public table: SVAE",
+            "ranking",
+            "Data and split of a public table, evaluated properly: whole users with 5 to 1,000 likes are held out, and "
+            "the last fifth of each history must be ranked high.",
+        ),
+        Protocol(
+            "published-vae20m",
+            "Public table: MovieLens-20M",
+            "ranking",
+            "Data and split of a public table, evaluated properly: like unseen users, random fold, with other users "
+            "held out.",
+        ),
+        Protocol(
+            "published-autorec",
+            "Public table: AutoRec",
+            "rating",
+            "Data and split of a public table, evaluated properly: a random quarter of all ratings is held out; of the "
+            "rest a tenth is set aside for choosing settings.",
+        ),
+        Protocol(
+            "published-deeprec",
+            "Public table: DeepRec",
+            "rating",
+            "Data and split of a public table, evaluated properly: a tenth of each user's ratings is held out, then "
+            "another tenth of the rest for choosing settings.",
+        ),
     )
 }
 
@@ -65,7 +117,7 @@ def make_split(
     dataset: Dataset,
     protocol: str = "strong",
     *,
-    seed: int = 98765,
+    seed: int = DEFAULT_SEED,
     held_out_users: int | None = None,
     positive_from: float | None = None,
     min_positives: int = 5,
@@ -74,11 +126,17 @@ def make_split(
 
     held_out_users: users in each of validation and test, by default 750 (ml-1m), 5,000 (ml-10m), 10,000 (ml-20m and
     larger), otherwise 12.5 % of the eligible ones, at least 20, at most 10,000.  positive_from: lowest rating that
-    counts as liked, by default three quarters up the scale.  Raises UsageError for an unknown protocol, SplitError
-    when the data cannot be split so.
+    counts as liked, by default three quarters up the scale.  A protocol of a public table has its own filter and takes
+    the default seed for that of the table (see `published.SEEDS`).  Raises UsageError for an unknown protocol,
+    SplitError when the data cannot be split so.
     """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
+    if protocol.startswith("published-"):
+        return _published(dataset, protocol, seed, held_out_users)
+    if protocol == "weak":
+        threshold = positive_threshold(dataset.scale, positive_from)
+        return weak(dataset, protocol=protocol, seed=seed, threshold=threshold, min_positives=min_positives)
     if PROTOCOLS[protocol].task == "rating":
         return split_ratings(dataset, protocol, seed)
     return strong(
@@ -90,3 +148,16 @@ def make_split(
         positive_from=positive_from,
         min_positives=min_positives,
     )
+
+
+def _published(dataset: Dataset, protocol: str, seed: int, held_out_users: int | None) -> Split | RatingSplit:
+    if seed == DEFAULT_SEED:
+        seed = published.SEEDS.get(protocol, seed)
+    if protocol == "published-implicit":
+        return published.implicit(dataset, seed=seed)
+    if protocol == "published-autorec":
+        return published.autorec(dataset, seed=seed)
+    if protocol == "published-deeprec":
+        return published.deeprec(dataset, seed=seed)
+    by_users = published.svae if protocol == "published-svae" else published.vae20m
+    return by_users(dataset, seed=seed, held_out_users=held_out_users)

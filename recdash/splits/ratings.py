@@ -119,11 +119,24 @@ def split_ratings(dataset: Dataset, protocol: str, seed: int) -> RatingSplit:
 
     Raises SplitError for data without ratings, and for `ratings-temporal` on data without dates.
     """
-    if dataset.ratings is None or dataset.scale is None:
-        raise SplitError(f"{dataset.name} has no ratings to predict. Use a ranking protocol, for example 'strong'.")
-    everything = Entries(dataset.users, dataset.items, dataset.ratings)
+    stars_of(dataset)
     choose = _by_date if protocol == "ratings-temporal" else _at_random
     train, validation, test, facts = choose(dataset, protocol, seed)
+    return hold_out(dataset, protocol, seed, train, validation, test, facts)
+
+
+def hold_out(
+    dataset: Dataset,
+    protocol: str,
+    seed: int,
+    train: NDArray[np.int64],
+    validation: NDArray[np.int64],
+    test: NDArray[np.int64],
+    facts: Mapping[str, int | float | str] | None = None,
+) -> RatingSplit:
+    """Build a split from the places of its ratings in the data set; raises SplitError for data without ratings."""
+    ratings, scale = stars_of(dataset)
+    everything, train = Entries(dataset.users, dataset.items, ratings), _in_order(dataset, train)
     return RatingSplit(
         protocol=protocol,
         seed=seed,
@@ -131,7 +144,7 @@ def split_ratings(dataset: Dataset, protocol: str, seed: int) -> RatingSplit:
         validation=everything.take(validation),
         test=everything.take(test),
         catalogue=dataset.catalogue,
-        scale=dataset.scale,
+        scale=scale,
         dataset=dataset.name,
         dataset_fingerprint=dataset.fingerprint,
         user_ids=dataset.user_ids,
@@ -141,9 +154,16 @@ def split_ratings(dataset: Dataset, protocol: str, seed: int) -> RatingSplit:
             "train_ratings": len(train),
             "validation_ratings": len(validation),
             "test_ratings": len(test),
-            **facts,
+            **(facts or {}),
         },
     )
+
+
+def stars_of(dataset: Dataset) -> tuple[NDArray[np.float32], tuple[float, float]]:
+    """Return ratings and scale; raises SplitError for data without them."""
+    if dataset.ratings is None or dataset.scale is None:
+        raise SplitError(f"{dataset.name} has no ratings to predict. Use a ranking protocol, for example 'strong'.")
+    return dataset.ratings, dataset.scale
 
 
 Parts = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], dict[str, int | float | str]]
@@ -154,7 +174,7 @@ def _at_random(dataset: Dataset, protocol: str, seed: int) -> Parts:
     shuffled = np.random.default_rng(seed).permutation(len(dataset))
     n_test, n_validation = round(of_test * len(dataset)), round(of_validation * len(dataset))
     test, validation, train = np.split(shuffled, [n_test, n_test + n_validation])
-    return _in_order(dataset, train), validation, test, {}
+    return train, validation, test, {}
 
 
 def _by_date(dataset: Dataset, protocol: str, seed: int) -> Parts:
@@ -170,7 +190,7 @@ def _by_date(dataset: Dataset, protocol: str, seed: int) -> Parts:
     if half == 0:
         raise SplitError(f"{dataset.name}: nobody rated both before and after the date of the cut. Use 'ratings-90'.")
     facts: dict[str, int | float | str] = {"cut_at": date, "removed_unseen": int((~known).sum())}
-    return _in_order(dataset, train), shuffled[:half], shuffled[half:], facts
+    return train, shuffled[:half], shuffled[half:], facts
 
 
 def _in_order(dataset: Dataset, chosen: NDArray[np.int64]) -> NDArray[np.int64]:

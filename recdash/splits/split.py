@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
@@ -19,11 +20,16 @@ from recdash.splits.ratings import RatingSplit, from_arrays
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Users a model answers for: it reads their fold-in and is scored on their held-out items."""
+    """Users a model answers for: it reads their fold-in and is scored on their held-out items.
+
+    train_rows: (users,) int64, the training row of each of them under weak generalisation; None where nobody here was
+    trained on.
+    """
 
     fold_in: Histories
     held_out: Histories
     user_ids: tuple[str, ...] = ()
+    train_rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.fold_in)
@@ -36,6 +42,11 @@ class Split:
         train       a: 1 2 3 4   b: 2 3 5   c: 1 4 5   d: 2 4     the model learns from whole rows
         validation  e: fold-in 1 2 5, held out 4                  epochs and settings are chosen here
         test        f: fold-in 2 3 4, held out 1                  read once, at the end
+
+    Under weak generalisation the same users stand in every part, and entries are held out in place of users:
+
+        train       a: 1 2 3      b: 2 5     validation  a: fold-in 1 2 3, held out 4      b: fold-in 2 5, held out 3
+        test        a: fold-in 1 2 3 4, held out 6       b: fold-in 2 3 5, held out 1
 
     Rows are positives in time order, values their ratings.  `ratings` holds all ratings of the training users on the
     same items, liked or not, for models that predict ratings.  `facts` counts what the protocol did.
@@ -74,6 +85,8 @@ class Split:
         for part in parts:
             for array in (np.array([len(part), part.n_items]), part.indptr, part.items):
                 digest.update(np.ascontiguousarray(array).tobytes())
+        if self.test.train_rows is not None:
+            digest.update(self.test.train_rows.tobytes())
         digest.update("\n".join(item.id for item in self.catalogue.items).encode())
         return digest.hexdigest()
 

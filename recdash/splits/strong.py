@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -45,20 +47,49 @@ def strong(
     if temporal and dataset.times is None:
         raise SplitError(f"{dataset.name} has no time column, so no last fifth of a history. Use protocol 'strong'.")
     threshold = positive_threshold(dataset.scale, positive_from)
-    everything = dataset.histories
-    positives = (
-        everything
-        if threshold is None or everything.values is None
-        else everything.keep(everything.values >= threshold)
-    )
+    positives = liked(dataset.histories, threshold)
     eligible = np.flatnonzero(positives.counts >= min_positives)
-    size = _held_out_size(dataset, len(eligible), held_out_users, min_positives)
+    size = held_out_size(dataset, len(eligible), held_out_users, min_positives)
     shuffled = np.random.RandomState(seed).permutation(eligible)  # as the published splits are drawn
-    train, validation, test = shuffled[: -2 * size], shuffled[-2 * size : -size], shuffled[-size:]
+    return by_users(
+        dataset,
+        positives,
+        shuffled,
+        protocol=protocol,
+        seed=seed,
+        size=size,
+        threshold=threshold,
+        fold=partial(fold, seed=seed, temporal=temporal),
+    )
 
+
+def liked(histories: Histories, threshold: float | None) -> Histories:
+    """Return the positives: entries rated at least `threshold`, or all of them where there is none."""
+    if threshold is None or histories.values is None:
+        return histories
+    return histories.keep(histories.values >= threshold)
+
+
+def by_users(
+    dataset: Dataset,
+    positives: Histories,
+    shuffled: NDArray[np.int64],
+    *,
+    protocol: str,
+    seed: int,
+    size: int,
+    threshold: float | None,
+    fold: Callable[[Histories, tuple[str, ...]], HeldOut],
+) -> Split:
+    """Build a split whose last `size` of the shuffled users are for testing, the `size` before them for validation.
+
+    positives: one row per user of the data.  fold: divides the histories of held-out users, whose ids it is told.
+    """
+    train, validation, test = shuffled[: -2 * size], shuffled[-2 * size : -size], shuffled[-size:]
+    everything = dataset.histories
     kept = np.unique(positives.take(train).items)
-    own = _restrict(positives, kept)
-    parts = [_fold(own.take(users), _ids(dataset, users), seed, temporal) for users in (validation, test)]
+    own = restrict(positives, kept)
+    parts = [fold(own.take(users), ids(dataset, users)) for users in (validation, test)]
     lost = int(positives.take(shuffled[-2 * size :]).n_entries - own.take(shuffled[-2 * size :]).n_entries)
     return Split(
         protocol=protocol,
@@ -67,15 +98,15 @@ def strong(
         validation=parts[0],
         test=parts[1],
         catalogue=dataset.catalogue.take(kept),
-        ratings=None if everything.values is None else _restrict(everything, kept).take(train),
+        ratings=None if everything.values is None else restrict(everything, kept).take(train),
         scale=dataset.scale,
         dataset=dataset.name,
         dataset_fingerprint=dataset.fingerprint,
-        user_ids=_ids(dataset, train),
+        user_ids=ids(dataset, train),
         facts={
             "positive_from": "every row" if threshold is None else threshold,
             "users": dataset.n_users,
-            "eligible_users": len(eligible),
+            "eligible_users": len(shuffled),
             "train_users": len(train),
             "validation_users": size,
             "test_users": size,
@@ -89,7 +120,8 @@ def strong(
     )
 
 
-def _held_out_size(dataset: Dataset, eligible: int, asked: int | None, min_positives: int) -> int:
+def held_out_size(dataset: Dataset, eligible: int, asked: int | None, min_positives: int) -> int:
+    """Return the number of users in each held-out part; raises SplitError where that leaves too few to train on."""
     if eligible < FEWEST_USERS:
         raise SplitError(
             f"{dataset.name}: {eligible} users have at least {min_positives} positives; strong generalisation needs "
@@ -105,7 +137,7 @@ def _held_out_size(dataset: Dataset, eligible: int, asked: int | None, min_posit
     return size
 
 
-def _restrict(histories: Histories, kept: NDArray[np.int32]) -> Histories:
+def restrict(histories: Histories, kept: NDArray[np.int32]) -> Histories:
     """Drop the other items and number the kept ones anew, in the same order."""
     number = np.full(histories.n_items, -1, np.int32)
     number[kept] = np.arange(len(kept), dtype=np.int32)
@@ -113,7 +145,8 @@ def _restrict(histories: Histories, kept: NDArray[np.int32]) -> Histories:
     return Histories(inside.indptr, number[inside.items], inside.values, len(kept), inside.ordered)
 
 
-def _fold(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: bool) -> HeldOut:
+def fold(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: bool) -> HeldOut:
+    """Hold out a fifth, rounded down, of every history of at least five: random, or the last of it."""
     out = np.zeros(histories.n_entries, np.bool_)
     for row, (start, count) in enumerate(zip(histories.indptr, histories.counts, strict=False)):
         if count < _FEWEST_TO_SCORE:
@@ -131,5 +164,6 @@ def _generator(seed: int, user_id: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(blake2b(f"{seed}:{user_id}".encode()).digest()[:8], "big"))
 
 
-def _ids(dataset: Dataset, users: NDArray[np.int64]) -> tuple[str, ...]:
+def ids(dataset: Dataset, users: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return the ids of users by number."""
     return tuple(dataset.user_ids[user] for user in users.tolist())
