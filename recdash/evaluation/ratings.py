@@ -48,7 +48,7 @@ class RatingFigures:
             if name not in NAMES:
                 raise unknown("metric of rating prediction", name, NAMES)
         started = time.perf_counter()
-        errors = errors_of(model, part)
+        self.errors = errors = errors_of(model, part)
         self.seconds = time.perf_counter() - started
         users = len(train_counts)
         self.counts = np.bincount(part.users, minlength=users).astype(np.float64)

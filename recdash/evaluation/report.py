@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recdash.errors import UsageError, unknown
-from recdash.evaluation import metrics
+from recdash.evaluation import metrics, slices
 from recdash.evaluation.ranking import hits_in, top_lists
 from recdash.evaluation.ratings import NAMES as NAMES_OF_RATINGS
 from recdash.evaluation.ratings import RatingFigures
 from recdash.evaluation.uncertainty import bootstrap_intervals
 from recdash.models.base import Model
-from recdash.splits.ratings import RatingSplit
-from recdash.splits.split import Split
+from recdash.splits.ratings import Entries, RatingSplit
+from recdash.splits.split import HeldOut, Split
 
 LIST_LENGTH = 100
 _OF_LISTS = ("novelty", "popularity_percentile")
@@ -40,6 +41,10 @@ class Report:
     mean, interval: by metric; an interval is the central 95 % of a bootstrap over users.  per_user: (users,) by metric,
     aligned with the rows of the part, NaN for a user without held-out items; coverage and Gini have none.
     top: (users, 100) int32 item indices, -1 where the candidates have run out.  seconds: time of scoring and ranking.
+    facts: arrays from which quality is later shown for parts of the users and items (see `slices`).  Of every task:
+    "history" (users,) what a model reads of each user, "item_counts" (items,) training users.  Ranking: the held-out
+    items as "held_out_ends" (users + 1,) and "held_out_items".  Ratings: "entries" and "squared" (users, parts), test
+    ratings and squared errors by popularity of the item.
     """
 
     on: str
@@ -51,6 +56,7 @@ class Report:
     seconds: float
     protocol: str
     split_fingerprint: str
+    facts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -97,6 +103,7 @@ def evaluate(
         seconds=seconds,
         protocol=split.protocol,
         split_fingerprint=split.fingerprint,
+        facts=_facts_of_ranking(part, counts),
     )
 
 
@@ -112,7 +119,30 @@ def _of_ratings(model: Model, split: RatingSplit, on: str, names: tuple[str, ...
         seconds=found.seconds,
         protocol=split.protocol,
         split_fingerprint=split.fingerprint,
+        facts=_facts_of_ratings(found.errors, split.part(on), split),
     )
+
+
+def _facts_of_ranking(part: HeldOut, item_counts: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    return {
+        "history": part.fold_in.counts.astype(np.int32),
+        "item_counts": item_counts.astype(np.int32),
+        "held_out_ends": part.held_out.indptr,
+        "held_out_items": part.held_out.items,
+    }
+
+
+def _facts_of_ratings(errors: NDArray[np.float64], part: Entries, split: RatingSplit) -> dict[str, NDArray[Any]]:
+    item_counts = np.bincount(split.train.items, minlength=split.n_items)
+    bins = slices.item_bins(item_counts)
+    users, parts = len(split.train), len(bins.sizes)
+    cell = part.users.astype(np.int64) * parts + bins.of[part.items]
+    return {
+        "history": split.train.counts.astype(np.int32),
+        "item_counts": item_counts.astype(np.int32),
+        "entries": np.bincount(cell, minlength=users * parts).reshape(users, parts).astype(np.int32),
+        "squared": np.bincount(cell, errors**2, users * parts).reshape(users, parts).astype(np.float32),
+    }
 
 
 def quick_means(model: Model, split: Split, names: tuple[str, ...], on: str = "validation") -> dict[str, float]:

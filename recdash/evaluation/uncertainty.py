@@ -1,20 +1,87 @@
-"""How sure a mean is: bootstrap over users."""
+"""How sure a figure is: bootstrap over users."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 RESAMPLES = 1000
+LEVEL = 0.95
 _AT_ONCE = 1 << 23
 
 
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Figures that are ratios of sums over users: above, below (users, figures).
+
+    A mean over scored users has 1 below each of them; a pooled RMSE has squared errors above, numbers of ratings below,
+    and with `root` the square root is taken of the ratio.
+    """
+
+    above: FloatArray
+    below: FloatArray
+    root: bool = False
+
+    @classmethod
+    def of(cls, values: FloatArray) -> Self:
+        """Means of per-user values, (users,) or (users, figures); NaN marks users that are not scored."""
+        columns = values.reshape(len(values), -1).astype(np.float64)
+        known = ~np.isnan(columns)
+        return cls(np.where(known, columns, 0.0), known.astype(np.float64))
+
+    def figures(self) -> FloatArray:
+        """The figures themselves, (figures,); NaN where nobody is scored."""
+        return self._finish(self.above.sum(axis=0), self.below.sum(axis=0))
+
+    def resampled(self, drawn: FloatArray) -> FloatArray:
+        """The figures of resamples, (resamples, figures); drawn: how often each resample has each user."""
+        return self._finish(drawn @ self.above, drawn @ self.below)
+
+    def _finish(self, above: FloatArray, below: FloatArray) -> FloatArray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = np.asarray(above / below)
+        return np.asarray(np.sqrt(found)) if self.root else found
+
+
+def draws(users: int, resamples: int, seed: int) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield resamples and how often each of them has each user, (some, users), few enough at a time to bound memory."""
+    rng = np.random.default_rng(seed)
+    step = max(1, _AT_ONCE // max(1, users))
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        drawn = rng.multinomial(users, np.full(users, 1 / users), size=count)
+        yield slice(start, start + count), drawn.astype(np.float64)
+
+
+def bootstrap_sums(
+    sums: Sums, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[FloatArray, FloatArray]:
+    """Percentile intervals of the figures, users resampled with replacement (Efron, 1979): low, high (figures,)."""
+    users, figures = sums.above.shape
+    if users == 0:
+        return np.full(figures, np.nan), np.full(figures, np.nan)
+    found = np.empty((resamples, figures))
+    for where, drawn in draws(users, resamples, seed):
+        found[where] = sums.resampled(drawn)
+    return bounds(found, level)
+
+
+def bounds(found: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """The central share `level` of resampled figures (resamples, figures): low, high (figures,)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a figure that no user has is NaN, and says so
+        low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
 def bootstrap_intervals(
-    per_user: Mapping[str, FloatArray], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    per_user: Mapping[str, FloatArray], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of the mean of each metric, users resampled with replacement (Efron, 1979).
 
@@ -34,7 +101,7 @@ def bootstrap_intervals(
 def bootstrap_ratios(
     ratios: Mapping[str, tuple[FloatArray, FloatArray]],
     *,
-    level: float = 0.95,
+    level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
@@ -47,18 +114,5 @@ def bootstrap_ratios(
         return {}
     above = np.stack([ratios[name][0] for name in names], axis=1)
     below = np.stack([ratios[name][1] for name in names], axis=1)
-    users = len(above)
-    if users == 0:
-        return dict.fromkeys(names, (float("nan"), float("nan")))
-    rng = np.random.default_rng(seed)
-    means = np.empty((resamples, len(names)))
-    step = max(1, _AT_ONCE // users)
-    for start in range(0, resamples, step):
-        count = min(step, resamples - start)
-        drawn = rng.multinomial(users, np.full(users, 1 / users), size=count).astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means[start : start + count] = (drawn @ above) / (drawn @ below)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a metric that no user has is NaN, and says so
-        low, high = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = bootstrap_sums(Sums(above, below), level=level, resamples=resamples, seed=seed)
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}

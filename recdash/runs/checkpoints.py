@@ -6,6 +6,7 @@ checkpoints/RUN_ID/run.json        the record, so that a lost store can be rebui
                    last/ previous/ training states to resume from, the newest and the one before; until it is finished
                    arrays/         short arrays per epoch
                    per_user.npz    test metrics and top-100 lists of every test user
+                   facts.npz       lengths of histories, held-out items, popularity: for parts of users and items
                    log.txt         what the worker said, tracebacks included
 """
 
@@ -16,7 +17,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from recdash.errors import CheckpointError
 
 _RUN_ID = re.compile(r"[a-z0-9]+-[0-9a-f]{8}")
 _RECORD, _EPOCHS, _PER_USER, _LOG = "run.json", "epochs.jsonl", "per_user.npz", "log.txt"
+_FACTS = "facts.npz"
 
 
 class RunFolder:
@@ -128,9 +130,18 @@ class RunFolder:
         arrays = {name: np.asarray(values, np.float32) for name, values in metrics.items()}
         self._replace(_PER_USER, _npz({**arrays, "top": np.asarray(top, np.int32)}))
 
-    def read_per_user(self) -> dict[str, NDArray[Any]]:
-        """Return what `write_per_user` kept: metrics by name, and "top"."""
-        return _read_npz(self.path / _PER_USER)
+    def read_per_user(self, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return what `write_per_user` kept: metrics by name, and "top"; of `names` only those that are there."""
+        return _read_npz(self.path / _PER_USER, names)
+
+    def write_facts(self, facts: Mapping[str, NDArray[Any]]) -> None:
+        """Keep what a report knows about the test users and the items (`evaluation.Report.facts`)."""
+        self._replace(_FACTS, _npz(facts))
+
+    def read_facts(self) -> dict[str, NDArray[Any]]:
+        """Return what `write_facts` kept; empty for a run of an earlier version, which kept nothing."""
+        path = self.path / _FACTS
+        return _read_npz(path) if path.is_file() else {}
 
     def tail(self, lines: int) -> str:
         """Return the last lines of the log."""
@@ -178,10 +189,10 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+def _read_npz(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files if names is None or name in names}
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise CheckpointError(f"{path}: cannot be read ({type(error).__name__}). Train the run again.") from error
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from recdash import places
 from recdash.errors import DataError, RecdashError, StoreError
-from recdash.runs import environment, queue
+from recdash.runs import environment, memory, queue
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.identity import Identity
 from recdash.runs.records import RunRecord
@@ -25,6 +25,7 @@ from recdash.runs.states import State
 from recdash.runs.store import Store
 
 if TYPE_CHECKING:
+    from recdash.data.histories import Histories
     from recdash.models.base import Model
     from recdash.splits import RatingSplit, Split
     from recdash.training import EpochRecord, TrainingState
@@ -125,6 +126,7 @@ class Worker:
         self._go_on_or_stop()
         from recdash.training import fit
 
+        memory.forget_peak()
         _say(f"training {self.run.model}" + (f" from epoch {resume.position.epoch} on" if resume is not None else ""))
         model = fit(
             self.run.model,
@@ -213,11 +215,14 @@ class Worker:
 
     def _results(self, model: Model, split: Split | RatingSplit) -> dict[str, Any]:
         from recdash.evaluation import evaluate
+        from recdash.evaluation.latency import seconds_per_list
 
+        peak = memory.peak_bytes()
         _say("evaluating on the test users")
         model.save(self.folder.best)
         report = evaluate(model, split, on="test")
         self.folder.write_per_user(report.per_user, report.top)
+        self.folder.write_facts(report.facts)
         record = model.record
         kept = ("precision", "device", "epochs_run", "looks", "validation_seconds", "machine")
         return {
@@ -233,12 +238,22 @@ class Worker:
                 "n_scored": report.n_scored,
                 "evaluation_seconds": report.seconds,
                 "parameters": sum(tensor.numel() for tensor in model.tensors().values()),
+                "peak_memory_bytes": peak,
+                "card_memory_bytes": memory.card_bytes(),
+                "seconds_per_list": seconds_per_list(model, _read_by(split)),
             },
         }
 
     def _go_on_or_stop(self) -> None:
         if self.heart.asked.is_set() or self.store.wants_stop(self.run.id):
             raise Stopped
+
+
+def _read_by(split: Split | RatingSplit) -> Histories:
+    """Return what a model reads when it is asked for lists: fold-ins of test users, or users' training ratings."""
+    from recdash.splits import RatingSplit
+
+    return split.train if isinstance(split, RatingSplit) else split.test.fold_in
 
 
 _RATING = ("rmse", "mae", "macro_rmse")
