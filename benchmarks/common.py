@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,3 +52,10 @@ def fail_without_data() -> None:
         ml_1m()
     except (DataError, recdash.RecdashError) as error:
         raise SystemExit(f"{error} The benchmarks need MovieLens-1M.") from error
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -22,6 +22,7 @@ from recdash.models.shape import Shape
 from recdash.settings import Config, setting
 
 Task = Literal["ranking", "rating"]
+ACTIVE_FROM = 0.01  # nats; a latent dimension that differs less from the prior says nothing
 SCORES_AT_ONCE = 1 << 21  # scores held at once while scoring in chunks: 8 MiB of float32 stay in the cache
 
 
@@ -74,13 +75,14 @@ class Progress:
     update: int
     planned: int
     noise: Noise
+    phase: str = "all"
 
 
 @dataclass(frozen=True, eq=False)
 class Loss:
     """What is minimised, one value per user, and the named parts that are shown.
 
-    total: (rows,).  parts: per-user tensors or plain numbers.
+    total: (rows,).  parts: per-user tensors or plain numbers; a tensor (rows, width) becomes a short array per epoch.
     """
 
     total: Tensor
@@ -178,6 +180,10 @@ class Model(ABC):
         best = np.lexsort((np.arange(len(scores)), -scores))[: max(0, min(k, len(scores) - len(set(chosen))))]
         return [Recommendation(self.catalogue[i].id, self.catalogue[i].label, float(scores[i])) for i in best.tolist()]
 
+    def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32] | None:
+        """What each pick adds to the score of each item, (picks, items), where the score is such a sum; else None."""
+        return None
+
     def save(self, folder: str | Path) -> None:
         """Keep the model in a folder (safetensors and JSON), whole or not at all."""
         shape = [self.shape.users, self.shape.items, self.shape.interactions, self.shape.scale]
@@ -190,6 +196,7 @@ class ClosedFormModel(Model):
 
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__(config, shape)
+        self.seed = 0
         self._tensors: dict[str, Tensor] = {}
         self._device = torch.device("cpu")
 
@@ -252,6 +259,11 @@ class GradientModel(Model, nn.Module):
         """Turn an epoch's means over rows into the values that are shown; by default they are shown as they are."""
         return means
 
+    def summarise_arrays(self, arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
+        """Values that follow from an epoch's arrays; of the KL divergence by dimension, how many are in use."""
+        by_dimension = arrays.get("kl_by_dimension")
+        return {} if by_dimension is None else {"active_units": float((by_dimension > ACTIVE_FROM).sum())}
+
     def training_rows(self, train: Histories) -> Histories:
         """What an epoch goes through; by default the training users."""
         return train
@@ -263,6 +275,17 @@ class GradientModel(Model, nn.Module):
     def phases(self) -> tuple[Phase, ...]:
         """How an epoch is divided; by default one pass that moves everything."""
         return (Phase("all", 1, ()),)
+
+    def begin(self, phase: str, rows: Histories, *, resumed: bool) -> None:
+        """Called with the training rows when a phase begins, and again when a training is resumed inside it."""
+
+    def arrange(self, order: NDArray[np.int64], rows: Histories) -> NDArray[np.int64]:
+        """Turn a random permutation of the rows into the order in which a pass visits them."""
+        return order
+
+    def training_tensors(self) -> dict[str, Tensor]:
+        """What a resumed training needs beside the optimisers; by default what was learned."""
+        return self.tensors()
 
     def settled(self, update: int, planned: int) -> bool:
         """Whether schedules have come to rest, so that patience may be counted."""

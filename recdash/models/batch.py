@@ -30,6 +30,7 @@ class Batch:
 
     items: (entries,) int64.  offsets: (rows + 1,) int64.  values: (entries,) float32 ratings, or None.
     users: (rows,) int64, the training row each history belongs to; None for users the model has not been trained on.
+    ordered: whether the order inside the rows means anything.
     """
 
     items: Tensor
@@ -37,6 +38,7 @@ class Batch:
     values: Tensor | None
     users: Tensor | None
     n_items: int
+    ordered: bool = True
 
     @classmethod
     def of(cls, histories: Histories, device: torch.device, users: NDArray[np.int64] | None = None) -> Batch:
@@ -48,7 +50,12 @@ class Batch:
             values,
             None if users is None else torch.from_numpy(users).to(device),
             histories.n_items,
+            histories.ordered,
         )
+
+    def reordered(self, items: Tensor) -> Batch:
+        """The same rows with each row's items in another order; without ratings."""
+        return Batch(items, self.offsets, None, self.users, self.n_items)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -103,6 +110,11 @@ class Noise:
     def normal(self, width: int) -> Tensor:
         """Standard normal numbers, (rows, width)."""
         return torch.randn(self._all_rows, width, generator=self._generator, device=self._device)[self._rows]
+
+    def normal_entries(self, width: int) -> Tensor:
+        """Standard normal numbers for every entry, (entries, width)."""
+        shape = (self._all_entries, width)
+        return torch.randn(shape, generator=self._generator, device=self._device)[self._entries]
 
     def keep(self, dropout: float) -> Tensor:
         """Inverted-dropout factors of the entries: 0 with the given chance, else 1 / (1 - dropout); (entries,)."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recdash.data.histories import Histories
@@ -63,6 +66,10 @@ class EASE(ClosedFormModel):
         weights.diagonal().zero_()
         self.load_tensors({"weights": weights.float()})
         return self
+
+    def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32]:
+        """What each pick adds to the score of each item, exactly: B[pick, item]."""
+        return np.asarray(self.weights[list(picks)][:, list(items)].cpu().numpy(), np.float32)
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Sum of the rows of B that belong to the items of each history."""

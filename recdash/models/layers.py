@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -70,6 +71,15 @@ class SparseLinear(nn.Module):
 def unit_length(batch: Batch) -> Tensor:
     """Entries of the binary rows divided by the row's L2 norm, (entries,); an empty row has none."""
     return batch.counts.clamp(min=1).float().rsqrt()[batch.row_of]
+
+
+def initialise_uniform(layers: Iterable[Any], generator: torch.Generator) -> None:
+    """Weights and biases of linear layers uniform within 1 / sqrt(inputs), as PyTorch draws them by itself."""
+    for layer in layers:
+        inputs = layer.weight.shape[0] if isinstance(layer, SparseLinear) else layer.in_features
+        bound = inputs**-0.5
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

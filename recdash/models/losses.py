@@ -43,6 +43,39 @@ def multinomial_nll(logits: Tensor, batch: Batch) -> Tensor:
     return nll
 
 
+class _BernoulliNll(torch.autograd.Function):
+    """Logistic loss over all items without a dense target; the gradient is w sigmoid, and sigmoid - 1 at positives."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, batch: Batch, weight_of_zeros: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, weight_of_zeros)
+        ctx.batch = batch
+        total = torch.nn.functional.softplus(logits.float()).sum(1) * weight_of_zeros
+        chosen = logits[batch.row_of, batch.items].float()
+        extra = torch.nn.functional.softplus(chosen) * (1 - weight_of_zeros[batch.row_of]) - chosen
+        return total.index_add_(0, batch.row_of, extra)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = gradients
+        logits, weight = ctx.saved_tensors
+        batch: Batch = ctx.batch
+        at = batch.row_of * batch.n_items + batch.items
+        chosen = torch.sigmoid(logits.view(-1)[at].float())
+        out = torch.sigmoid(logits).mul_((gradient * weight).to(logits.dtype)[:, None])
+        out.view(-1)[at] = ((chosen - 1) * gradient[batch.row_of]).to(out.dtype)
+        return out, None, None
+
+
+def bernoulli_nll(logits: Tensor, batch: Batch, weight_of_zeros: Tensor) -> Tensor:
+    """Negative log-likelihood of the binary rows under independent items, (rows,) nats (Wu et al., WSDM 2016, 3.2).
+
+    logits: (rows, items).  weight_of_zeros: (rows,) what an item that is not in the row weighs; a positive weighs 1.
+    """
+    nll: Tensor = _BernoulliNll.apply(logits, batch, weight_of_zeros)  # type: ignore[no-untyped-call]
+    return nll
+
+
 class _AtEntries(torch.autograd.Function):
     """Picks the outputs at a batch's entries; the gradient is zero elsewhere."""
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, auto_batch_size
 from recdash.models.batch import Batch
-from recdash.models.layers import SparseLinear, initialise, unit_length
-from recdash.models.losses import multinomial_nll, normal_kl
+from recdash.models.layers import SparseLinear, initialise, initialise_uniform, unit_length
+from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
 from recdash.models.schedules import anneal
 from recdash.models.shape import Shape
 from recdash.settings import setting
@@ -33,6 +33,12 @@ class MultVAEConfig(GradientConfig):
     )
     latent: int = setting(200, low=1, high=20_000, unit="units", help="the width of the latent layer")
     dropout: float = setting(0.5, low=0, high=0.99, help="the chance that an input item is dropped")
+    noise_sd: float = setting(
+        1.0, low=0, high=1, help="the standard deviation of the latent noise in training; below 1 it is no VAE any more"
+    )
+    initial: str = setting(
+        "xavier", choices=("xavier", "uniform"), help="the weights before training: the paper's, or PyTorch's own"
+    )
     beta_cap: float = setting(0.2, low=0, high=10, help="the largest weight of the KL divergence")
     reach_cap_at: float = setting(
         0.5, low=0, high=1, help="the share of all planned updates after which beta meets its cap"
@@ -70,18 +76,27 @@ class MultVAE(GradientModel):
         self.last = nn.Linear(up[-1], shape.items)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights as the authors' code does."""
-        initialise(self, generator)
+        """Draw all weights as the authors' code does, or as PyTorch does by itself."""
+        if self.config.initial == "xavier":
+            initialise(self, generator)
+        else:
+            initialise_uniform([self.first, *self.encoder, *self.decoder, self.last], generator)
 
     def loss(self, batch: Batch, progress: Progress) -> Loss:
         """Negative evidence lower bound with annealed KL divergence, nats per user (equation 5 with weight beta)."""
         kept = progress.noise.keep(self.config.dropout)
         mu, logvar = self.encode(batch, unit_length(batch) * kept)
-        z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent)
+        z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent) * self.config.noise_sd
         reconstruction = multinomial_nll(self.decode(z), batch)
-        kl = normal_kl(mu, logvar)
-        beta = self.beta(progress.update, progress.planned)
-        return Loss(reconstruction + beta * kl, {"reconstruction": reconstruction, "kl": kl, "beta": beta})
+        by_dimension = normal_kl_by_dimension(mu, logvar)
+        kl, beta = by_dimension.sum(1), self.beta(progress.update, progress.planned)
+        parts: dict[str, Tensor | float] = {
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "beta": beta,
+            "kl_by_dimension": by_dimension,
+        }
+        return Loss(reconstruction + beta * kl, parts)
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Logits at z = mu, without dropout."""

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from recdash.settings import Config
 
 _WHERE = {
+    "random": "random:Random",
     "popularity": "popularity:Popularity",
+    "itemknn": "itemknn:ItemKNN",
     "ease": "ease:EASE",
+    "cdae": "cdae:CDAE",
     "multdae": "multdae:MultDAE",
     "multvae": "multvae:MultVAE",
+    "recvae": "recvae:RecVAE",
+    "svae": "svae:SVAE",
     "bias": "bias:Bias",
     "autorec": "autorec:AutoRec",
     "deeprec": "deeprec:DeepRec",

@@ -77,9 +77,9 @@ def _shares(
     model: Model, chosen: Sequence[int], best: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32] | None, str]:
     """What each pick adds to each suggestion, (picks, suggestions)."""
-    if model.name == "ease":
-        weights = model.tensors()["weights"]
-        return np.asarray(weights[list(chosen)][:, best.tolist()].cpu().numpy(), np.float32), CONTRIBUTION
+    exact = model.contributions(chosen, best.tolist())
+    if exact is not None:
+        return exact, CONTRIBUTION
     if len(chosen) < 2:
         return None, ""  # nothing would be left to compare with
     without = [[other for other in chosen if other != pick] for pick in chosen]

@@ -66,6 +66,7 @@ def fit(
     model.catalogue = split.catalogue
     hooks = Hooks(on_epoch, should_stop, on_checkpoint, on_best)
     if isinstance(model, ClosedFormModel):
+        model.seed = seed
         model.record = record | _solve(model.to(chosen), split, hooks)
     elif isinstance(model, GradientModel):
         model.record = record | _train(model.to(chosen), split, seed, record, hooks, resume)

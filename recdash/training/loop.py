@@ -104,8 +104,11 @@ class Training:
         epoch = self.position.epoch + 1
         for number, phase in list(enumerate(self.phases))[self.position.phase :]:
             self._select(phase, epoch)
+            with self._narrow():
+                self.model.begin(phase.name, self.rows, resumed=self.position.one_pass + self.position.batch > 0)
             for one_pass in range(self.position.one_pass, phase.passes):
-                order = batches.order(len(self.rows), self.seed, epoch, phase.name, one_pass)
+                drawn = batches.order(len(self.rows), self.seed, epoch, phase.name, one_pass)
+                order = self.model.arrange(drawn, self.rows)
                 for batch in batches.batches(
                     self.rows, order, self.config.batch_size, self.model.device, self.position.batch
                 ):
@@ -123,11 +126,12 @@ class Training:
 
     def _update(self, batch: Batch, phase: Phase, epoch: int) -> None:
         optimiser = self.optimisers[phase.name]
-        progress = Progress(epoch, self.position.update, self.planned, Noise(self.seed, self.position.update, batch))
+        noise = Noise(self.seed, self.position.update, batch)
+        progress = Progress(epoch, self.position.update, self.planned, noise, phase.name)
         losses = self.model.losses(batch, progress)
         parts: dict[str, Tensor | float] = {}
         while True:
-            with torch.autocast(self.model.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            with self._narrow():
                 loss = next(losses, None)
             if loss is None:
                 break
@@ -137,22 +141,30 @@ class Training:
             parts = {**parts, **loss.parts} if parts else {"loss": loss.total, **loss.parts}
         self._add_up(parts, batch)
 
+    def _narrow(self) -> torch.autocast:
+        return torch.autocast(self.model.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
     def _add_up(self, parts: dict[str, Tensor | float], batch: Batch) -> None:
-        sums = self.position.sums
+        sums, arrays = self.position.sums, self.position.arrays
         for name, part in parts.items():
+            if isinstance(part, Tensor) and part.ndim == 2:
+                before, rows = arrays.get(name, ([0.0] * part.shape[1], 0))
+                added = (np.asarray(before) + part.detach().sum(0).cpu().numpy()).tolist()
+                arrays[name] = added, rows + len(batch)
+                continue
             total = float(part.detach().sum()) if isinstance(part, Tensor) else part * len(batch)
             if not math.isfinite(total):
                 raise TrainingError(
                     f"{self.model.name} diverged: {name} is {total} in epoch {self.position.epoch + 1}, update "
                     f"{self.position.update + 1}. Lower learning_rate (now {self.config.learning_rate:g})."
                 )
-            sums[name] = sums.get(name, 0.0) + total
-        sums["rows"] = sums.get("rows", 0.0) + len(batch)
+            summed, rows = sums.get(name, (0.0, 0))
+            sums[name] = summed + total, rows + len(batch)
 
     def _means(self, seconds: float) -> dict[str, float]:
-        sums = dict(self.position.sums)
-        rows = sums.pop("rows")
-        means = self.model.summarise({name: total / rows for name, total in sums.items()})
+        sums = self.position.sums
+        rows = sums["loss"][1]
+        means = self.model.summarise({name: total / of for name, (total, of) in sums.items()})
         return means | {
             "lr": self.model.learning_rate(self.position.epoch + 1),
             "examples/s": rows / max(seconds, 1e-9),
@@ -168,10 +180,12 @@ class Training:
             self._compare(self.validation.sign * values[self.validation.select_by], epoch)
             spent = self.position.validation_seconds + time.perf_counter() - started
             self.position = replace(self.position, validation_seconds=spent)
-        self.position = replace(self.position, epoch=epoch, phase=0, one_pass=0, batch=0, sums={})
+        arrays = {name: (np.array(sums) / of).astype(np.float32) for name, (sums, of) in self.position.arrays.items()}
+        values |= self.model.summarise_arrays(arrays)
+        self.position = replace(self.position, epoch=epoch, phase=0, one_pass=0, batch=0, sums={}, arrays={})
         if self.hooks.on_epoch is not None:
             seconds = self.position.seconds + self.position.validation_seconds
-            self.hooks.on_epoch(EpochRecord(epoch, self.position.update, seconds, values))
+            self.hooks.on_epoch(EpochRecord(epoch, self.position.update, seconds, values, arrays))
 
     def _compare(self, value: float, epoch: int) -> None:
         looks = self.best.looks + 1
@@ -212,17 +226,21 @@ class Training:
     def state(self) -> TrainingState:
         """Return what a resumed training starts from; valid until the next update."""
         return TrainingState(
-            replace(self.position, sums=dict(self.position.sums)),
+            self._copied(self.position),
             self.best,
-            dict(self.model.tensors()),
+            dict(self.model.training_tensors()),
             self.best_tensors,
             {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             self.facts,
         )
 
+    @staticmethod
+    def _copied(position: Position) -> Position:
+        return replace(position, sums=dict(position.sums), arrays=dict(position.arrays))
+
     def _restore(self, state: TrainingState) -> None:
         self.model.load_tensors(state.tensors)
-        self.position, self.best = replace(state.position, sums=dict(state.position.sums)), state.best
+        self.position, self.best = self._copied(state.position), state.best
         self.best_tensors = state.best_tensors
         for name, optimiser in self.optimisers.items():
             if name in state.optimisers:

@@ -16,7 +16,8 @@ from recdash.models import files
 class Position:
     """Where a training stands: epochs completed, and how far the one after them has come.
 
-    phase, one_pass, batch: the next batch inside the unfinished epoch.  sums: what that epoch has added up so far.
+    phase, one_pass, batch: the next batch inside the unfinished epoch.  sums: what that epoch has added up so far, by
+    name, each with the number of rows it is of.  arrays: the same for short arrays.
     """
 
     epoch: int = 0
@@ -26,7 +27,8 @@ class Position:
     batch: int = 0
     seconds: float = 0.0
     validation_seconds: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, tuple[float, int]] = field(default_factory=dict)
+    arrays: dict[str, tuple[list[float], int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

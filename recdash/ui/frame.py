@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -208,4 +209,5 @@ def _warm_up() -> None:
             import_module(f"recdash.services.{name}")
         cached.models()
         cached.protocols()
+        gc.freeze()  # what was imported stays; looking through it again and again would cost each page 0.1 s
         _warm.set()

@@ -84,7 +84,8 @@ def test_records_carry_what_curves_show(split: Split) -> None:
     per_epoch = batches.count(len(split.train), 25)
     assert [record.update for record in records] == [per_epoch, 2 * per_epoch, 3 * per_epoch]
     expected = {"loss", "reconstruction", "kl", "beta", "lr", "examples/s", "ndcg@100", "recall@20", "recall@50"}
-    assert set(records[-1].values) == expected
+    assert set(records[-1].values) == expected | {"active_units"}
+    assert records[-1].arrays["kl_by_dimension"].sum() == pytest.approx(records[-1].values["kl"], rel=1e-4)
     assert records[0].values["beta"] < records[-1].values["beta"]
     assert records[0].seconds < records[-1].seconds
 
@@ -100,7 +101,7 @@ def test_stopping_anywhere_and_resuming_equals_not_stopping(
     model: str, stop_after: int, split: Split, tmp_path: Path
 ) -> None:
     fields = registry.model_class(model).config_class.__dataclass_fields__
-    asked_for = SMALL | {"epochs": 4, "seed": 3, "batch_size": 10}
+    asked_for = SMALL | {"epochs": 4, "seed": 3, "batch_size": 10, "hidden_width": 16}
     small = {name: value for name, value in asked_for.items() if name in {*fields, "seed"}}
     whole_records: list[EpochRecord] = []
     whole = fit(model, split, on_epoch=whole_records.append, **small)

@@ -1,0 +1,88 @@
+"""A browser tab without a browser: speaks the dashboard's protocol, so that only the server's work is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+_WHOLE = ForwardMsg.FINISHED_SUCCESSFULLY
+_PART = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
+
+
+class Tab:
+    """One session with the server; timers of live parts run as a browser would run them."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._page, self._query = "", ""
+        self._drawn = asyncio.Event()
+        self._timers: dict[str, asyncio.Task[None]] = {}
+        self._reader = asyncio.ensure_future(self._read())
+        self.live_draws = 0
+
+    @classmethod
+    async def open(cls, port: int, within: float = 30.0) -> Tab:
+        """Connect, waiting for a server that is just starting."""
+        until = time.monotonic() + within
+        while True:
+            try:
+                address = f"ws://127.0.0.1:{port}/_stcore/stream"
+                return cls(await connect(address, subprotocols=[Subprotocol("streamlit")], max_size=None))
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.02)
+
+    async def go(self, page: str, query: str = "") -> float:
+        """Open a page and wait until it is drawn; returns seconds."""
+        self._page, self._query = page, query
+        self._stop_timers()
+        self._drawn.clear()
+        started = time.perf_counter()
+        await self._ask()
+        await asyncio.wait_for(self._drawn.wait(), 60)
+        return time.perf_counter() - started
+
+    async def close(self) -> None:
+        """Leave."""
+        self._stop_timers()
+        self._reader.cancel()
+        await self._socket.close()
+
+    async def _ask(self, fragment: str = "") -> None:
+        message = BackMsg()
+        state = message.rerun_script
+        state.query_string, state.page_name = self._query, self._page
+        state.fragment_id, state.is_auto_rerun = fragment, bool(fragment)
+        await self._socket.send(message.SerializeToString())
+
+    async def _read(self) -> None:
+        async for raw in self._socket:
+            message = ForwardMsg.FromString(raw if isinstance(raw, bytes) else raw.encode())
+            kind = message.WhichOneof("type")
+            if kind == "script_finished" and message.script_finished == _WHOLE:
+                self._drawn.set()
+            elif kind == "script_finished" and message.script_finished == _PART:
+                self.live_draws += 1
+            elif kind == "auto_rerun":
+                part = message.auto_rerun
+                if part.fragment_id not in self._timers:
+                    timer = self._repeat(part.fragment_id, part.interval)
+                    self._timers[part.fragment_id] = asyncio.ensure_future(timer)
+
+    async def _repeat(self, fragment: str, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            with suppress(Exception):
+                await self._ask(fragment)
+
+    def _stop_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

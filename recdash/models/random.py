@@ -1,0 +1,57 @@
+"""Random: the yardstick below which nothing may fall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recdash.models.base import ClosedFormModel
+from recdash.models.batch import Batch
+from recdash.models.shape import Shape
+from recdash.settings import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomConfig(Config):
+    """Random has nothing to set."""
+
+    @classmethod
+    def auto(cls, shape: Shape, **given: Any) -> Self:
+        """Return the only settings there are."""
+        return cls()
+
+
+class Random(ClosedFormModel):
+    """Gives every history an order of the items that depends on the history and the seed alone."""
+
+    name: ClassVar[str] = "random"
+    title: ClassVar[str] = "Random"
+    source: ClassVar[str] = "yardstick"
+    config_class: ClassVar[type[Config]] = RandomConfig
+    answers_without_picks: ClassVar[bool] = True
+
+    def solve(self, train: Any) -> Self:
+        """Draw one number per item; nothing is read from the histories."""
+        keys = np.random.default_rng(self.seed).integers(2**63, size=self.shape.items)
+        self.load_tensors({"keys": torch.from_numpy(keys)})
+        return self
+
+    def score_batch(self, batch: Batch) -> Tensor:
+        """Uniform numbers in [0, 1): equal histories get equal ones, in whatever order their items stand."""
+        keys = self.tensors()["keys"].cpu().numpy().astype(np.uint64)
+        of_rows = np.zeros(len(batch), np.uint64)
+        np.add.at(of_rows, batch.row_of.cpu().numpy(), _mix(keys[batch.items.cpu().numpy()]))
+        mixed = _mix(_mix(of_rows)[:, None] + keys)
+        return torch.from_numpy((mixed >> np.uint64(40)).astype(np.float32) / 2**24).to(batch.items.device)
+
+
+def _mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64 (Steele et al., OOPSLA 2014): every bit of the result depends on every bit given."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))
