@@ -17,4 +17,5 @@ shown, columns = results.choose(found)
 results.why_apart(shown)
 for group in shown:
     results.group(group, columns)
+results.over_seeds(shown, columns)
 results.export(shown, columns)

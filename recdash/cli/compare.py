@@ -16,6 +16,9 @@ def add(commands: Any) -> None:
     parser = command(commands, "compare", run, HELP)
     parser.add_argument("--models", default="all", metavar="A,B,C", help="models to compare (default all)")
     parser.add_argument("--seeds", metavar="1,2,3", help="repeat split and training with each of these seeds")
+    parser.add_argument(
+        "--training-seeds", metavar="1,2,3", help="repeat the training on each split with each of these seeds"
+    )
     add_training_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="seed of the training, without --seeds (default 0)")
 
@@ -29,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
         names(options.models),
         protocol=options.protocol,
         seeds=None if options.seeds is None else whole_numbers(options.seeds),
+        training_seeds=None if options.training_seeds is None else whole_numbers(options.training_seeds),
         seed=options.seed,
         split_seed=options.split_seed,
         preset=options.preset,

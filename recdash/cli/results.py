@@ -25,21 +25,30 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the groups of comparable runs."""
-    from recdash.services import results
+    from recdash.runs.records import json_safe
+    from recdash.services import results, seed_tables, seeds, significance
 
     found = results.groups(dataset=options.dataset, protocol=options.protocol)
     differences = results.differences(found)
     if options.json or options.format == "json":
         rows = [row.to_dict() for group in found for row in group.rows]
-        splits = [
-            {"split": group.split_fingerprint, "label": group.label, "facts": dict(group.facts)} for group in found
-        ]
-        answer_json({"results": rows, "splits": splits, "not_comparable": differences})
+        splits = []
+        for group in found:
+            verdict = significance.verdict(group, group.primary)
+            against = None if verdict is None else json_safe(verdict.to_dict())
+            same = {"split": group.split_fingerprint, "data": group.dataset_fingerprint, "label": group.label}
+            splits.append({**same, "facts": dict(group.facts), "against_best": against})
+        over = [table.to_dict() for table in seeds.tables(found)]
+        answer_json({"results": rows, "splits": splits, "not_comparable": differences, "over_seeds": over})
         return 0
     if not found:
         say("No finished run yet. Start one: recdash compare --dataset demo")
         return 0
-    answer(results.export(found, options.format, names(options.metrics) if options.metrics else None))
+    chosen = names(options.metrics) if options.metrics else None
+    answer(results.export(found, options.format, chosen))
+    repeated = seeds.tables(found)
+    if repeated and options.format != "csv":
+        answer(f"\n{seed_tables.text(repeated, options.format, chosen)}")
     for sentence in differences:
         say(f"These tables are not comparable. {sentence}")
     return 0

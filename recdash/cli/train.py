@@ -64,16 +64,20 @@ def run(options: argparse.Namespace) -> int:
 
 def finish(runs: list[RunRecord], options: argparse.Namespace) -> int:
     """Wait for runs and print their results, or say how to follow them."""
-    from recdash.services import results
+    from recdash.services import results, seed_tables, seeds
 
     if not options.detach:
         runs = watching.wait(runs)
     found = results.groups(run_ids=[one.id for one in runs])
+    repeated = seeds.tables(found)
     if options.json:
         rows = [row.to_dict() for group in found for row in group.rows]
-        answer_json({"runs": [one.to_dict() for one in runs], "results": rows})
+        over = [table.to_dict() for table in repeated]
+        answer_json({"runs": [one.to_dict() for one in runs], "results": rows, "over_seeds": over})
     elif found:
         answer(results.export(found, "table"))
+        if repeated:
+            answer(f"\n{seed_tables.text(repeated, 'table')}")
         for sentence in results.differences(found):
             say(f"These tables are not comparable. {sentence}")
     if options.detach:

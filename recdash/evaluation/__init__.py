@@ -1,5 +1,18 @@
-"""From scores to per-user metrics to means with intervals."""
+"""From scores to per-user metrics to means with intervals; comparing figures needs no PyTorch, making them does."""
 
-from recdash.evaluation.report import Report, evaluate
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recdash.evaluation.report import Report, evaluate
 
 __all__ = ["Report", "evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'recdash.evaluation' has no attribute {name!r}")
+    from recdash.evaluation import report
+
+    return getattr(report, name)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from recdash.data.histories import Histories
 from recdash.evaluation import metrics
-from recdash.evaluation.ranking import hits_in
 from recdash.evaluation.uncertainty import Sums
 
 BINS = 4
@@ -65,6 +64,8 @@ def by_item(top: NDArray[np.int32], held_out: Histories, bins: Bins, k: int = 10
 
     top: (users, places) listed items.  A user without held-out items in a part does not count there.
     """
+    from recdash.evaluation.ranking import hits_in
+
     part_of = bins.of[held_out.items]
     columns = []
     for part in range(len(bins.sizes)):

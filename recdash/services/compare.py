@@ -46,6 +46,7 @@ def requests(
     *,
     protocol: str | None = None,
     seeds: Sequence[int] | None = None,
+    training_seeds: Sequence[int] | None = None,
     seed: int = 0,
     split_seed: int = 98765,
     preset: str = "auto",
@@ -53,11 +54,18 @@ def requests(
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> list[Request]:
-    """Return the checked requests of a comparison; `seeds` repeats split and training with each of them."""
+    """Return the checked requests of a comparison.
+
+    seeds: repeats split and training with each of them.  training_seeds: repeats the training with each of them, on
+    every split; without it each split has one training, with the split's own seed where `seeds` are given.
+    """
     chosen = models_for(protocol) if models == "all" or "all" in models else list(models)
-    if seeds is not None and not seeds:
-        raise UsageError("No seeds were given. Give whole numbers, for example --seeds 1,2,3.")
-    pairs = [(seed, split_seed)] if seeds is None else [(one, one) for one in dict.fromkeys(seeds)]
+    for given in (seeds, training_seeds):
+        if given is not None and not given:
+            raise UsageError("No seeds were given. Give whole numbers, for example --seeds 1,2,3.")
+    splits = [split_seed] if seeds is None else list(dict.fromkeys(seeds))
+    alone = {split: [seed if seeds is None else split] for split in splits}
+    pairs = [(own, split) for split in splits for own in dict.fromkeys(training_seeds or alone[split])]
     return [
         request
         for own, split in pairs

@@ -15,10 +15,24 @@ from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import RunRecord, json_safe
 from recdash.runs.states import State
 from recdash.services.access import open_store
+from recdash.services.metrics import higher_is_better
+
+__all__ = [
+    "Group",
+    "Row",
+    "Value",
+    "best",
+    "differences",
+    "export",
+    "grouped",
+    "groups",
+    "higher_is_better",
+    "metric_names",
+    "per_user",
+    "title_of",
+]
 
 PRIMARY = {"ranking": "ndcg@100", "rating": "rmse"}
-_LOWER_IS_BETTER = {"rmse", "mae", "macro_rmse"}
-_NEITHER = {"coverage", "novelty", "gini", "popularity_percentile"}
 _ORDER = (
     "rmse",
     "mae",
@@ -77,6 +91,7 @@ class Row:
             "dataset": run.dataset,
             "protocol": run.protocol,
             "split": run.split_fingerprint,
+            "data": run.dataset_fingerprint,
             "split_seed": run.split_seed,
             "seed": run.seed,
             "preset": run.preset,
@@ -87,6 +102,8 @@ class Row:
             "best_epoch": run.best_epoch,
             "parameters": run.details.get("parameters"),
             "n_scored": self.n_scored,
+            "peak_memory_bytes": run.details.get("peak_memory_bytes"),
+            "seconds_per_list": run.details.get("seconds_per_list"),
             "device": run.details.get("device", run.device),
             "threads": run.threads,
             "note": run.note,
@@ -96,7 +113,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Rows of one split: these may be compared, best first.
+    """Rows of one protocol on one split of the same data: these may be compared, best first.
 
     task: "ranking" or "rating".  facts: users, items and entries of the parts, where the run recorded them.
     """
@@ -108,6 +125,7 @@ class Group:
     split_fingerprint: str
     facts: Mapping[str, Any]
     rows: tuple[Row, ...]
+    dataset_fingerprint: str = ""
 
     @property
     def label(self) -> str:
@@ -125,11 +143,25 @@ def groups(
 ) -> list[Group]:
     """Return the finished runs as comparable groups, the group with the newest run first."""
     runs = open_store().runs(dataset=dataset, ids=run_ids, states=[State.FINISHED])
-    by_split: dict[tuple[str, str], list[RunRecord]] = {}
+    return grouped([run for run in runs if protocol is None or run.protocol == protocol])
+
+
+def grouped(runs: Sequence[RunRecord]) -> list[Group]:
+    """Return finished runs as comparable groups: protocol, data and split fingerprints agree within each.
+
+    A run without a split fingerprint is comparable with nothing and stands alone.
+    """
+    alike: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
-        if (protocol is None or run.protocol == protocol) and run.model in registry.names():
-            by_split.setdefault((run.protocol, run.split_fingerprint), []).append(run)
-    return [_group(members) for members in by_split.values()]
+        if run.model in registry.names():
+            key = (
+                run.protocol,
+                run.dataset_fingerprint,
+                run.split_fingerprint,
+                "" if run.split_fingerprint else run.id,
+            )
+            alike.setdefault(key, []).append(run)
+    return [_group(members) for members in alike.values()]
 
 
 def differences(found: Sequence[Group]) -> list[str]:
@@ -138,19 +170,34 @@ def differences(found: Sequence[Group]) -> list[str]:
         return []
     sentences = []
     aspects = (
-        ("data sets", [Path(group.dataset).name for group in found]),
-        ("protocols", [group.protocol for group in found]),
-        ("split seeds", [str(group.split_seed) for group in found]),
+        ("on different data sets", [Path(group.dataset).name for group in found]),
+        ("under different protocols", [group.protocol for group in found]),
+        ("with different split seeds", [str(group.split_seed) for group in found]),
     )
-    for what, values in aspects:
+    for how, values in aspects:
         different = list(dict.fromkeys(values))
         if len(different) > 1:
-            sentences.append(f"They were measured on different {what}: {', '.join(different)}.")
-    prints = list(dict.fromkeys(group.split_fingerprint for group in found))
-    if not sentences and len(prints) > 1:
-        sentences.append(
-            f"The data behind the splits differs (fingerprints {', '.join(prints)}), though its name is the same."
-        )
+            sentences.append(f"They were measured {how}: {', '.join(different)}.")
+    return sentences + _behind_the_names(found)
+
+
+def _behind_the_names(found: Sequence[Group]) -> list[str]:
+    """Return what differs between groups that carry the same names: the data, or the split itself."""
+    sentences = []
+    by_name: dict[str, dict[str, None]] = {}
+    by_words: dict[tuple[str, str, str, int], dict[str, None]] = {}
+    for group in found:
+        name = Path(group.dataset).name
+        by_name.setdefault(name, {})[group.dataset_fingerprint or "unknown"] = None
+        words = (name, group.dataset_fingerprint, group.protocol, group.split_seed)
+        by_words.setdefault(words, {})[group.split_fingerprint or "unknown"] = None
+    for name, prints in by_name.items():
+        if len(prints) > 1:
+            sentences.append(f"{name} had different content under that name: data fingerprints {', '.join(prints)}.")
+    for (name, _, protocol, seed), prints in by_words.items():
+        if len(prints) > 1 or "unknown" in prints:
+            said = f"{name}, {protocol}, split seed {seed}"
+            sentences.append(f"{said} was split in different ways: split fingerprints {', '.join(prints)}.")
     return sentences
 
 
@@ -158,12 +205,6 @@ def metric_names(found: Sequence[Group]) -> list[str]:
     """Return every metric that any row has, in the customary order."""
     names = {name for group in found for row in group.rows for name in row.metrics}
     return sorted(names, key=_customary)
-
-
-def higher_is_better(metric: str) -> bool | None:
-    """Return the direction of a metric; None for those that are neither good nor bad (coverage, novelty, Gini)."""
-    kind = metric.split("@")[0]
-    return None if kind in _NEITHER else kind not in _LOWER_IS_BETTER
 
 
 def per_user(run_id: str) -> dict[str, Any]:
@@ -212,6 +253,7 @@ def _group(runs: Sequence[RunRecord]) -> Group:
         split_fingerprint=newest.split_fingerprint,
         facts=newest.details.get("split", {}),
         rows=tuple(rows),
+        dataset_fingerprint=newest.dataset_fingerprint,
     )
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recdash.services import facts
+from recdash.services.metrics import DIVISORS, LEGEND, MARK, divisors, title
+
 if TYPE_CHECKING:
     from recdash.services.results import Group, Row
+    from recdash.services.significance import Verdict
 
 SHOWN = {
     "ranking": ("ndcg@100", "recall@20", "recall@50", "precision@10", "coverage@100"),
     "rating": ("rmse", "mae", "macro_rmse"),
 }
 FORMS = ("table", "csv", "md", "latex")
+Lines = list[list[str]]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -24,7 +30,7 @@ def text(found: Sequence[Group], form: str, metrics: list[str] | None) -> str:
     if form == "csv":
         return _csv(found, metrics)
     write: Callable[[Group, list[str]], str] = {"table": _plain, "md": _markdown, "latex": _latex}[form]
-    return "\n\n".join(write(group, metrics or _usual(group)) for group in found)
+    return "\n\n".join(write(group, metrics or usual(group)) for group in found)
 
 
 def seconds_in_words(seconds: float | None) -> str:
@@ -61,53 +67,127 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-def _usual(group: Group) -> list[str]:
+def usual(group: Group) -> list[str]:
+    """Return the columns of a group when none are named."""
     there = {name for row in group.rows for name in row.metrics}
     return [name for name in SHOWN[group.task] if name in there]
 
 
-def _cells(row: Row, metrics: Sequence[str], plus_minus: str) -> list[str]:
-    found = []
+def heading(metric: str) -> str:
+    """Return a metric's name as `--metrics` takes it, with the divisor of a recall behind it."""
+    kind = metric.partition("@")[0]
+    return f"{metric} ({DIVISORS[kind]})" if kind in DIVISORS else metric
+
+
+def notes(group: Group, metrics: Sequence[str]) -> list[str]:
+    """Return what has to stand under a table: what the signs mean, the divisor of recall, the data, what is unsure."""
+    found = _verdicts(group, metrics)
+    lines = ["mean over test users ± half of the 95 % bootstrap interval"]
+    if any(one.standings for one in found.values()):
+        lines.append(f"* best of its column; {LEGEND}")
+    lines += [said for said in (divisors(list(metrics)), facts.in_words(group)) if said]
+    if group.primary in found and found[group.primary].note:
+        lines.append(found[group.primary].note)
+    return lines
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How a form of table writes a mean with its spread, the best of a column, and what cannot be told from it."""
+
+    value: Callable[[str, str], str]
+    best: Callable[[str], str]
+    tied: Callable[[str], str]
+    other: Callable[[str], str]
+
+
+_SIGNS = Marks(
+    value=lambda mean, half: f"{mean} ± {half}" if half else mean,
+    best=lambda cell: f"{cell} *",
+    tied=lambda cell: f"{cell} {MARK}",
+    other=lambda cell: f"{cell}  ",
+)
+_BOLD = Marks(
+    value=lambda mean, half: f"{mean} ± {half}" if half else mean,
+    best=lambda cell: f"**{cell}**",
+    tied=lambda cell: f"{cell} {MARK}",
+    other=lambda cell: cell,
+)
+_TEX = Marks(
+    value=lambda mean, half: f"{mean} $\\pm$ {half}" if half else mean,
+    best=lambda cell: rf"\textbf{{{cell}}}",
+    tied=lambda cell: rf"{cell}$^{{\approx}}$",
+    other=lambda cell: cell,
+)
+
+
+def _cells(row: Row, metrics: Sequence[str], found: Mapping[str, Verdict], marks: Marks) -> list[str]:
+    cells = []
     for name in metrics:
         value = row.metrics.get(name)
         if value is None:
-            found.append("-")
-        elif value.low is None or value.high is None:
-            found.append(f"{value.mean:.4f}")
+            cells.append("-")
+            continue
+        known = value.low is not None and value.high is not None
+        half = f"{(value.high - value.low) / 2:.4f}" if known else ""  # type: ignore[operator]
+        cell, verdict = marks.value(f"{value.mean:.4f}", half), found.get(name)
+        if verdict is None or not verdict.standings:
+            cells.append(cell)
         else:
-            found.append(f"{value.mean:.4f} {plus_minus} {(value.high - value.low) / 2:.4f}")
-    return found
+            run_id = row.run.id
+            mark = marks.best if run_id == verdict.best else marks.tied if verdict.tied(run_id) else marks.other
+            cells.append(mark(cell))
+    return cells
 
 
-def _lines(group: Group, metrics: list[str], plus_minus: str) -> list[list[str]]:
-    heading = ["Model", "Preset", "Seed", "Epochs", *metrics, "Runtime"]
-    lines = [heading]
+def lines(
+    group: Group, metrics: Sequence[str], marks: Marks, name: Callable[[str], str], plain: Callable[[str], str] = str
+) -> Lines:
+    """Return heading and rows of a group's table as cells; `name` writes a metric, `plain` makes words safe."""
+    found = _verdicts(group, metrics)
+    heads = ["Model", "Preset", "Seed", "Epochs", *(plain(name(metric)) for metric in metrics), "Runtime"]
+    rows = [heads]
     for row in group.rows:
         own = ", ".join(f"{name}={value}" for name, value in row.run.settings.items())
         preset = f"{row.run.preset}, {own}" if own else row.run.preset
         epochs = "-" if row.epochs_run is None else str(row.epochs_run)
-        cells = _cells(row, metrics, plus_minus)
-        lines.append([row.title, preset, str(row.run.seed), epochs, *cells, seconds_in_words(row.run.runtime_s)])
-    return lines
+        cells = _cells(row, metrics, found, marks)
+        words = [plain(row.title), plain(preset), str(row.run.seed), epochs]
+        rows.append([*words, *cells, seconds_in_words(row.run.runtime_s)])
+    return rows
+
+
+def _verdicts(group: Group, metrics: Sequence[str]) -> Mapping[str, Verdict]:
+    from recdash.services import significance
+
+    return significance.verdicts(group, metrics)
 
 
 def _plain(group: Group, metrics: list[str]) -> str:
-    under = "mean over test users ± half of the 95 % bootstrap interval"
-    return f"{group.label}\n{columns(_lines(group, metrics, '±'))}\n{under}"
+    return "\n".join([group.label, columns(lines(group, metrics, _SIGNS, heading)), *notes(group, metrics)])
 
 
 def _markdown(group: Group, metrics: list[str]) -> str:
-    lines = [["\\|".join(cell.split("|")) for cell in line] for line in _lines(group, metrics, "±")]
-    rows = [f"| {' | '.join(line)} |" for line in lines]
-    rule = "|" + " --- |" * len(lines[0])
-    return "\n".join([f"**{group.label}**", "", rows[0], rule, *rows[1:]])
+    under = [f"{said}  " for said in notes(group, metrics)]
+    return "\n".join([f"**{group.label}**", "", markdown(lines(group, metrics, _BOLD, title)), "", *under]).rstrip()
+
+
+def markdown(rows: Lines) -> str:
+    """Return rows of cells as a Markdown table, the first row being the heading."""
+    safe = [["\\|".join(cell.split("|")) for cell in row] for row in rows]
+    written = [f"| {' | '.join(row)} |" for row in safe]
+    return "\n".join([written[0], "|" + " --- |" * len(rows[0]), *written[1:]])
 
 
 def _latex(group: Group, metrics: list[str]) -> str:
-    lines = [[_tex(cell) for cell in line] for line in _lines(group, metrics, "PLUSMINUS")]
-    rows = [" & ".join(line).replace("PLUSMINUS", "$\\pm$") + r" \\" for line in lines]
-    head = [f"% {group.label}", rf"\begin{{tabular}}{{{'l' * 2}{'r' * (len(lines[0]) - 2)}}}", r"\toprule"]
-    return "\n".join([*head, rows[0], r"\midrule", *rows[1:], r"\bottomrule", r"\end{tabular}"])
+    return latex(lines(group, metrics, _TEX, title, tex), [group.label, *notes(group, metrics)])
+
+
+def latex(rows: Lines, said: Sequence[str]) -> str:
+    """Return rows of LaTeX cells as a tabular for the package booktabs; `said` stands before it as comments."""
+    written = [" & ".join(row) + r" \\" for row in rows]
+    head = [*(f"% {line}" for line in said), rf"\begin{{tabular}}{{{'l' * 2}{'r' * (len(rows[0]) - 2)}}}", r"\toprule"]
+    return "\n".join([*head, written[0], r"\midrule", *written[1:], r"\bottomrule", r"\end{tabular}"])
 
 
 def _csv(found: Sequence[Group], metrics: list[str] | None) -> str:
@@ -132,10 +212,16 @@ def _csv(found: Sequence[Group], metrics: list[str] | None) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def _tex(cell: str) -> str:
-    for sign in "&%$#_{}":
-        cell = cell.replace(sign, f"\\{sign}")
-    return cell
+_FOR_TEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def tex(text: str) -> str:
+    """Return text in which LaTeX takes no sign for its own."""
+    return "".join(_FOR_TEX.get(sign, sign) for sign in text)
 
 
 def _is_number(cell: str) -> bool:

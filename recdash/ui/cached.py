@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from recdash.services.recommend import Answer
     from recdash.services.results import Group
     from recdash.services.runs import RunRecord
+    from recdash.services.seeds import SeedTable
+    from recdash.services.significance import Verdict
+    from recdash.services.slices import View
     from recdash.splits.protocols import Protocol
 
 
@@ -27,6 +30,27 @@ def groups() -> list[Group]:
 
     newest = runs.listing()[:1]
     return _groups(places.store_url(), runs.version(), newest[0].id if newest else "")
+
+
+def verdicts(group: Group, metrics: Sequence[str]) -> dict[str, Verdict]:
+    """Return which rows of a group cannot be told from its best, by metric."""
+    return _verdicts(group, _rows_of(group), tuple(metrics))
+
+
+def parts(group: Group, by: str) -> View:
+    """Return the primary metric of a group for parts of the users ("activity") or items ("popularity")."""
+    return _parts(group, _rows_of(group), by)
+
+
+def over_seeds(found: Sequence[Group]) -> list[SeedTable]:
+    """Return means over seeds."""
+    from recdash.services import seeds
+
+    return seeds.tables(found)
+
+
+def _rows_of(group: Group) -> tuple[str, ...]:
+    return (places.store_url(), *(row.run.id for row in group.rows))
 
 
 def entries() -> list[Entry]:
@@ -125,6 +149,20 @@ def _groups(store: str, version: str, newest: str) -> list[Group]:
     from recdash.services import results
 
     return results.groups()
+
+
+@st.cache_data(max_entries=64, show_spinner="Comparing user by user")
+def _verdicts(_group: Group, rows: tuple[str, ...], metrics: tuple[str, ...]) -> dict[str, Verdict]:
+    from recdash.services import significance
+
+    return significance.verdicts(_group, metrics)
+
+
+@st.cache_data(max_entries=64, show_spinner="Looking at parts")
+def _parts(_group: Group, rows: tuple[str, ...], by: str) -> View:
+    from recdash.services import slices
+
+    return slices.view(_group, by)
 
 
 @st.cache_data(max_entries=16, show_spinner="Counting")

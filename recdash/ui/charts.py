@@ -10,27 +10,36 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from recdash.services import costs
 from recdash.ui import colours
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FAINT = 0.22
-LEAST_SECONDS = 1e-3  # what counting takes; a logarithmic axis needs something
 Line = tuple[str, str, tuple[int, ...]]  # label, colour and dashes of a run
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run in a picture: a metric with its 95 % interval, and the seconds of its training."""
+    """One run in a picture: a metric with its 95 % interval, and what it is set against, such as seconds."""
 
     label: str
     run: str
     mean: float
     low: float
     high: float
-    seconds: float
+    against: float
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a metric is set against. front: whether less of it is better, so that a front can be drawn."""
+
+    title: str
+    log: bool = False
+    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,57 +201,81 @@ def parts(users: Sequence[tuple[str, int]]) -> Any:
     )
 
 
-def cost(points: Sequence[Point], metric: str, *, lower: bool, theme: str) -> Any:
-    """Return quality against the time of training; named are the runs that no other beats in both.
+def trade(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, theme: str) -> Any:
+    """Return quality against something else; on a cost axis those that no other beats in both are joined and named.
 
-    lower: whether a lower value is better.
+    lower: whether a lower value of the metric is better.
     """
     import plotly.graph_objects as go
 
-    front = efficient(points, lower=lower)
-    stairs = sorted((point for point in points if point.label in front), key=lambda point: point.seconds)
+    places = costs.front([(point.against, point.mean) for point in points], lower=lower) if axis.front else []
+    stairs, named = [points[place] for place in places], {points[place].run for place in places}
     figure = go.Figure()
     figure.add_scatter(
-        x=[max(point.seconds, LEAST_SECONDS) for point in stairs],
+        x=[point.against for point in stairs],
         y=[point.mean for point in stairs],
         mode="lines",
         hoverinfo="skip",
-        line={"color": colours.MUTED[theme], "width": 1.2, "dash": "dot"},
+        line={"color": colours.MUTED[theme], "width": 1.2, "dash": "dot", "shape": "hv"},
     )
     for point in points:
-        named = point.label in front
+        told = point.run in named or not axis.front
         figure.add_scatter(
-            x=[max(point.seconds, LEAST_SECONDS)],
+            x=[point.against],
             y=[point.mean],
             error_y={"array": [point.high - point.mean], "arrayminus": [point.mean - point.low], "thickness": 1.2},
-            mode="markers+text" if named else "markers",
+            mode="markers+text" if told else "markers",
             name=_plain(point.label),
             text=[_plain(point.label)],
             textposition="bottom right" if lower else "top right",
             textfont={"color": colours.TEXT[theme]},
             marker={"size": 12, "color": colours.of(point.run)},
             cliponaxis=False,
-            hovertemplate=_hover(point, metric),
+            hovertemplate=_hover(point, metric, axis),
         )
+    x = {"title": f"{axis.title} (logarithmic)", "type": "log", "dtick": 1, "tickformat": "~g"}
     figure.update_layout(
         height=max(300, 32 * len(points) + 60),
         margin={"l": 10, "r": 40, "t": 20, "b": 10},
         showlegend=False,
-        xaxis={"title": "Seconds of training (logarithmic)", "type": "log", "dtick": 1, "tickformat": "~g"},
+        xaxis=x if axis.log else {"title": axis.title, "nticks": 6},
         yaxis={"title": metric, "nticks": 6},
     )
     return figure
 
 
-def efficient(points: Sequence[Point], *, lower: bool) -> set[str]:
-    """Return the labels of the points that no other point beats in both time and quality."""
-    sign = -1 if lower else 1
-    found, best = set(), float("-inf")
-    for point in sorted(points, key=lambda point: (point.seconds, -sign * point.mean)):
-        if sign * point.mean > best:
-            found.add(point.label)
-            best = sign * point.mean
-    return found
+def parts_of(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along: str) -> Any:
+    """Return a metric for parts of users or items, one line per run.
+
+    table: columns part, place, label, mean, low, high, size.  runs: label and run id, best first.  along: what the
+    parts are of; a bar in a part's name breaks its line.
+    """
+    import altair as alt
+
+    order = list(runs)
+    ink = alt.Scale(domain=order, range=[colours.of(run_id) for run_id in runs.values()])
+    legend = alt.Legend(orient="bottom", title=None, columns=3, symbolType="circle", labelLimit=180)
+    axis = alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')", labelPadding=6, labelOverlap=False)
+    says = [
+        alt.Tooltip("label:N", title="Run"),
+        alt.Tooltip("span:N", title=along),
+        alt.Tooltip("size:Q", title="How many", format=","),
+        alt.Tooltip("mean:Q", title=metric, format=".4f"),
+        alt.Tooltip("low:Q", title="95 % from", format=".4f"),
+        alt.Tooltip("high:Q", title="to", format=".4f"),
+    ]
+    x = alt.X("part:O", sort=alt.EncodingSortField("place"), title=along, axis=axis, scale=alt.Scale(padding=0.4))
+    base = alt.Chart(table).encode(x, alt.Color("label:N", scale=ink, legend=legend), tooltip=says)
+    y = alt.Scale(zero=False)
+    spans = base.mark_rule(strokeWidth=2, opacity=0.35).encode(
+        alt.Y("low:Q", title=metric, scale=y, axis=alt.Axis(tickCount=5, format=".3~f")),
+        alt.Y2("high:Q"),
+        alt.XOffset("label:N", sort=order),
+    )
+    dots = base.mark_point(filled=True, size=60, opacity=1).encode(
+        alt.Y("mean:Q", scale=y), alt.XOffset("label:N", sort=order)
+    )
+    return (spans + dots).properties(height=300)
 
 
 def _along(x: str) -> Any:
@@ -268,9 +301,9 @@ def _frame(points: Sequence[Point]) -> pd.DataFrame:
     return pd.DataFrame([asdict(point) for point in points])
 
 
-def _hover(point: Point, metric: str) -> str:
+def _hover(point: Point, metric: str, axis: Axis) -> str:
     note = f"<br>{_plain(point.note)}" if point.note else ""
-    said = f"{_plain(point.label)}<br>{metric} %{{y:.4f}}<br>%{{x:.3~g}} s of training{note}"
+    said = f"{_plain(point.label)}<br>{metric} %{{y:.4f}}<br>{_plain(axis.title)} %{{x:.3~g}}{note}"
     return f"{said}<extra></extra>"
 
 

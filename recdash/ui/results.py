@@ -1,4 +1,4 @@
-"""The Results page: comparable runs in one table each, intervals, cost against quality, and exports."""
+"""The Results page: comparable runs in one table each, who cannot be told from the best, means over seeds, exports."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash.ui import cached, charts, frame, tables, url_state, words
-from recdash.ui.text import escape, plural
+from recdash.services import facts
+from recdash.services.metrics import LEGEND
+from recdash.ui import cached, frame, tables, url_state, views, words
+from recdash.ui.text import escape, listed, plural
 
 if TYPE_CHECKING:
     from recdash.services.results import Group
+    from recdash.services.significance import Verdict
+
+MOST_NAMED = 4
 
 FORMS = {
     "csv": ("CSV", "text/csv", "csv"),
@@ -75,14 +80,16 @@ def why_apart(found: Sequence[Group]) -> None:
 
 
 def group(one: Group, columns: Sequence[str]) -> None:
-    """Show one group: its table, its intervals, its cost."""
+    """Show one group: its table, who cannot be told from its best, and its pictures."""
     shown = [name for name in columns if any(name in row.metrics for row in one.rows)]
+    found = cached.verdicts(one, list(dict.fromkeys([one.primary, *shown])))
     with st.container(key=f"group.{_place(one)}", gap="small"):
         st.subheader(escape(one.label), anchor=False, help=_protocol_help([one.protocol]))
-        st.caption(tables.facts(one))
+        st.caption(facts.in_words(one))
         if cached.is_generated(one.dataset):
             frame.generated_note()
-        styled, config = tables.results(one, shown)
+        _verdict(one, found.get(one.primary))
+        styled, config = tables.results(one, shown, found)
         event = st.dataframe(
             styled,
             column_config=config,
@@ -95,7 +102,46 @@ def group(one: Group, columns: Sequence[str]) -> None:
             alt=f"Results on {one.label}, best first",
         )
         _selected(one, event)
-        _charts(one, shown)
+        views.show(one, shown, _place(one))
+
+
+def _verdict(one: Group, found: Verdict | None) -> None:
+    """Say in a sentence who is best, who cannot be told from it, and whether there are users enough to tell."""
+    if found is None:
+        return
+    names = tables.labels(one.rows)
+    ties = [escape(names[row.run.id]) for row in one.rows if row.run.id != found.best and found.tied(row.run.id)]
+    if found.standings:
+        best = f"**{escape(names[found.best])}** is best by {words.metric(found.metric)}"
+        others = "no other run comes close enough to be chance"
+        if ties:
+            several = plural(len(ties) - MOST_NAMED, "more run") if len(ties) > MOST_NAMED else ""
+            others = f"{listed([*ties[:MOST_NAMED], *filter(None, [several])])} cannot be told from it"
+        st.markdown(f"{best}; {others}.", help=f"{LEGEND[2:].capitalize()}.")
+    if found.note:
+        st.caption(f":material/info: {escape(found.note)}")
+
+
+def over_seeds(found: Sequence[Group], columns: Sequence[str]) -> None:
+    """Show means over seeds where something was repeated."""
+    repeated = cached.over_seeds(found)
+    if not repeated:
+        return
+    st.subheader("Over seeds", anchor=False, help="A table holds only what was measured on the very same splits.")
+    st.caption(
+        "Mean of the splits' means. The first ± is the standard deviation over splits (other users), the second over "
+        "training seeds within a split; with one training per split the first holds the noise of training as well."
+    )
+    for number, table in enumerate(repeated):
+        st.markdown(f"**{escape(table.label)}**")
+        st.dataframe(
+            tables.over_seeds(table, columns),
+            hide_index=True,
+            width="stretch",
+            key=f"seeds.{number}.{table.protocol}",
+            column_config={name: words.metric(name) for name in columns},
+            alt=f"Means over seeds of {table.label}",
+        )
 
 
 def export(found: Sequence[Group], columns: Sequence[str]) -> None:
@@ -135,39 +181,6 @@ def _selected(one: Group, event: Any) -> None:
         )
 
 
-def _charts(one: Group, shown: Sequence[str]) -> None:
-    offered = [name for name in dict.fromkeys([one.primary, *shown]) if any(name in row.metrics for row in one.rows)]
-    if not offered:
-        return
-    place = _place(one)
-    metric = st.pills(
-        "Metric in the charts",
-        offered,
-        required=True,
-        format_func=words.metric,
-        default=offered[0],
-        key=f"metric.{place}",
-        label_visibility="collapsed",
-    )
-    metric = metric if metric in offered else offered[0]
-    points, title, better = tables.points(one, metric), words.metric(metric), tables.direction(metric)
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown(
-            f"**How sure are we?** :gray[:small[{title}, mean and 95 % interval]]", help=words.metric_help(metric)
-        )
-        said = f"{title} with 95 % intervals, best first: {', '.join(point.label for point in points)}"
-        chart = charts.intervals(points, title, better)
-        st.altair_chart(chart, key=f"intervals.{place}", width="stretch", alt=said)
-    with right:
-        st.markdown(
-            "**What does it cost?** :gray[:small[against the time of training; named: nothing is better and cheaper]]"
-        )
-        figure = charts.cost(points, title, lower=better == "lower is better", theme=_theme())
-        said = f"{title} against seconds of training"
-        st.plotly_chart(figure, key=f"cost.{place}", width="stretch", config={"displaylogo": False}, alt=said)
-
-
 def _export(found: Sequence[Group], form: str, columns: Sequence[str]) -> str:
     from recdash.services import results
 
@@ -186,7 +199,3 @@ def _protocol_help(names: Sequence[str]) -> str | None:
 def _place(one: Group) -> str:
     """Return what tells this group from the others on the page."""
     return f"{one.protocol}.{one.split_fingerprint}"
-
-
-def _theme() -> str:
-    return "dark" if st.context.theme.type == "dark" else "light"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from recdash.services.metrics import LEGEND, MARK, higher_is_better
 from recdash.ui import colours, panels, words
 from recdash.ui.charts import Point
 from recdash.ui.text import ago, count, duration, setting
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
     from recdash.services.results import Group, Row
     from recdash.services.runs import RunRecord
+    from recdash.services.seeds import SeedTable
+    from recdash.services.significance import Verdict
 
 DOT = "●"
+AGAINST = "Against the best"
 PUBLISHED = ("rmse", "precision@100", "recall@100", "ndcg@100")  # the columns of the published table, in its order
 MORE = ("recall@20", "recall@50", "mae", "coverage@100")
 LATEST_COLUMNS = {
@@ -49,32 +53,51 @@ def latest(found: Sequence[RunRecord]) -> pd.DataFrame:
     )
 
 
-def points(group: Group, metric: str, *, most: int = 30, one_per_model: bool = False) -> list[Point]:
-    """Return the rows that have the metric, best first, for the charts."""
+def points(
+    group: Group,
+    metric: str,
+    *,
+    most: int = 30,
+    one_per_model: bool = False,
+    against: Callable[[Row], float | None] | None = None,
+) -> list[Point]:
+    """Return the rows that have the metric, best first, for the charts.
+
+    against: what the metric is set against; rows without it are left out.
+    """
+    found = []
+    kept = chosen(group, metric, most=most, one_per_model=one_per_model)
+    names = labels(kept)
+    for row in kept:
+        value, other = row.metrics[metric], 0.0 if against is None else against(row)
+        if other is not None:
+            low, high = (value.mean if bound is None else bound for bound in (value.low, value.high))
+            found.append(Point(names[row.run.id], row.run.id, value.mean, low, high, other, _note(row)))
+    return found
+
+
+def chosen(group: Group, metric: str, *, most: int = 30, one_per_model: bool = False) -> list[Row]:
+    """Return the rows that have a metric, best first; with `one_per_model` the best of each model."""
     rows = sorted(
         (row for row in group.rows if metric in row.metrics), key=lambda row: _sign(metric) * row.metrics[metric].mean
     )
     if one_per_model:
         best = {row.run.model: row.run.id for row in reversed(rows)}
         rows = [row for row in rows if best[row.run.model] == row.run.id]
-    names = labels(rows[:most])
-    found = []
-    for row in rows[:most]:
-        value = row.metrics[metric]
-        low, high = (value.mean if bound is None else bound for bound in (value.low, value.high))
-        seconds = row.run.runtime_s or 0.0
-        found.append(Point(names[row.run.id], row.run.id, value.mean, low, high, seconds, _note(row)))
-    return found
+    return rows[:most]
 
 
-def results(group: Group, metrics: Sequence[str], *, spread: bool = True) -> tuple[Any, dict[str, Any]]:
+def results(
+    group: Group, metrics: Sequence[str], found: Mapping[str, Verdict] | None = None, *, spread: bool = True
+) -> tuple[Any, dict[str, Any]]:
     """Return the table of one group, styled, and its column configuration.
 
-    spread: whether half of the 95 % interval stands behind each mean. Columns sort by their numbers all the same.
+    found: which rows cannot be told from the best, by metric.  spread: whether half of the 95 % interval stands
+    behind each mean. Columns sort by their numbers all the same.
     """
     import pandas as pd
 
-    names = labels(group.rows)
+    names, found = labels(group.rows), found or {}
     data: dict[str, list[Any]] = {
         " ": [DOT for _ in group.rows],
         "Model": [names[row.run.id] for row in group.rows],
@@ -83,11 +106,36 @@ def results(group: Group, metrics: Sequence[str], *, spread: bool = True) -> tup
     for name in metrics:
         data[name] = [row.metrics[name].mean if name in row.metrics else None for row in group.rows]
     data["Runtime"] = [row.run.runtime_s for row in group.rows]
-    table = pd.DataFrame(data).astype(dict.fromkeys([*metrics, "Runtime"], "float64")).astype({"Epochs": "Int64"})
+    numbers = [*metrics, "Runtime"]
+    judged = found.get(group.primary)
+    if judged is not None and judged.standings:
+        data[AGAINST] = [_behind(judged, row.run.id) for row in group.rows]
+        numbers.append(AGAINST)
+    table = pd.DataFrame(data).astype(dict.fromkeys(numbers, "float64")).astype({"Epochs": "Int64"})
     styled = table.style.apply(lambda _: [f"color: {colours.of(row.run.id)}" for row in group.rows], subset=[" "])
     for name in metrics:
-        styled = styled.apply(_bold_best(name), subset=[name]).format(_spread(group, name, spread), subset=[name])
-    return styled.format(_seconds, subset=["Runtime"]), _columns(metrics)
+        shown = _spread(group, name, spread, found.get(name))
+        styled = styled.apply(_bold_best(name), subset=[name]).format(shown, subset=[name])
+    if judged is not None and AGAINST in data:
+        styled = styled.format(_difference(judged), subset=[AGAINST])
+    return styled.format(_seconds, subset=["Runtime"]), _columns(metrics, group.primary)
+
+
+def over_seeds(table: SeedTable, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return means over seeds as words, best first."""
+    import pandas as pd
+
+    from recdash.services import seed_tables
+
+    shown = seed_tables.columns_of(table, metrics) or [table.primary]
+    rows = []
+    for row in table.rows:
+        own = ", ".join(f"{name} {setting(value)}" for name, value in row.settings.items())
+        words_ = {"Model": row.title, "Preset": f"{row.preset}, {own}" if own else row.preset}
+        counts = {"Splits": len(row.split_seeds), "Trainings": row.trainings}
+        cells = {name: seed_tables.cell(row.metrics.get(name)) for name in shown}
+        rows.append({**words_, **counts, **cells, "Runtime": duration(row.runtime_s)})
+    return pd.DataFrame(rows)
 
 
 def labels(rows: Sequence[Row]) -> dict[str, str]:
@@ -103,29 +151,6 @@ def direction(metric: str) -> str:
     return {True: "higher is better", False: "lower is better", None: "neither good nor bad"}[
         service.higher_is_better(metric)
     ]
-
-
-def facts(group: Group) -> str:
-    """Return what was split how, in one line."""
-    told = group.facts
-    parts = [
-        f"{count(told[key])} {word}"
-        for key, word in (
-            ("train_users", "training users"),
-            ("test_users", "test users"),
-            ("items", "items"),
-            ("train_positives", "training positives"),
-            ("train_ratings", "training ratings"),
-            ("test_ratings", "test ratings"),
-        )
-        if key in told
-    ]
-    if "positive_from" in told:
-        least = told["positive_from"]
-        parts.append(
-            "every row counts as liked" if isinstance(least, str) else f"liked means a rating of {least:g} or more"
-        )
-    return ", ".join(parts)
 
 
 def differences(runs: Sequence[RunRecord], everything: bool = False) -> pd.DataFrame:
@@ -146,7 +171,28 @@ def _described(run: RunRecord) -> dict[str, Any]:
     return told | dict(run.config)
 
 
-def _columns(metrics: Sequence[str]) -> dict[str, Any]:
+def _behind(judged: Verdict, run_id: str) -> float | None:
+    """Return how far a run is from the best of its table; None where that is not known."""
+    if run_id == judged.best:
+        return 0.0
+    return judged.standings[run_id].difference if run_id in judged.standings else None
+
+
+def _difference(judged: Verdict) -> Callable[[object], str]:
+    tied = {one.difference: one.tied for one in judged.standings.values()}
+
+    def write(value: object) -> str:
+        if not isinstance(value, float) or value != value:
+            return "–"
+        if value == 0 and value not in tied:
+            return "best"
+        sign = "−" if value < 0 else "+"
+        return f"{f'{MARK} ' if tied.get(value) else ''}{sign}{abs(value):.4f}"
+
+    return write
+
+
+def _columns(metrics: Sequence[str], primary: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         " ": st.column_config.TextColumn(" ", width=28, help="The colour of the run on every page."),
         "Model": st.column_config.TextColumn("Model", width="medium"),
@@ -156,9 +202,13 @@ def _columns(metrics: Sequence[str]) -> dict[str, Any]:
         "Runtime": st.column_config.NumberColumn(
             "Runtime", help="Time of training on this machine, validation and test apart."
         ),
+        AGAINST: st.column_config.NumberColumn(
+            AGAINST, help=f"{words.metric(primary)} minus that of the best, user by user. {LEGEND}."
+        ),
     }
     for name in metrics:
         told = f"{words.metric_help(name)} Mean over test users ± half of the 95 % interval; {direction(name)}."
+        told += f" {MARK}: cannot be told from the best." if higher_is_better(name) is not None else ""
         found[name] = st.column_config.NumberColumn(words.metric(name), help=told)
     return found
 
@@ -167,8 +217,8 @@ def _seconds(value: object) -> str:
     return duration(value if isinstance(value, float) else None)
 
 
-def _spread(group: Group, metric: str, spread: bool) -> Callable[[object], str]:
-    """Return how to write a mean: with half of its interval where there is one."""
+def _spread(group: Group, metric: str, spread: bool, judged: Verdict | None) -> Callable[[object], str]:
+    """Return how to write a mean: with half of its interval where there is one, and a mark where it is a tie."""
     text: dict[object, str] = {}
     for row in group.rows:
         value = row.metrics.get(metric)
@@ -176,6 +226,8 @@ def _spread(group: Group, metric: str, spread: bool) -> Callable[[object], str]:
             text[value.mean] = f"{value.mean:.4f}"
             if spread and value.low is not None and value.high is not None:
                 text[value.mean] += f" ± {(value.high - value.low) / 2:.4f}"
+            if judged is not None and row.run.id != judged.best and judged.tied(row.run.id):
+                text[value.mean] += f" {MARK}"
     return lambda mean: text.get(mean, "–")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recdash.services import metrics
 from recdash.ui.text import escape
 
 STATES = {
@@ -20,32 +21,6 @@ PRESETS = {
     "published": "What the run behind a public table used.",
     "tuned": "Found by a search on this data set; elsewhere the same as auto.",
     "fast": "Fewer epochs, for a first look.",
-}
-_METRICS = {
-    "ndcg": (
-        "NDCG",
-        "How high the held-out items stand in the top {k}: a hit counts 1 / log2(rank + 1), divided by the best "
-        "possible sum. 1 is perfect.",
-    ),
-    "recall": ("Recall", "Held-out items found in the top {k}, divided by the smaller of {k} and their number."),
-    "recall_all": ("Recall (of all)", "Held-out items found in the top {k}, divided by all of them."),
-    "precision": ("Precision", "Share of the top {k} that are held-out items."),
-    "map": ("MAP", "Mean over the hits in the top {k} of the precision at each hit."),
-    "mrr": ("MRR", "1 / rank of the first hit in the top {k}, 0 without one."),
-    "hitrate": ("Hit rate", "Share of users with at least one hit in the top {k}."),
-    "coverage": (
-        "Coverage",
-        "Share of the catalogue that appears in anybody's top {k}. Neither good nor bad by itself.",
-    ),
-    "novelty": (
-        "Novelty",
-        "Mean surprise of the top {k}: -log2 of the share of training users who know an item, in bits.",
-    ),
-    "gini": ("Gini", "How unevenly the top {k} lists use the catalogue: 0 all items equally, 1 one item only."),
-    "popularity_percentile": ("Popularity", "Mean popularity rank of the top {k}, 1 for the most popular item."),
-    "rmse": ("RMSE", "Root of the mean squared error of predicted ratings, in stars. Lower is better."),
-    "mae": ("MAE", "Mean absolute error of predicted ratings, in stars. Lower is better."),
-    "macro_rmse": ("RMSE per user", "RMSE of each user, then the mean over users. Lower is better."),
 }
 CURVES = {
     "reconstruction": (
@@ -72,16 +47,13 @@ CURVES = {
 
 
 def metric(name: str) -> str:
-    """Return the title of a metric: "ndcg@100" is "NDCG@100"."""
-    kind, _, k = name.partition("@")
-    title = _METRICS[kind][0] if kind in _METRICS else kind
-    return f"{title}@{k}" if k else title
+    """Return the title of a metric: "ndcg@100" is "NDCG@100", "recall@20" is "Recall@20 (min)"."""
+    return metrics.title(name)
 
 
 def metric_help(name: str) -> str:
     """Return what a metric means, in one or two sentences."""
-    kind, _, k = name.partition("@")
-    return _METRICS[kind][1].format(k=k) if kind in _METRICS else ""
+    return metrics.meaning(name)
 
 
 def quality(values: Mapping[str, float]) -> str:
@@ -93,7 +65,7 @@ def curve(name: str) -> tuple[str, str, str]:
     """Return title, unit and meaning of a named value of an epoch."""
     if name in CURVES:
         return CURVES[name]
-    known = name.partition("@")[0] in _METRICS
+    known = name.partition("@")[0] in metrics.METRICS
     return metric(name), "on the validation users" if known else "", metric_help(name)
 
 

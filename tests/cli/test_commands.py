@@ -200,7 +200,8 @@ def test_tables_that_are_not_comparable_say_so_on_standard_error(call, document,
     document("train", "ease", "--dataset", "toy")
     document("train", "ease", "--dataset", "toy", "--split-seed", "5")
     status, out, err = call("results")
-    assert status == 0 and out.count("split seed") == 2 and "not comparable" in err
+    assert status == 0 and out.count("toy, strong, split seed") == 2 and "not comparable" in err
+    assert "mean over split seeds 5, 98765" in out, "what was repeated has its means in a table of its own"
     assert document("results")["not_comparable"]
 
 

@@ -157,19 +157,28 @@ def test_a_curve_is_specified_without_its_data() -> None:
     assert spec is charts.curve(charts.CurveStyle("KL", smooth=True), lines)
 
 
-def test_only_runs_that_nothing_beats_are_efficient() -> None:
-    points = [
-        charts.Point("quick", "1", 0.2, 0.1, 0.3, 1.0),
-        charts.Point("good", "2", 0.4, 0.3, 0.5, 5.0),
-        charts.Point("slow and worse", "3", 0.3, 0.2, 0.4, 9.0),
+def trade(*points: charts.Point, lower: bool = False, front: bool = True) -> Any:
+    return charts.trade(points, "NDCG@100", charts.Axis("Seconds", log=front, front=front), lower=lower, theme="light")
+
+
+def test_the_runs_that_nothing_beats_are_joined_and_named() -> None:
+    quick, good = charts.Point("quick", "1", 0.2, 0.1, 0.3, 1.0), charts.Point("good", "2", 0.4, 0.3, 0.5, 5.0)
+    poor = charts.Point("slow and worse", "3", 0.3, 0.2, 0.4, 9.0)
+
+    def named(figure: Any) -> list[str]:
+        return [trace.name for trace in figure.data if trace.mode == "markers+text"]
+
+    assert list(trade(quick, good, poor).data[0].x) == [1.0, 5.0] and named(trade(quick, good, poor)) == [
+        "quick",
+        "good",
     ]
-    assert charts.efficient(points, lower=False) == {"quick", "good"}
-    assert charts.efficient(points, lower=True) == {"quick"}
+    assert named(trade(quick, good, poor, lower=True)) == ["quick"]
+    without = trade(quick, good, poor, front=False)
+    assert list(without.data[0].x) == [] and len(named(without)) == 3
 
 
 def test_a_run_name_puts_no_markup_into_a_picture() -> None:
-    figure = charts.cost([charts.Point("<b>x</b>", "1", 0.2, 0.1, 0.3, 1.0)], "NDCG@100", lower=False, theme="light")
-    assert "<b>" not in figure.to_json()
+    assert "<b>" not in trade(charts.Point("<b>x</b>", "1", 0.2, 0.1, 0.3, 1.0)).to_json()
 
 
 @pytest.mark.parametrize(("given_", "seeds"), [("0", [0]), ("1, 2,3", [1, 2, 3]), ("3-5", [3, 4, 5]), ("1,1", [1])])
@@ -184,11 +193,13 @@ def test_seeds_that_cannot_be_read_are_refused_with_an_example(given_: str) -> N
 
 
 def test_every_metric_has_a_title_and_an_explanation() -> None:
+    from recdash.evaluation.ratings import NAMES
     from recdash.evaluation.report import default_metrics
 
-    for name in (*default_metrics(), "rmse", "mae", "macro_rmse"):
+    for name in (*default_metrics(), *NAMES):
         assert words.metric(name) != name and len(words.metric_help(name)) > 20, name
         assert "{k}" not in words.metric_help(name)
+        assert ("(min)" in words.metric(name) or "(all)" in words.metric(name)) == name.startswith("recall"), name
 
 
 def test_every_state_and_preset_is_explained() -> None:
