@@ -51,7 +51,7 @@ class CDAEConfig(GradientConfig):
         "fit", choices=("fit", "mean"), help="the vector of an unseen user: fitted to the picks, or the users' mean"
     )
     fit_steps: int = setting(20, low=1, high=1000, unit="steps", help="the number of gradient steps of newcomer = fit")
-    fit_rate: float = setting(0.05, low=1e-6, high=10, help="the step size of newcomer = fit")
+    fit_rate: float = setting(0.02, low=1e-6, high=10, help="the step size of newcomer = fit")
 
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:

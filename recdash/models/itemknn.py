@@ -26,7 +26,7 @@ class ItemKNNConfig(Config):
     """Settings of item-kNN."""
 
     neighbours: int = setting(
-        200, low=1, high=1_000_000, unit="items", help="how many of the most similar items are kept for each item"
+        100, low=1, high=1_000_000, unit="items", help="how many of the most similar items are kept for each item"
     )
     shrinkage: float = setting(
         10.0, low=0, high=1e9, help="added to the divisor of the cosine, so that few common users count for less"

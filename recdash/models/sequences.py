@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,6 +48,16 @@ class Packed:
         return cls(entries_on, rows_on, tuple(sizes.tolist()), order_on)
 
     @cached_property
+    def previous(self) -> Tensor:
+        """Where the position before each one stands, (positions,); -1 at the start of a sequence."""
+        sizes = np.array(self.sizes)
+        starts = np.cumsum(sizes) - sizes
+        before = np.concatenate([[-1], starts[:-1]])
+        slots = np.arange(int(sizes.sum())) - np.repeat(starts, sizes)
+        places = np.where(np.repeat(starts, sizes) == 0, -1, np.repeat(before, sizes) + slots)
+        return torch.from_numpy(places).to(self.entries.device)
+
+    @cached_property
     def ends(self) -> Tensor:
         """The position at which each sequence ends, (sequences,) in the batch's order; -1 for an empty one."""
         out = torch.full((len(self.order),), -1, device=self.entries.device)
@@ -61,59 +73,59 @@ class _Gru(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, sizes: tuple[int, ...]) -> Tensor:
-        width = weight.shape[1]
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, packed: Packed) -> Tensor:
+        width, lengths = weight.shape[1], list(packed.sizes)
         turned = weight.t().contiguous()
-        before, gates = inputs.new_empty(len(inputs), width), inputs.new_empty(len(inputs), 2 * width)
-        states, fresh, inner = (inputs.new_empty(len(inputs), width) for _ in range(3))
-        hidden = inputs.new_zeros(sizes[0] if sizes else 0, width)
-        switches, memory = turned[:, : 2 * width].contiguous(), turned[:, 2 * width :].contiguous()
-        bias_memory = bias[2 * width :]
-        to_switches = inputs[:, : 2 * width] + bias[: 2 * width]
-        to_fresh = inputs[:, 2 * width :].contiguous()
-        lengths = list(sizes)
-        parts = [
-            torch.split(tensor, lengths) for tensor in (to_switches, to_fresh, gates, inner, fresh, before, states)
-        ]
-        for switch_in, fresh_in, gate, kept, new, old, state in zip(*parts, strict=True):
-            if len(old) < len(hidden):
-                hidden = hidden[: len(old)]
-            old.copy_(hidden)
-            torch.addmm(switch_in, hidden, switches, out=gate)
-            gate.sigmoid_()
-            reset, update = gate[:, :width], gate[:, width:]
-            torch.addmm(bias_memory, hidden, memory, out=kept)
-            torch.addcmul(fresh_in, reset, kept, out=new)
-            new.tanh_()
-            torch.lerp(new, hidden, update, out=state)
-            hidden = state
-        ctx.save_for_backward(weight, before, gates, fresh, inner)
-        ctx.sizes = sizes
+        states, fresh = (inputs.new_empty(len(inputs), width) for _ in range(2))
+        gates = inputs.new_empty(len(inputs), 3 * width)  # reset, update, and the part of the state before reset
+        hidden = inputs.new_zeros(max(lengths, default=0), width)
+        parts = [torch.split(tensor, lengths) for tensor in (inputs, gates, fresh, states)]
+        with _one_thread():
+            for given, gate, new, state in zip(*parts, strict=True):
+                hidden = hidden[: len(state)]
+                torch.addmm(bias, hidden, turned, out=gate)
+                switches = gate[:, : 2 * width]
+                switches.add_(given[:, : 2 * width]).sigmoid_()
+                torch.addcmul(given[:, 2 * width :], switches[:, :width], gate[:, 2 * width :], out=new)
+                new.tanh_()
+                hidden = torch.lerp(new, hidden, switches[:, width:], out=state)
+        ctx.save_for_backward(weight, states, gates, fresh)
+        ctx.packed = packed
         return states
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        weight, before, gates, fresh, inner = ctx.saved_tensors
-        width, sizes = weight.shape[1], ctx.sizes
-        reset, update = gates[:, :width], gates[:, width:]
+        weight, states, gates, fresh = ctx.saved_tensors
+        width, lengths = weight.shape[1], list(ctx.packed.sizes)
+        reset, update, inner = gates.split(width, dim=1)
+        before = torch.cat([states.new_zeros(1, width), states])[ctx.packed.previous + 1]
         to_fresh = (1 - update) * (1 - fresh.square())
         factors = torch.stack(
             [to_fresh * inner * reset * (1 - reset), (before - fresh) * update * (1 - update), to_fresh * reset], 1
         )
-        out = torch.empty_like(factors)
-        arriving = gradients[0].contiguous()
-        total = torch.empty_like(arriving)
-        parts = [torch.split(tensor, list(sizes)) for tensor in (arriving, factors, out, total, update.contiguous())]
-        carried = arriving.new_zeros(0, width)
-        for into, factor, gate, whole, kept in zip(*(reversed(part) for part in parts), strict=True):
-            whole.copy_(into)
-            whole[: len(carried)] += carried
-            torch.mul(whole[:, None], factor, out=gate)
-            carried = torch.addmm(whole * kept, gate.view(len(gate), -1), weight)
+        out, total = torch.empty_like(factors), gradients[0].clone(memory_format=torch.contiguous_format)
+        parts = [torch.split(tensor, lengths) for tensor in (factors, out, total, update)]
+        carried = total.new_zeros(0, width)
+        with _one_thread():
+            for factor, gate, whole, kept in zip(*(reversed(part) for part in parts), strict=True):
+                whole[: len(carried)] += carried
+                torch.mul(whole[:, None], factor, out=gate)
+                carried = torch.addmm(whole * kept, gate.view(len(gate), -1), weight)
         hidden_side = out.view(len(out), -1)
         input_side = hidden_side.clone()
         input_side[:, 2 * width :] = total * to_fresh
         return input_side, hidden_side.t() @ before, hidden_side.sum(0), None
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute alone: the products of one step are so small that waking a second thread costs more than it does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Gru(nn.Module):
@@ -128,10 +140,20 @@ class Gru(nn.Module):
 
     def forward(self, inputs: Tensor, packed: Packed) -> Tensor:
         """States after each position, (positions, width) float32."""
+        if inputs.is_cuda and packed.sizes:
+            return self._on_gpu(inputs, packed)
         with torch.autocast(inputs.device.type, enabled=False):
             ready = nn.functional.linear(inputs.float(), self.weight_ih, self.bias_ih)
-            states: Tensor = _Gru.apply(ready, self.weight_hh, self.bias_hh, packed.sizes)  # type: ignore[no-untyped-call]
+            states: Tensor = _Gru.apply(ready, self.weight_hh, self.bias_hh, packed)  # type: ignore[no-untyped-call]
         return states
+
+    def _on_gpu(self, inputs: Tensor, packed: Packed) -> Tensor:
+        """The same by the vendor's library, which does all steps in one call."""
+        weights: list[Tensor] = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+        start = inputs.new_zeros(1, packed.sizes[0], self.weight_hh.shape[1])
+        sizes = torch.tensor(packed.sizes)
+        states: Tensor = torch.gru(inputs, sizes, start, weights, True, 1, 0.0, self.training, False)[0]
+        return states.float()
 
 
 class _NextItemNll(torch.autograd.Function):
@@ -148,21 +170,21 @@ class _NextItemNll(torch.autograd.Function):
         to_hidden, to_weight = torch.empty_like(hidden), torch.zeros_like(weight)
         to_bias = torch.zeros_like(bias)
         narrow, narrow_bias = weight.to(dtype), bias.to(dtype)
-        counts = (targets >= 0).sum(1)
+        there = targets >= 0
+        counts, wanted = there.sum(1), targets.clamp(min=0)
+        marks = -(there / counts.clamp(min=1)[:, None]).to(dtype)
+        charge = (counts * shares)[:, None].to(dtype)
         for start in range(0, len(hidden), POSITIONS_AT_ONCE):
             here = slice(start, start + POSITIONS_AT_ONCE)
             part = hidden[here].to(dtype)
-            chances = torch.softmax(nn.functional.linear(part, narrow, narrow_bias), 1, dtype=torch.float32)
-            wanted = targets[here]
-            there = wanted >= 0
-            found = chances.gather(1, wanted.clamp(min=0)).clamp(min=1e-38)
-            charges[here] = (-found.log() * there).sum(1)
-            chances *= (counts[here] * shares[here])[:, None]
-            chances.scatter_add_(1, wanted.clamp(min=0), -shares[here, None] * there)
-            back = chances.to(dtype)
-            to_hidden[here] = (back @ narrow).to(hidden.dtype)
-            to_weight += back.t() @ part
-            to_bias += chances.sum(0)
+            # the result of softmax keeps the format of the logits: asking for another one is eight times slower
+            chances = torch.softmax(nn.functional.linear(part, narrow, narrow_bias), 1)
+            found = chances.gather(1, wanted[here]).float().clamp(min=1e-38)
+            charges[here] = (-found.log() * there[here]).sum(1)
+            missed = chances.scatter_add_(1, wanted[here], marks[here])
+            to_hidden[here] = (missed @ narrow) * charge[here]
+            to_weight += missed.t() @ (part * charge[here])
+            to_bias += (charge[here].t() @ missed)[0]
         ctx.save_for_backward(to_hidden, to_weight, to_bias, shares)
         return charges
 

@@ -288,3 +288,5 @@ def _check_data(model: str, protocol: str, entry: Entry) -> None:
         raise SplitError(f"{model} learns from ratings; {entry.name} has none. Use data with stars, or another model.")
     if protocol == "strong-temporal" and entry.time_kind is None:
         raise SplitError(f"{entry.name} has no time column, so no last fifth of a history. Use protocol 'strong'.")
+    if protocol in ("strong-global-time", "ratings-temporal") and entry.time_kind != "dates":
+        raise SplitError(f"{entry.name} has no dates, so none to cut at. Use a protocol without a date.")

@@ -8,6 +8,7 @@ from typing import Literal
 from recdash.data.dataset import Dataset
 from recdash.errors import unknown
 from recdash.splits import published
+from recdash.splits.global_time import global_time
 from recdash.splits.ratings import RatingSplit, split_ratings
 from recdash.splits.split import Split
 from recdash.splits.strong import positive_threshold, strong
@@ -46,6 +47,13 @@ PROTOCOLS = {
             "ranking",
             "Whole users are held out. A model reads the first four fifths of each history in time "
             "and must rank the last fifth high.",
+        ),
+        Protocol(
+            "strong-global-time",
+            "Unseen users after a date",
+            "ranking",
+            "One cut in time. Models learn from users who ended before a date; of users active after it they read the "
+            "history so far and must rank high what came after the date. Needs dates.",
         ),
         Protocol(
             "ratings-90",
@@ -139,6 +147,15 @@ def make_split(
         return weak(dataset, protocol=protocol, seed=seed, threshold=threshold, min_positives=min_positives)
     if PROTOCOLS[protocol].task == "rating":
         return split_ratings(dataset, protocol, seed)
+    if protocol == "strong-global-time":
+        return global_time(
+            dataset,
+            protocol=protocol,
+            seed=seed,
+            held_out_users=held_out_users,
+            positive_from=positive_from,
+            min_positives=min_positives,
+        )
     return strong(
         dataset,
         protocol=protocol,

@@ -18,8 +18,8 @@ HELD_OUT_USERS = {"ml-1m": 750, "ml-10m": 5000, "ml-20m": 10_000, "ml-25m": 10_0
 FEWEST_USERS = 100
 _SHARE, _LEAST, _MOST = 0.125, 20, 10_000
 _POSITIVE_FROM = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
-_FEWEST_TO_SCORE = 5  # shorter held-out histories have no targets
-_TARGETS = 0.2
+FEWEST_TO_SCORE = 5  # shorter held-out histories have no targets
+TARGETS = 0.2
 
 
 def positive_threshold(scale: tuple[float, float] | None, positive_from: float | None) -> float | None:
@@ -149,9 +149,9 @@ def fold(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: b
     """Hold out a fifth, rounded down, of every history of at least five: random, or the last of it."""
     out = np.zeros(histories.n_entries, np.bool_)
     for row, (start, count) in enumerate(zip(histories.indptr, histories.counts, strict=False)):
-        if count < _FEWEST_TO_SCORE:
+        if count < FEWEST_TO_SCORE:
             continue
-        targets = int(_TARGETS * count)
+        targets = int(TARGETS * count)
         if temporal:
             out[start + count - targets : start + count] = True
         else:

@@ -1,0 +1,72 @@
+"""Packed sequences, the recurrence with written-out gradients, the chunked loss: each against its plain form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from recdash.data.histories import Histories
+from recdash.models import sequences
+from recdash.models.batch import Batch
+from recdash.models.sequences import Gru, Packed, next_item_nll
+
+LENGTHS = (3, 7, 0, 1, 7, 4)
+
+
+@pytest.fixture
+def packed() -> Packed:
+    rows = Histories.from_rows([list(range(n)) for n in LENGTHS], 9)
+    return Packed.of(Batch.of(rows, torch.device("cpu")), rows.counts)
+
+
+def test_packing_goes_step_by_step_and_knows_neighbours_and_ends(packed: Packed) -> None:
+    assert packed.sizes == (5, 4, 4, 3, 2, 2, 2)
+    rows, places = packed.rows.tolist(), {}
+    for position, row in enumerate(rows):
+        previous = int(packed.previous[position])
+        assert previous == places.get(row, -1)
+        places[row] = position
+    assert packed.ends.tolist() == [places.get(row, -1) for row in range(len(LENGTHS))]
+
+
+def test_the_recurrence_and_its_gradients_are_those_of_the_reference(packed: Packed) -> None:
+    torch.manual_seed(0)
+    ours, reference = Gru(5, 6), nn.GRU(5, 6)
+    with torch.no_grad():
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(ours, name).copy_(getattr(reference, f"{name}_l0"))
+    inputs = torch.randn(len(packed.rows), 5)
+    first, second = inputs.clone().requires_grad_(), inputs.clone().requires_grad_()
+    weights = torch.randn(len(packed.rows), 6)
+    states = ours(first, packed)
+    theirs, _ = reference(nn.utils.rnn.PackedSequence(second, torch.tensor(packed.sizes)))
+    torch.testing.assert_close(states, theirs.data)
+    (states * weights).sum().backward()
+    (theirs.data * weights).sum().backward()
+    torch.testing.assert_close(first.grad, second.grad)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        torch.testing.assert_close(getattr(ours, name).grad, getattr(reference, f"{name}_l0").grad, msg=name)
+
+
+@pytest.mark.parametrize("at_once", [3, 1000])
+def test_the_chunked_loss_is_the_plain_one(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "POSITIONS_AT_ONCE", at_once)
+    generator = torch.Generator().manual_seed(1)
+    last, hidden = nn.Linear(4, 9), torch.randn(8, 4, generator=generator, requires_grad=True)
+    targets = torch.tensor(np.random.default_rng(0).permuted(np.tile(np.arange(9), (8, 1)), axis=1)[:, :3].copy())
+    targets[2, 1:], targets[5, :] = -1, -1
+    shares = torch.rand(8, generator=generator)
+
+    def plain() -> torch.Tensor:
+        logs = torch.log_softmax(last(hidden), 1)
+        return -(logs.gather(1, targets.clamp(min=0)) * (targets >= 0)).sum(1)
+
+    expected = plain()
+    grads = torch.autograd.grad(2.5 * (expected * shares).sum(), [hidden, last.weight, last.bias])
+    ours = next_item_nll(last, hidden, targets, shares, torch.float32)
+    torch.testing.assert_close(ours, expected)
+    found = torch.autograd.grad(2.5 * (ours * shares).sum(), [hidden, last.weight, last.bias])
+    for one, other in zip(found, grads, strict=True):
+        torch.testing.assert_close(one, other)
