@@ -19,12 +19,13 @@ COMMANDS = {
     "compare": "train what is missing, then print the results",
     "runs": "list, show, stop, resume, delete, rename and note runs",
     "results": "print the results of finished runs",
+    "report": "write a comparison into one file (HTML, Markdown or LaTeX)",
     "curves": "print what a run recorded in every epoch",
     "recommend": "recommend for somebody who likes the picks",
     "doctor": "look at what works, what does not, and how to mend it",
     "app": "start the dashboard",
 }
-PLANNED = ("reproduce", "tune", "report")
+PLANNED = ("reproduce", "tune")
 INTERRUPTED = 130
 
 

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the groups of comparable runs."""
     from recdash.runs.records import json_safe
-    from recdash.services import results, seed_tables, seeds, significance
+    from recdash.services import published, results, seed_tables, seeds, significance
 
     found = results.groups(dataset=options.dataset, protocol=options.protocol)
     differences = results.differences(found)
@@ -37,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
             verdict = significance.verdict(group, group.primary)
             against = None if verdict is None else json_safe(verdict.to_dict())
             same = {"split": group.split_fingerprint, "data": group.dataset_fingerprint, "label": group.label}
-            splits.append({**same, "facts": dict(group.facts), "against_best": against})
+            others = [row.to_dict() for row in published.beside(group)]
+            splits.append({**same, "facts": dict(group.facts), "against_best": against, "published": others})
         over = [table.to_dict() for table in seeds.tables(found)]
         answer_json({"results": rows, "splits": splits, "not_comparable": differences, "over_seeds": over})
         return 0

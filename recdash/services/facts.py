@@ -21,7 +21,8 @@ _COUNTED = (
 def in_words(group: Group) -> str:
     """Return users, items and entries of the parts, and what counts as liked; empty where no run recorded it."""
     told = group.facts
-    parts = [f"{told[key]:,.0f} {word}" for key, word in _COUNTED if key in told]
+    counted = [(key, word) for key, word in _COUNTED if key in told and (key != "users" or "train_users" not in told)]
+    parts = [f"{told[key]:,.0f} {word}" for key, word in counted]
     if "positive_from" in told:
         least = told["positive_from"]
         parts.append(

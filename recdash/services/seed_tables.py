@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from recdash.services import tables
@@ -36,15 +36,24 @@ def cell(spread: Spread | None) -> str:
     return f"{spread.mean:.4f} {over[0]} / {over[1]}"
 
 
-def _text(table: SeedTable, form: str, metrics: Sequence[str]) -> str:
-    name = tables.heading if form == "table" else title
+def lines(table: SeedTable, metrics: Sequence[str], name: Callable[[str], str]) -> list[list[str]]:
+    """Return heading and rows of a table over seeds as cells; `name` writes a metric."""
     rows = [["Model", "Preset", "Splits", "Trainings", *map(name, metrics), "Runtime"]]
     for row in table.rows:
         own = ", ".join(f"{setting}={value}" for setting, value in row.settings.items())
-        counts = [str(len(row.split_seeds)), str(row.trainings)]
-        words = [row.title, f"{row.preset}, {own}" if own else row.preset, *counts]
+        words = [
+            row.title,
+            f"{row.preset}, {own}" if own else row.preset,
+            str(len(row.split_seeds)),
+            str(row.trainings),
+        ]
         cells = [cell(row.metrics.get(metric)) for metric in metrics]
         rows.append([*words, *cells, tables.seconds_in_words(row.runtime_s)])
+    return rows
+
+
+def _text(table: SeedTable, form: str, metrics: Sequence[str]) -> str:
+    rows = lines(table, metrics, tables.heading if form == "table" else title)
     under = [said for said in (NOTE, divisors(list(metrics))) if said]
     if form == "latex":
         escaped = [[tables.tex(part).replace("±", "$\\pm$") for part in line] for line in rows]

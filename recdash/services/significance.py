@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recdash.services.results import Group
 
 FEWEST_USERS = 100
+EQUAL = 1e-12
 # A table is too coarse when even a usual difference would have to be larger than this share of the best figure: the
 # models here lie within about a twentieth in NDCG of each other, and within a fiftieth in RMSE.
 COARSE = {"ranking": 0.05, "rating": 0.02}
@@ -54,6 +55,10 @@ class Verdict:
     users: int
     resolution: float | None
     note: str
+
+    def is_best(self, run_id: str) -> bool:
+        """Whether a run is the best, or equals it user by user as the same closed form trained twice does."""
+        return run_id == self.best or (run_id in self.standings and abs(self.standings[run_id].difference) < EQUAL)
 
     def tied(self, run_id: str) -> bool:
         """Whether a run is the best or cannot be told from it."""

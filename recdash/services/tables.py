@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recdash.services import facts
+from recdash.services import facts, published
 from recdash.services.metrics import DIVISORS, LEGEND, MARK, divisors, title
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ def heading(metric: str) -> str:
     return f"{metric} ({DIVISORS[kind]})" if kind in DIVISORS else metric
 
 
-def notes(group: Group, metrics: Sequence[str]) -> list[str]:
+def notes(group: Group, metrics: Sequence[str], best: str = "in bold the best of its column") -> list[str]:
     """Return what has to stand under a table: what the signs mean, the divisor of recall, the data, what is unsure."""
     found = _verdicts(group, metrics)
     lines = ["mean over test users ± half of the 95 % bootstrap interval"]
     if any(one.standings for one in found.values()):
-        lines.append(f"* best of its column; {LEGEND}")
+        lines.append(f"{best}; {LEGEND}")
     lines += [said for said in (divisors(list(metrics)), facts.in_words(group)) if said]
     if group.primary in found and found[group.primary].note:
         lines.append(found[group.primary].note)
@@ -135,7 +135,7 @@ def _cells(row: Row, metrics: Sequence[str], found: Mapping[str, Verdict], marks
             cells.append(cell)
         else:
             run_id = row.run.id
-            mark = marks.best if run_id == verdict.best else marks.tied if verdict.tied(run_id) else marks.other
+            mark = marks.best if verdict.is_best(run_id) else marks.tied if verdict.tied(run_id) else marks.other
             cells.append(mark(cell))
     return cells
 
@@ -163,13 +163,34 @@ def _verdicts(group: Group, metrics: Sequence[str]) -> Mapping[str, Verdict]:
     return significance.verdicts(group, metrics)
 
 
+def published_lines(group: Group, metrics: Sequence[str], name: Callable[[str], str]) -> Lines:
+    """Return what others have published, as heading and rows of cells; empty where there is nothing to stand beside."""
+    found = published.beside(group, metrics)
+    if not found:
+        return []
+    shown = [metric for metric in metrics if any(metric in row.values for row in found)]
+    heads = ["Published model", *map(name, shown), "Source", "Status"]
+    cells = [[f"{row.values[metric]:.3f}" if metric in row.values else "-" for metric in shown] for row in found]
+    ends = [[row.source, row.status] for row in found]
+    return [heads, *([row.title, *mid, *end] for row, mid, end in zip(found, cells, ends, strict=True))]
+
+
 def _plain(group: Group, metrics: list[str]) -> str:
-    return "\n".join([group.label, columns(lines(group, metrics, _SIGNS, heading)), *notes(group, metrics)])
+    parts = [
+        group.label,
+        columns(lines(group, metrics, _SIGNS, heading)),
+        *notes(group, metrics, "* best of its column"),
+    ]
+    beside = published_lines(group, metrics, heading)
+    return "\n".join([*parts, *(["", columns(beside), published.NOTE] if beside else [])])
 
 
 def _markdown(group: Group, metrics: list[str]) -> str:
     under = [f"{said}  " for said in notes(group, metrics)]
-    return "\n".join([f"**{group.label}**", "", markdown(lines(group, metrics, _BOLD, title)), "", *under]).rstrip()
+    parts = [f"**{group.label}**", "", markdown(lines(group, metrics, _BOLD, title)), "", *under]
+    beside = published_lines(group, metrics, title)
+    parts += ["", markdown(beside), "", f"{published.NOTE}  "] if beside else []
+    return "\n".join(parts).rstrip()
 
 
 def markdown(rows: Lines) -> str:
@@ -180,7 +201,9 @@ def markdown(rows: Lines) -> str:
 
 
 def _latex(group: Group, metrics: list[str]) -> str:
-    return latex(lines(group, metrics, _TEX, title, tex), [group.label, *notes(group, metrics)])
+    own = latex(lines(group, metrics, _TEX, title, tex), [group.label, *notes(group, metrics)])
+    beside = [[tex(cell) for cell in row] for row in published_lines(group, metrics, title)]
+    return f"{own}\n\n{latex(beside, [published.NOTE])}" if beside else own
 
 
 def latex(rows: Lines, said: Sequence[str]) -> str:

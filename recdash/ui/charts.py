@@ -5,18 +5,21 @@ A learning curve's specification is written once; while it is live, only its dat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from recdash.services import costs
+from recdash.services import costs, labels
 from recdash.ui import colours
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FAINT = 0.22
+PLOT_WIDTH = 420  # pixels, about: of the plot in half a page
+SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left")
 Line = tuple[str, str, tuple[int, ...]]  # label, colour and dashes of a run
 
 
@@ -210,6 +213,9 @@ def trade(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, them
 
     places = costs.front([(point.against, point.mean) for point in points], lower=lower) if axis.front else []
     stairs, named = [points[place] for place in places], {points[place].run for place in places}
+    height = max(320, 32 * len(points) + 60)
+    told = [point.label if point.run in named or not axis.front else "" for point in points]
+    sides = labels.places(_spots(points, axis, height), told, "bottom right" if lower else "top right")
     figure = go.Figure()
     figure.add_scatter(
         x=[point.against for point in stairs],
@@ -218,16 +224,15 @@ def trade(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, them
         hoverinfo="skip",
         line={"color": colours.MUTED[theme], "width": 1.2, "dash": "dot", "shape": "hv"},
     )
-    for point in points:
-        told = point.run in named or not axis.front
+    for point, text, side in zip(points, told, sides, strict=True):
         figure.add_scatter(
             x=[point.against],
             y=[point.mean],
             error_y={"array": [point.high - point.mean], "arrayminus": [point.mean - point.low], "thickness": 1.2},
-            mode="markers+text" if told else "markers",
+            mode="markers+text" if text else "markers",
             name=_plain(point.label),
-            text=[_plain(point.label)],
-            textposition="bottom right" if lower else "top right",
+            text=[_plain(text)],
+            textposition=side,
             textfont={"color": colours.TEXT[theme]},
             marker={"size": 12, "color": colours.of(point.run)},
             cliponaxis=False,
@@ -235,13 +240,24 @@ def trade(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, them
         )
     x = {"title": f"{axis.title} (logarithmic)", "type": "log", "dtick": 1, "tickformat": "~g"}
     figure.update_layout(
-        height=max(300, 32 * len(points) + 60),
-        margin={"l": 10, "r": 40, "t": 20, "b": 10},
+        height=height,
+        margin={"l": 10, "r": 70, "t": 20, "b": 10},
         showlegend=False,
         xaxis=x if axis.log else {"title": axis.title, "nticks": 6},
         yaxis={"title": metric, "nticks": 6},
     )
     return figure
+
+
+def _spots(points: Sequence[Point], axis: Axis, height: float) -> list[tuple[float, float]]:
+    """Return about where the points will lie, in pixels: enough to keep their labels apart."""
+    across = [math.log10(point.against) if axis.log else point.against for point in points]
+    tops = [end for point in points for end in (point.low, point.high)]
+    left, wide, low, tall = min(across), (max(across) - min(across)) or 1, min(tops), (max(tops) - min(tops)) or 1
+    return [
+        (PLOT_WIDTH * (place - left) / wide, (height - 90) * (1 - (point.mean - low) / tall))
+        for place, point in zip(across, points, strict=True)
+    ]
 
 
 def parts_of(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along: str) -> Any:
@@ -254,7 +270,10 @@ def parts_of(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along: s
 
     order = list(runs)
     ink = alt.Scale(domain=order, range=[colours.of(run_id) for run_id in runs.values()])
-    legend = alt.Legend(orient="bottom", title=None, columns=3, symbolType="circle", labelLimit=180)
+    shape = alt.Scale(domain=order, range=[SHAPES[place % len(SHAPES)] for place in range(len(order))])
+    legend = alt.Legend(
+        orient="bottom", title=None, columns=4, labelLimit=130, symbolOpacity=1, symbolSize=70, rowPadding=4, offset=4
+    )
     axis = alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')", labelPadding=6, labelOverlap=False)
     says = [
         alt.Tooltip("label:N", title="Run"),
@@ -264,7 +283,7 @@ def parts_of(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along: s
         alt.Tooltip("low:Q", title="95 % from", format=".4f"),
         alt.Tooltip("high:Q", title="to", format=".4f"),
     ]
-    x = alt.X("part:O", sort=alt.EncodingSortField("place"), title=along, axis=axis, scale=alt.Scale(padding=0.4))
+    x = alt.X("part:O", sort=alt.EncodingSortField("place"), title=along, axis=axis)
     base = alt.Chart(table).encode(x, alt.Color("label:N", scale=ink, legend=legend), tooltip=says)
     y = alt.Scale(zero=False)
     spans = base.mark_rule(strokeWidth=2, opacity=0.35).encode(
@@ -272,10 +291,12 @@ def parts_of(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along: s
         alt.Y2("high:Q"),
         alt.XOffset("label:N", sort=order),
     )
-    dots = base.mark_point(filled=True, size=60, opacity=1).encode(
-        alt.Y("mean:Q", scale=y), alt.XOffset("label:N", sort=order)
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        alt.Y("mean:Q", scale=y),
+        alt.XOffset("label:N", sort=order),
+        alt.Shape("label:N", scale=shape, legend=legend),
     )
-    return (spans + dots).properties(height=300)
+    return (spans + dots).properties(height=400)
 
 
 def _along(x: str) -> Any:

@@ -102,6 +102,7 @@ def group(one: Group, columns: Sequence[str]) -> None:
             alt=f"Results on {one.label}, best first",
         )
         _selected(one, event)
+        _published(one, shown)
         views.show(one, shown, _place(one))
 
 
@@ -120,6 +121,27 @@ def _verdict(one: Group, found: Verdict | None) -> None:
         st.markdown(f"{best}; {others}.", help=f"{LEGEND[2:].capitalize()}.")
     if found.note:
         st.caption(f":material/info: {escape(found.note)}")
+
+
+def _published(one: Group, columns: Sequence[str]) -> None:
+    """Show what others have published for this data and protocol, marked as what it is."""
+    from recdash.services import published
+
+    rows = published.beside(one, list(dict.fromkeys([one.primary, *columns])))
+    if not rows:
+        return
+    st.markdown(f"**Published, not rerun** :gray[:small[{escape(published.NOTE.partition(': ')[2])}]]")
+    table, config = tables.published(rows)
+    st.dataframe(
+        table,
+        column_config=config,
+        hide_index=True,
+        width="stretch",
+        height="content" if len(rows) <= 8 else 320,
+        key=f"published.{_place(one)}",
+        placeholder="–",
+        alt=f"Published figures for {one.label}, not rerun",
+    )
 
 
 def over_seeds(found: Sequence[Group], columns: Sequence[str]) -> None:
@@ -158,6 +180,16 @@ def export(found: Sequence[Group], columns: Sequence[str]) -> None:
                 on_click="ignore",
                 key=f"export.{form}",
             )
+        st.download_button(
+            "Report",
+            partial(_report, found),
+            file_name="recdash-report.html",
+            mime="text/html",
+            icon=":material/article:",
+            on_click="ignore",
+            key="export.report",
+            help="One HTML file that opens without a network: tables, pictures, settings, data, versions, LaTeX.",
+        )
     st.caption(
         "Means with 95 % bootstrap intervals over test users. Text that a spreadsheet would run as a formula is made "
         "harmless."
@@ -186,6 +218,12 @@ def _export(found: Sequence[Group], form: str, columns: Sequence[str]) -> str:
 
     known = results.metric_names(found)
     return results.export(found, form, [name for name in columns if name in known] or None)
+
+
+def _report(found: Sequence[Group]) -> str:
+    from recdash.services import report
+
+    return report.text(report.of_groups(found), "html")
 
 
 def _protocol_help(names: Sequence[str]) -> str | None:

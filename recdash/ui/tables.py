@@ -15,6 +15,7 @@ from recdash.ui.text import ago, count, duration, setting
 if TYPE_CHECKING:
     import pandas as pd
 
+    from recdash.services.published import PublishedRow
     from recdash.services.results import Group, Row
     from recdash.services.runs import RunRecord
     from recdash.services.seeds import SeedTable
@@ -138,6 +139,25 @@ def over_seeds(table: SeedTable, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def published(rows: Sequence[PublishedRow]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return published figures as a table and its column configuration; every row carries its mark."""
+    import pandas as pd
+
+    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    data: dict[str, list[Any]] = {"Model": [row.title for row in rows]}
+    data |= {name: [row.values.get(name) for row in rows] for name in names}
+    data |= {"Status": [row.status for row in rows], "Source": [row.source for row in rows]}
+    data |= {"Link": [row.url for row in rows]}
+    if any(row.note for row in rows):
+        data["Note"] = [row.note for row in rows]
+    config: dict[str, Any] = {
+        name: st.column_config.NumberColumn(words.metric(name), help=words.metric_help(name), format="%.3f")
+        for name in names
+    }
+    config["Link"] = st.column_config.LinkColumn("Link", display_text="open")
+    return pd.DataFrame(data).astype(dict.fromkeys(names, "float64")), config
+
+
 def labels(rows: Sequence[Row]) -> dict[str, str]:
     """Return what each run is called: the model's title, or the run's name where a model comes twice or was renamed."""
     titles = {row.run.id: row.title for row in rows}
@@ -173,7 +193,7 @@ def _described(run: RunRecord) -> dict[str, Any]:
 
 def _behind(judged: Verdict, run_id: str) -> float | None:
     """Return how far a run is from the best of its table; None where that is not known."""
-    if run_id == judged.best:
+    if judged.is_best(run_id):
         return 0.0
     return judged.standings[run_id].difference if run_id in judged.standings else None
 
@@ -184,7 +204,7 @@ def _difference(judged: Verdict) -> Callable[[object], str]:
     def write(value: object) -> str:
         if not isinstance(value, float) or value != value:
             return "–"
-        if value == 0 and value not in tied:
+        if value == 0:
             return "best"
         sign = "−" if value < 0 else "+"
         return f"{f'{MARK} ' if tied.get(value) else ''}{sign}{abs(value):.4f}"
@@ -226,7 +246,7 @@ def _spread(group: Group, metric: str, spread: bool, judged: Verdict | None) -> 
             text[value.mean] = f"{value.mean:.4f}"
             if spread and value.low is not None and value.high is not None:
                 text[value.mean] += f" ± {(value.high - value.low) / 2:.4f}"
-            if judged is not None and row.run.id != judged.best and judged.tied(row.run.id):
+            if judged is not None and judged.tied(row.run.id) and not judged.is_best(row.run.id):
                 text[value.mean] += f" {MARK}"
     return lambda mean: text.get(mean, "–")
 

@@ -77,7 +77,7 @@ def test_every_command_explains_itself(call, name: str) -> None:
         (["--weird"], "unrecognized arguments"),
         (["train"], "the following arguments are required"),
         (["train", "ease"], "--dataset"),
-        (["train", "esae", "--dataset", "toy"], "Did you mean 'ease'"),
+        (["train", "eese", "--dataset", "toy"], "Did you mean 'ease'"),
         (["train", "ease", "--dataset", "toy", "--set", "l2"], "is not name=value"),
         (["train", "ease", "--dataset", "toy", "--set", "l3=1"], "Known: l2."),
         (["train", "ease", "--dataset", "toy", "--seed", "x"], "invalid int value"),
@@ -203,6 +203,34 @@ def test_tables_that_are_not_comparable_say_so_on_standard_error(call, document,
     assert status == 0 and out.count("toy, strong, split seed") == 2 and "not comparable" in err
     assert "mean over split seeds 5, 98765" in out, "what was repeated has its means in a table of its own"
     assert document("results")["not_comparable"]
+
+
+def test_results_say_who_cannot_be_told_from_the_best_and_what_was_repeated(call, document, here) -> None:
+    found = document("compare", "--dataset", "toy", "--models", "popularity,ease", "--training-seeds", "1,2")
+    assert found["over_seeds"][0]["split_seeds"] == [98765]
+    told = document("results")
+    (split,) = told["splits"]
+    assert split["against_best"]["best"].startswith("ease-") and len(split["against_best"]["standings"]) == 3
+    assert split["published"] == [] and split["data"]
+    spread = told["over_seeds"][0]["rows"][0]["metrics"]["ndcg@100"]
+    assert spread["over_splits"] is None and spread["over_trainings"] == 0
+    out = call("results")[1]
+    assert "cannot be told from the best" in out and "over training seeds within a split" in out
+    assert "over training seeds" in call("results", "--format", "md")[1]
+    assert len(call("results", "--format", "csv")[1].splitlines()) == 5
+
+
+def test_a_report_is_written_as_the_name_of_the_file_says(call, document, here, tmp_path) -> None:
+    document("compare", "--dataset", "toy", "--models", "popularity,ease")
+    html, plain = tmp_path / "r.html", tmp_path / "r.md"
+    said = document("report", "--dataset", "toy", "--out", str(html))
+    assert said["form"] == "html" and len(said["runs"]) == 2 and html.read_text().startswith("<!doctype html>")
+    one = document("report", "--run", said["runs"][0], "--out", str(plain))
+    assert one["runs"] == said["runs"][:1] and plain.read_text().startswith("# Recommenders on toy")
+    assert call("report", "--out", str(tmp_path / "r.pdf"))[0] == 2
+    assert call("report", "--dataset", "demo", "--out", str(html))[0] == 2
+    status, _, err = call("report", "--out", str(tmp_path / "nowhere" / "r.html"))
+    assert status == 1 and err.count("\n") == 1 and "--out" in err
 
 
 def test_curves_come_as_document_table_and_csv(call, document, here) -> None:

@@ -125,16 +125,17 @@ def test_pooled_errors_are_compared_as_they_are_pooled(here) -> None:
     assert set(pooled(np.ones(3))) == {"rmse", "mae"}
 
 
-def test_the_table_marks_the_best_and_what_cannot_be_told_from_it(here) -> None:
-    compare.start(compare.requests("toy", ["ease", "popularity"]))
-    compare.start(compare.requests("toy", ["ease"], settings={"l2": 499.0}))
-    found = results.groups()
-    plain = results.export(found, "table", ["ndcg@100"]).splitlines()
-    assert [line.rstrip()[:-1].count("*") + line.count("≈") for line in plain[3:5]] == [1, 1]
-    assert "paired bootstrap" in "\n".join(plain) and "Only 30 test users" in "\n".join(plain)
-    assert "**" in results.export(found, "md", ["ndcg@100"]) and "≈" in results.export(found, "md", ["ndcg@100"])
-    latex = results.export(found, "latex", ["ndcg@100"])
-    assert r"\textbf{" in latex and r"$^{\approx}$" in latex
+def test_the_table_marks_the_best_and_what_cannot_be_told_from_it() -> None:
+    best, noise = taste(50), np.random.default_rng(1).normal(0, 0.1, 50)
+    group = group_of({"best": best, "as good": best + noise - noise.mean() - 0.001, "worse": best - 0.05 + noise / 10})
+    plain = results.export([group], "table", ["ndcg@100"]).splitlines()
+    marks = [[sign for sign in "*≈" if f" {sign} " in line] for line in plain[3:6]]
+    assert marks == [["*"], ["≈"], []], plain
+    assert "paired bootstrap" in "\n".join(plain) and "Only 50 test users" in "\n".join(plain)
+    rows = [line for line in results.export([group], "md", ["ndcg@100"]).splitlines() if line.startswith("|")]
+    assert [line.count("**") // 2 + 10 * line.count("≈") for line in rows[2:]] == [1, 10, 0]
+    latex = results.export([group], "latex", ["ndcg@100"])
+    assert latex.count(r"\textbf{") == 1 and latex.count(r"$^{\approx}$") == 1
 
 
 def test_every_recall_names_its_divisor(here) -> None:
