@@ -39,11 +39,16 @@ def implicit(dataset: Dataset, *, seed: int, validation: bool = True) -> Split:
     )
 
 
-def autorec(dataset: Dataset, *, seed: int) -> RatingSplit:
-    """P-A2: a random quarter of all ratings is for testing; of the rest a tenth is set aside (drawn with seed + 1)."""
+def autorec(dataset: Dataset, *, seed: int, validation: bool = True) -> RatingSplit:
+    """P-A2: a random quarter of all ratings is for testing; of the rest a tenth is set aside (drawn with seed + 1).
+
+    validation: False sets nothing aside.
+    """
     stars_of(dataset)
     shuffled = np.random.RandomState(seed).permutation(len(dataset))
     train, test = np.split(shuffled, [int(0.75 * len(shuffled))])
+    if not validation:
+        return hold_out(dataset, "published-autorec", seed, train, None, test)
     train = np.random.RandomState(seed + 1).permutation(train)
     aside = int(_SET_ASIDE * len(train))
     return hold_out(dataset, "published-autorec", seed, train[aside:], train[:aside], test)
@@ -77,7 +82,7 @@ def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None) -> S
         seed=seed,
         size=size,
         threshold=threshold,
-        fold=_last_fifth,
+        fold=last_fifth,
     )
 
 
@@ -114,7 +119,7 @@ def _in_time(dataset: Dataset, times: NDArray[np.int64]) -> Histories:
     )
 
 
-def _last_fifth(histories: Histories, names: tuple[str, ...]) -> HeldOut:
+def last_fifth(histories: Histories, names: tuple[str, ...]) -> HeldOut:
     """Hold out n - floor(0.8 n) entries of every history of at least five; shorter ones have no targets."""
     counts = histories.counts
     known = np.where(counts >= _FEWEST_POSITIVES, (0.8 * counts).astype(np.int64), counts)

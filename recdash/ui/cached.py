@@ -138,6 +138,13 @@ def answer(dataset: str, picks: tuple[str, ...], runs: Sequence[RunRecord], leng
     )
 
 
+def ease_now() -> dict[str, float]:
+    """Return what EASE reaches on the public table's split with and without seen movies; computed once per data."""
+    from recdash.services import reproduce
+
+    return _ease_now(_fingerprint(reproduce.find("metarec").dataset))
+
+
 def _fingerprint(name: str) -> str:
     from recdash.services import datasets
 
@@ -163,6 +170,13 @@ def _parts(_group: Group, rows: tuple[str, ...], by: str) -> View:
     from recdash.services import slices
 
     return slices.view(_group, by)
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _ease_now(fingerprint: str) -> dict[str, float]:
+    from recdash.services import reproduce
+
+    return reproduce.ease_now()
 
 
 @st.cache_data(max_entries=16, show_spinner="Counting")

@@ -27,6 +27,7 @@ PAGES = {
     "train": ("Train", ":material/play_circle:", "Start trainings and look after them"),
     "curves": ("Curves", ":material/show_chart:", "Learning curves, live and side by side"),
     "results": ("Results", ":material/leaderboard:", "What the models reached, with intervals"),
+    "published": ("Published", ":material/fact_check:", "Public tables: as printed, as computed, as they should be"),
     "recommend": ("Recommend", ":material/movie:", "Pick films, see every model's list"),
     "data": ("Data", ":material/database:", "Data sets: get, import, look, remove"),
 }

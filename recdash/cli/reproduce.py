@@ -1,0 +1,148 @@
+"""recdash reproduce: a public table as published, corrected, and under the common protocols, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recdash.cli.words import answer, answer_json, command, names, say
+from recdash.errors import UsageError
+
+if TYPE_CHECKING:
+    from recdash.services.reproduce import Step
+
+HELP = "compute a public table once more: as published, corrected, and under one honest protocol"
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = command(commands, "reproduce", run, HELP)
+    parser.add_argument("--table", default="metarec", metavar="T", help="metarec or vae20m (default metarec)")
+    parser.add_argument("--models", metavar="A,B", help="only these models of the table (default all)")
+    parser.add_argument("--dataset", metavar="D", help="other data than the table's, as a rehearsal")
+    parser.add_argument("--epochs", type=int, metavar="N", help="at most N epochs in each training, for a trial")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write the result (default benchmarks/results/)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compute what is missing, showing how far it is, then print the table."""
+    from recdash.services import reproduce
+
+    if options.epochs is not None and options.epochs < 1:
+        raise UsageError(f"--epochs {options.epochs} is not a number of epochs. Give 1 or more.")
+    show: Any = _Bars() if sys.stderr.isatty() else _Lines()
+    with _until_interrupted() as stop:
+        try:
+            found = reproduce.run(
+                options.table,
+                models=None if options.models is None else names(options.models),
+                dataset=options.dataset,
+                epochs=options.epochs,
+                out=options.out,
+                on_step=show,
+                should_stop=stop.is_set,
+            )
+        finally:
+            show.close()
+    if options.json:
+        answer_json(found)
+        return 0
+    answer(as_text(found))
+    return 0
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Return the document as a table with one sentence under it for each number."""
+    from recdash.services import tables
+
+    head = ["Model", "Metric", "Published", "As published", "Corrected", "Common"]
+    rows = [row for row in found["rows"] if any(row[stage] is not None for stage in ("as_published", "corrected"))]
+    body = [[row["title"], row["metric"], *(_number(row[stage], row["metric"]) for stage in _STAGES)] for row in rows]
+    lines = [found["title"], ""]
+    if found["rehearsal"]:
+        lines += [f"A rehearsal on {found['dataset']}: nothing here compares with the published figures.", ""]
+    lines += [tables.columns([head, *body]) if body else "Nothing is computed yet.", ""]
+    lines += [f"{row['title']}, {row['metric']}: {row['what_was_wrong']}" for row in rows if row["what_was_wrong"]]
+    missed = [row for row in rows if row["within_tolerance"] is False]
+    lines += [
+        f"{row['title']}, {row['metric']}: {_number(row['as_published'], row['metric'])} misses the published "
+        f"{_number(row['published'], row['metric'])} by more than {row['tolerance']:g}."
+        for row in missed
+    ]
+    if found["missing"]:
+        lines.append(f"Still to be computed: {', '.join(found['missing'])}.")
+    return "\n".join(lines)
+
+
+_STAGES = ("published", "as_published", "corrected", "common")
+
+
+def _number(value: float | None, metric: str) -> str:
+    return "-" if value is None else f"{value:.3f}" if metric == "rmse" else f"{value:.4f}"
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into a wish to stop; the second one ends at once."""
+    stop = threading.Event()
+
+    def wish(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        say("Stopping; what is done is kept. Once more ends at once.")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Lines:
+    """One line whenever a cell begins, for logs."""
+
+    def __call__(self, step: Step) -> None:
+        if step.epoch == 0:
+            say(f"{step.number} of {step.of}: {step.about}")
+
+    def close(self) -> None:
+        """Nothing to clear away."""
+
+
+class _Bars:
+    """One bar for the cell that is being computed, in epochs."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._cell = ""
+
+    def __call__(self, step: Step) -> None:
+        from tqdm import tqdm
+
+        if step.cell != self._cell:
+            self.close()
+            form = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} epochs [{elapsed}<{remaining}]"
+            self._bar = tqdm(desc=f"{step.number}/{step.of} {step.about}", total=step.epochs or 1, bar_format=form)
+            self._cell = step.cell
+        self._bar.total = max(step.epochs, 1)
+        self._bar.n = step.epoch
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

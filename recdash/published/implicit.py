@@ -1,0 +1,54 @@
+"""The rows of the public table under P-A1: popularity, EASE, Mult-VAE and CDAE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recdash.evaluation.report import evaluate
+from recdash.models.base import Model
+from recdash.published.lists import means, seen_places, unmasked
+from recdash.published.work import Figures, Found, Work, facts_of
+from recdash.splits import Split, published
+from recdash.training.loop import Validation
+
+METRICS = ("precision@100", "recall@100", "ndcg@100")
+ALSO = (*METRICS, "recall_all@100")
+_SEED = published.SEEDS["published-implicit"]
+
+
+def closed_form(work: Work, name: str, **settings: Any) -> Found:
+    """One solution serves both columns; there is nothing to choose, so nothing is set aside for validation."""
+    split = published.implicit(work.dataset, seed=_SEED, validation=False)
+    model = work.fitted(name, split, **settings)
+    return _both(model, split)
+
+
+def as_published(work: Work, name: str) -> Found:
+    """Settings of the public run; the epoch is chosen on the test part, whose lists keep what was seen."""
+    split = published.implicit(work.dataset, seed=_SEED, validation=False)
+    model = work.untrained(name, split)
+
+    def look(trained: Model) -> Figures:
+        top, part = unmasked(trained, split.test)
+        return means(top, part.held_out, METRICS)
+
+    training, epochs = work.trained(model, split.train, Validation(look, "ndcg@100"), split=split.fingerprint)
+    found = _both(model, split)
+    last = epochs[max(epochs)]
+    facts = {"best_epoch": training.best.epoch, "epochs": training.position.epoch, "last_ndcg@100": last["ndcg@100"]}
+    masked = {f"masked_{metric}": found.columns["corrected"][metric] for metric in METRICS}
+    return Found({"as_published": found.columns["as_published"]}, {**found.facts, **facts, **masked})
+
+
+def corrected(work: Work, name: str, **changes: Any) -> Found:
+    """The same data, split, sizes and steps, with the mistakes of the formula changed; chosen on validation items."""
+    split = published.implicit(work.dataset, seed=_SEED)
+    model = work.fitted(name, split, preset="published", precision="float32", **changes)
+    return Found({"corrected": dict(evaluate(model, split, metric_names=ALSO).mean)}, facts_of(model))
+
+
+def _both(model: Model, split: Split) -> Found:
+    top, part = unmasked(model, split.test)
+    proper = evaluate(model, split, metric_names=ALSO).mean
+    columns = {"as_published": means(top, part.held_out, METRICS), "corrected": dict(proper)}
+    return Found(columns, {"seen_places": seen_places(top, part.fold_in)})

@@ -1,0 +1,64 @@
+"""Top-100 lists as the public table's code makes them: nothing that a user has seen is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recdash.data.histories import Histories
+from recdash.evaluation import metrics
+from recdash.evaluation.ranking import hits_in, mask_seen, top_k
+from recdash.models.base import Model
+from recdash.splits.split import HeldOut
+from recdash.splits.weak import by_activity
+
+LENGTH = 100
+
+
+def unmasked(model: Model, part: HeldOut) -> tuple[NDArray[np.int32], HeldOut]:
+    """Return lists with seen items left in, and the part in the order of the lists: the most active users first.
+
+    The order matters to a model whose scores depend on who else is in the batch (CDAE as published).
+    """
+    order = by_activity(part.fold_in)
+    known = None if part.train_rows is None else part.train_rows[order]
+    sorted_part = HeldOut(part.fold_in.take(order), part.held_out.take(order), (), known)
+    return _lists(model, sorted_part.fold_in, None, known), sorted_part
+
+
+def masked_by(model: Model, read: Histories, seen: Histories) -> NDArray[np.int32]:
+    """Return lists from what is read, with what is `seen` taken out."""
+    return _lists(model, read, seen, None)
+
+
+def means(top: NDArray[np.int32], held_out: Histories, names: Iterable[str]) -> dict[str, float]:
+    """Return the means of some metrics over the users that have held-out items."""
+    hits, relevant = hits_in(top, held_out), held_out.counts
+    wanted = {name: name.split("@") for name in names}
+    return {
+        name: float(np.nanmean(metrics.BY_HITS[kind](hits, relevant, int(k)))) for name, (kind, k) in wanted.items()
+    }
+
+
+def seen_places(top: NDArray[np.int32], fold_in: Histories) -> float:
+    """How many places of a list, on average, are taken by what the user has seen."""
+    return float(hits_in(top, fold_in).sum(axis=1).mean())
+
+
+def without_last(histories: Histories) -> Histories:
+    """Drop the last entry of every row."""
+    place = np.arange(histories.n_entries) - np.repeat(histories.indptr[:-1], histories.counts)
+    return histories.keep(place < np.repeat(histories.counts - 1, histories.counts))
+
+
+def _lists(model: Model, read: Histories, seen: Histories | None, known: NDArray[np.int64] | None) -> NDArray[np.int32]:
+    out = np.full((len(read), LENGTH), -1, np.int32)
+    for rows, scores in model.in_chunks(read, known):
+        if seen is not None:
+            mask_seen(scores, seen.slice(rows.start, rows.stop))
+        values, items = top_k(scores, LENGTH)
+        listed = np.where(values.isinf().numpy(), -1, items.numpy())
+        out[rows, : listed.shape[1]] = listed
+    return out

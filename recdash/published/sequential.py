@@ -1,0 +1,102 @@
+"""SVAE as published: one user an update, and three ways to read the same weights (spec: protocols, P-A4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recdash.data.histories import Histories
+from recdash.evaluation.report import evaluate, quick_means
+from recdash.models.base import Model
+from recdash.models.batch import Batch
+from recdash.models.sequences import Packed
+from recdash.models.svae import SVAE
+from recdash.published.lists import masked_by, means, without_last
+from recdash.published.work import Figures, Found, Work
+from recdash.splits import Split, published
+from recdash.splits.split import HeldOut
+from recdash.training.loop import Validation
+
+SEED = 12345  # of the public repository; with it the sizes of its parts come out to the user
+METRICS = ("precision@10", "recall_all@10", "ndcg@10", "precision@100", "recall_all@100", "ndcg@100")
+TRAINING_USERS = 200  # whose figures the public table prints
+_PARTS = ("training", "validation", "test")
+
+
+class SampledSVAE(SVAE):
+    """SVAE whose scores can be drawn from a sample of the code, as the authors' code does also when it evaluates."""
+
+    _drawn: torch.Generator | None = None
+
+    @contextmanager
+    def sampling(self, seed: int) -> Iterator[None]:
+        """Score from samples inside, the same ones for the same seed."""
+        self._drawn = torch.Generator().manual_seed(seed)
+        try:
+            yield
+        finally:
+            self._drawn = None
+
+    def score_batch(self, batch: Batch) -> Tensor:
+        """Logits after the last item: at the mean of the code, or at a sample whose second output is a log-sd."""
+        if self._drawn is None:
+            return super().score_batch(batch)
+        packed = Packed.of(batch, batch.counts.cpu().numpy())
+        states = self.gru(nn.functional.embedding(batch.items[packed.entries], self.embedding), packed)
+        states = torch.cat([states, torch.zeros(1, states.shape[1])])
+        mu, raw = self._posterior(states[packed.ends])
+        z = mu + torch.exp(raw) * torch.randn(mu.shape, generator=self._drawn)
+        logits: Tensor = self.last(torch.tanh(self.up(z)))
+        return logits
+
+
+def both(work: Work) -> Found:
+    """One training serves the printed figure, the test line of the log and the corrected column."""
+    split = published.svae(work.dataset, seed=SEED)
+    parts = {"training": known_users(split.train), "validation": split.part("validation"), "test": split.test}
+    model = work.untrained("svae", split, SampledSVAE, patience=10_000)
+
+    def look(trained: Model) -> Figures:
+        found = quick_means(trained, split, ("ndcg@100",))
+        for name, part in parts.items():
+            figures = as_printed(trained, part)
+            found |= {f"{name}.{metric}": value for metric, value in figures.items()}
+        return found
+
+    training, epochs = work.trained(model, split.train, Validation(look, "ndcg@100"), split=split.fingerprint)
+    shown = max(epochs, key=lambda epoch: epochs[epoch]["training.ndcg@100"])
+    chosen = max(epochs, key=lambda epoch: epochs[epoch]["validation.ndcg@100"])
+    proper = evaluate(model, split, metric_names=METRICS).mean
+    columns = {
+        "training_users": {metric: epochs[shown][f"training.{metric}"] for metric in METRICS},
+        "test_then": {metric: epochs[shown][f"test.{metric}"] for metric in METRICS},
+        "as_published": {metric: epochs[chosen][f"test.{metric}"] for metric in METRICS},
+        "corrected": dict(proper),
+    }
+    facts = {"shown_epoch": shown, "chosen_epoch": chosen, "best_epoch": training.best.epoch, "epochs": max(epochs)}
+    return Found(columns, facts)
+
+
+def known_users(train: Histories, users: int = TRAINING_USERS) -> HeldOut:
+    """Return the first training users with a fifth of their histories "held out", all of which is trained on."""
+    return published.last_fifth(train.slice(0, min(users, len(train))), ())
+
+
+def as_printed(model: Model, part: HeldOut) -> Figures:
+    """Figures of the authors' evaluation: the last known item is neither read nor taken out, the code is sampled."""
+    if not isinstance(model, SampledSVAE):
+        raise TypeError("only a SampledSVAE is evaluated as printed")
+    some = np.flatnonzero(part.held_out.counts > 0)
+    read = without_last(part.fold_in.take(some))
+    with model.sampling(0):
+        top = masked_by(model, read, read)
+    return means(top, part.held_out.take(some), METRICS)
+
+
+def sizes(split: Split) -> dict[str, int]:
+    """What can be held against the public log: training users and items."""
+    return {"train_users": len(split.train), "items": split.n_items}

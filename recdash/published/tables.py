@@ -1,0 +1,327 @@
+"""The public tables: which cells they are made of, which rows, and what was wrong with each number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from recdash.published import implicit, large, ratings, sentences, sequential
+from recdash.published.figures import figures
+from recdash.published.sentences import Numbers, Sentence
+from recdash.published.work import Found, Work, common
+
+RECIPE = 1  # goes up when a cell computes something else, so that nothing old is shown
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work. model: for which row.  about: what it does, for whoever waits."""
+
+    name: str
+    model: str
+    about: str
+    run: Callable[[Work], Found]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of a table, and where its columns come from: (cell, column) each, with the metric in that cell.
+
+    on: whose figure was printed.  tolerance: how near ours, computed as published, is expected to come.
+    """
+
+    model: str
+    title: str
+    metric: str
+    what: Sentence
+    on: str = "test"
+    variant: str | None = None
+    as_published: tuple[str, str] | None = None
+    corrected: tuple[str, str] | None = None
+    common: tuple[str, str] | None = None
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A public table. dataset: what it was made on.  others: data for a rehearsal, the largest first."""
+
+    name: str
+    title: str
+    url: str
+    dataset: str
+    protocols: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    rows: tuple[Row, ...]
+    others: tuple[str, ...] = ()
+
+    def models(self) -> tuple[str, ...]:
+        """The models in the order of the rows."""
+        return tuple(dict.fromkeys(row.model for row in self.rows))
+
+
+def rows_of(table: Table, cells: Mapping[str, Mapping[str, Any]], *, rehearsal: bool = False) -> list[dict[str, Any]]:
+    """Return the rows of a table from the cells that are there; what is missing is None.
+
+    cells: by name, as they were kept: "columns" and "facts".  rehearsal: the data are not the table's, or trainings
+    were cut short, so nothing is held against a tolerance.
+    """
+    return [_row(table, row, cells, rehearsal) for row in table.rows]
+
+
+def _row(table: Table, row: Row, cells: Mapping[str, Mapping[str, Any]], rehearsal: bool) -> dict[str, Any]:
+    numbers = Numbers(
+        metric=row.metric,
+        published=_published(table, row),
+        as_published=_value(row.as_published, row.metric, cells),
+        corrected=_value(row.corrected, row.metric, cells),
+        common=_value(row.common, row.metric, cells),
+    )
+    near = None
+    tolerance = None if rehearsal else row.tolerance
+    if tolerance is not None and numbers.published is not None and numbers.as_published is not None:
+        near = abs(numbers.as_published - numbers.published) <= tolerance
+    return {
+        "model": row.model,
+        "metric": row.metric,
+        "published": numbers.published,
+        "as_published": numbers.as_published,
+        "corrected": numbers.corrected,
+        "common": numbers.common,
+        "what_was_wrong": row.what(numbers, cells),
+        "title": row.title,
+        "on": row.on,
+        "tolerance": row.tolerance,
+        "within_tolerance": near,
+    }
+
+
+def _value(where: tuple[str, str] | None, metric: str, cells: Mapping[str, Mapping[str, Any]]) -> float | None:
+    if where is None or where[0] not in cells:
+        return None
+    found = cells[where[0]]["columns"].get(where[1], {}).get(metric)
+    return None if found is None else float(found)
+
+
+def _published(table: Table, row: Row) -> float | None:
+    if row.as_published is None or row.tolerance is None:
+        return None
+    found = [
+        figure
+        for figure in figures(model=row.model, dataset=table.dataset, metric=row.metric, on=row.on, as_published=True)
+        if figure.protocol in table.protocols and (row.variant is None or figure.variant == row.variant)
+    ]
+    return found[0].value if found else None
+
+
+def _implicit_cells(model: str, title: str, epochs: str, **changes: Any) -> tuple[Cell, ...]:
+    return (
+        Cell(
+            f"{model}-as-published",
+            model,
+            f"{title} as published, {epochs}",
+            partial(implicit.as_published, name=model),
+        ),
+        Cell(f"{model}-corrected", model, f"{title} corrected", partial(implicit.corrected, name=model, **changes)),
+    )
+
+
+def _common_cell(model: str, title: str, protocol: str, metrics: tuple[str, ...], **settings: Any) -> Cell:
+    name = f"{model}-{settings['variant']}-common" if settings else f"{model}-common"
+    about = f"{title} under {protocol}, preset auto"
+    return Cell(name, model, about, partial(common, name=model, protocol=protocol, metrics=metrics, **settings))
+
+
+def _ranking_rows(
+    model: str, title: str, what: Sentence, tolerance: float | None, cells: tuple[str, str]
+) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            model,
+            title,
+            metric,
+            what,
+            variant="",
+            as_published=(cells[0], "as_published"),
+            corrected=(cells[1], "corrected"),
+            common=(f"{model}-common", "common"),
+            tolerance=tolerance,
+        )
+        for metric in implicit.METRICS
+    )
+
+
+def _svae_rows() -> tuple[Row, ...]:
+    metrics = ("precision@100", "recall_all@100", "ndcg@100")
+    shown = [
+        Row(
+            "svae",
+            "SVAE, the printed row",
+            metric,
+            sentences.svae_printed,
+            on="training users",
+            as_published=("svae", "training_users"),
+            corrected=("svae", "corrected"),
+            common=("svae-common", "common"),
+            tolerance=0.02,
+        )
+        for metric in metrics
+    ]
+    tested = [
+        Row(
+            "svae",
+            "SVAE, the test line of the log",
+            metric,
+            sentences.svae_tested,
+            variant="test line of the log",
+            as_published=("svae", "as_published"),
+            corrected=("svae", "corrected"),
+            common=("svae-common", "common"),
+            tolerance=0.02,
+        )
+        for metric in metrics
+    ]
+    return (*shown, *tested)
+
+
+_COMMON = (*implicit.ALSO,)
+METAREC = Table(
+    name="metarec",
+    title="MetaRec, Autoencoders-Experiments: six models on MovieLens-1M",
+    url="https://github.com/khanhnamle1994/MetaRec/tree/b5e36cb/Autoencoders-Experiments",
+    dataset="ml-1m",
+    protocols=("published-implicit", "published-svae", "published-autorec", "published-deeprec"),
+    cells=(
+        Cell("popularity", "popularity", "Popularity", partial(implicit.closed_form, name="popularity")),
+        _common_cell("popularity", "Popularity", "strong", _COMMON),
+        Cell("ease", "ease", "EASE, one solution", partial(implicit.closed_form, name="ease", preset="published")),
+        _common_cell("ease", "EASE", "strong", _COMMON),
+        Cell("bias", "bias", "The bias model on both splits", ratings.yardstick),
+        _common_cell("bias", "The bias model", "ratings-90", ratings.METRICS),
+        *_implicit_cells("multvae", "Mult-VAE", "55 epochs", noise_sd=1.0),
+        _common_cell("multvae", "Mult-VAE", "strong", _COMMON),
+        *_implicit_cells("cdae", "CDAE", "up to 500 epochs", formula="paper"),
+        _common_cell("cdae", "CDAE", "strong", _COMMON),
+        Cell("autorec-as-published", "autorec", "U-AutoRec as published, 500 epochs", ratings.autorec_as_published),
+        Cell("autorec-corrected", "autorec", "U-AutoRec corrected", partial(ratings.autorec_corrected, variant="user")),
+        _common_cell("autorec", "U-AutoRec", "ratings-90", ratings.METRICS, variant="user"),
+        Cell(
+            "autorec-item-corrected",
+            "autorec",
+            "I-AutoRec corrected",
+            partial(ratings.autorec_corrected, variant="item"),
+        ),
+        _common_cell("autorec", "I-AutoRec", "ratings-90", ratings.METRICS, variant="item"),
+        Cell("deeprec", "deeprec", "DeepRec as published, up to 500 epochs", ratings.deeprec_both),
+        Cell("deeprec-refed", "deeprec", "DeepRec with dense re-feeding", ratings.deeprec_refed),
+        _common_cell("deeprec", "DeepRec", "ratings-90", ratings.METRICS),
+        _common_cell("svae", "SVAE", "strong", _COMMON),
+        Cell("svae", "svae", "SVAE as published, 50 epochs, one user an update", sequential.both),
+    ),
+    rows=(
+        Row(
+            "autorec",
+            "AutoRec",
+            "rmse",
+            sentences.autorec,
+            as_published=("autorec-as-published", "as_published"),
+            corrected=("autorec-corrected", "corrected"),
+            common=("autorec-user-common", "common"),
+            tolerance=0.015,
+        ),
+        Row(
+            "autorec",
+            "I-AutoRec, not in the table",
+            "rmse",
+            sentences.autorec_item,
+            corrected=("autorec-item-corrected", "corrected"),
+            common=("autorec-item-common", "common"),
+        ),
+        Row(
+            "deeprec",
+            "DeepRec",
+            "rmse",
+            sentences.deeprec,
+            as_published=("deeprec", "as_published"),
+            corrected=("deeprec", "corrected"),
+            common=("deeprec-common", "common"),
+            tolerance=0.03,
+        ),
+        Row(
+            "deeprec",
+            "DeepRec with re-feeding, not in the table",
+            "rmse",
+            sentences.deeprec_refed,
+            corrected=("deeprec-refed", "corrected"),
+            common=("deeprec-common", "common"),
+        ),
+        Row(
+            "bias",
+            "Bias, on AutoRec's split",
+            "rmse",
+            sentences.bias_autorec,
+            corrected=("bias", "autorec"),
+            common=("bias-common", "common"),
+        ),
+        Row(
+            "bias",
+            "Bias, on DeepRec's split",
+            "rmse",
+            sentences.bias_deeprec,
+            as_published=("bias", "deeprec_as_published"),
+            corrected=("bias", "deeprec"),
+            common=("bias-common", "common"),
+        ),
+        *_ranking_rows("cdae", "CDAE", sentences.cdae, 0.008, ("cdae-as-published", "cdae-corrected")),
+        *_ranking_rows("multvae", "Mult-VAE", sentences.multvae, 0.006, ("multvae-as-published", "multvae-corrected")),
+        *_svae_rows(),
+        *_ranking_rows("ease", "EASE", sentences.ease, 0.006, ("ease", "ease")),
+        *_ranking_rows("popularity", "Popularity", sentences.popularity, None, ("popularity", "popularity")),
+    ),
+)
+
+
+def _large_rows(model: str, title: str, what: Sentence, printed: bool) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            model,
+            title,
+            metric,
+            what,
+            on="validation" if printed else "test",
+            as_published=(model, "as_published") if printed else None,
+            corrected=(model, "corrected"),
+            common=(f"{model}-common", "common"),
+            tolerance=0.01 if printed else None,
+        )
+        for metric in large.METRICS
+    )
+
+
+VAE20M = Table(
+    name="vae20m",
+    title="MultiVAE-MultiDAE-Recommender: two models on MovieLens-20M",
+    url="https://github.com/abdelrahmanHamdyG/MultiVAE-MultiDAE-Recommender/tree/3f8ed37",
+    dataset="ml-20m",
+    protocols=("published-vae20m",),
+    others=("ml-10m", "ml-1m", "ml-100k", "ml-latest-small"),
+    cells=(
+        Cell("popularity", "popularity", "Popularity", partial(large.yardstick, name="popularity")),
+        _common_cell("popularity", "Popularity", "strong", large.ALSO),
+        Cell("ease", "ease", "EASE", partial(large.yardstick, name="ease")),
+        _common_cell("ease", "EASE", "strong", large.ALSO),
+        Cell("multdae", "multdae", "Mult-DAE as published, 80 epochs", partial(large.both, name="multdae")),
+        _common_cell("multdae", "Mult-DAE", "strong", large.ALSO),
+        Cell("multvae", "multvae", "Mult-VAE as published, 150 epochs", partial(large.both, name="multvae")),
+        _common_cell("multvae", "Mult-VAE", "strong", large.ALSO),
+    ),
+    rows=(
+        *_large_rows("multvae", "Mult-VAE", sentences.large, printed=True),
+        *_large_rows("multdae", "Mult-DAE", sentences.large, printed=True),
+        *_large_rows("ease", "EASE", sentences.yardstick, printed=False),
+        *_large_rows("popularity", "Popularity", sentences.yardstick, printed=False),
+    ),
+)
+TABLES = {table.name: table for table in (METAREC, VAE20M)}

@@ -1,0 +1,207 @@
+"""What a reproduction works with: data, a folder for what is done, and trainings that go on where they were stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from recdash.data.dataset import Dataset
+from recdash.data.histories import Histories
+from recdash.errors import CheckpointError, RecdashError, UsageError
+from recdash.evaluation.report import evaluate
+from recdash.models import registry
+from recdash.models.base import GradientModel, Model
+from recdash.splits import RatingSplit, Split, make_split
+from recdash.training.fit import fit
+from recdash.training.loop import EpochRecord, Hooks, Training, Validation
+from recdash.training.state import TrainingState
+
+KEEP_EVERY, SHARE_OF_TIME = 20.0, 0.05  # seconds between kept states, and their share of the time at most
+Figures = dict[str, float]
+
+
+class Interrupted(RecdashError):
+    """Somebody stopped the work; what is done is kept."""
+
+    exit_status = 130
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a cell came to: figures by column, and numbers from which sentences are made."""
+
+    columns: Mapping[str, Figures]
+    facts: Mapping[str, float | int | str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where and on what a cell works.
+
+    epochs: at most so many in every training, for a trial; None as published.  tell: called with the epoch and their
+    planned number.  should_stop: asked after every update.
+    """
+
+    dataset: Dataset
+    folder: Path
+    cell: str = "cell"
+    epochs: int | None = None
+    tell: Callable[[int, int], Any] = lambda epoch, epochs: None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def split(self, protocol: str, **words: Any) -> Split | RatingSplit:
+        """Return a split of the data."""
+        return make_split(self.dataset, protocol, **words)
+
+    def untrained(
+        self, name: str, split: Split | RatingSplit, made: type[GradientModel] | None = None, **settings: Any
+    ) -> GradientModel:
+        """Return a model with the settings of the public run, some of them changed; `made`: a class of its own."""
+        config: Any = registry.configure(name, split.shape, "published", settings)
+        if self.epochs is not None:
+            config = replace(config, epochs=min(self.epochs, config.epochs))
+        model = registry.build(name, config, split.shape) if made is None else made(config, split.shape)
+        return cast(GradientModel, model)
+
+    def fitted(self, name: str, split: Split | RatingSplit, *, preset: str = "auto", **settings: Any) -> Model:
+        """Train as anybody does, keeping states; raises Interrupted at a stop."""
+        config = registry.configure(name, split.shape, preset, settings)
+        planned = getattr(config, "epochs", 1)
+        if self.epochs is not None and hasattr(config, "epochs"):
+            settings["epochs"] = planned = min(self.epochs, planned)
+        kept = _Kept(self.path("training"), self.should_stop)
+        words: dict[str, Any] = {
+            "preset": preset,
+            "on_epoch": lambda record: self.tell(record.epoch, planned),
+            "on_checkpoint": kept.keep,
+            "should_stop": self.should_stop,
+            **settings,
+        }
+        try:
+            model = fit(name, split, resume=kept.load(), **words)
+        except UsageError:  # what was kept belongs to another version or other settings
+            kept.drop()
+            model = fit(name, split, **words)
+        if model.record["stopped"]:
+            raise _stopped()
+        kept.drop()
+        return model
+
+    def trained(
+        self,
+        model: GradientModel,
+        rows: Histories,
+        validation: Validation,
+        *,
+        split: str,
+        begin: Callable[[float | None], Any] | None = None,
+        seed: int = 0,
+    ) -> tuple[Training, dict[int, Figures]]:
+        """Train a model that looks at itself in its own way; returns the training and the values of every epoch.
+
+        Single precision throughout, as the published runs.  split: its fingerprint.  begin: told the best value so far
+        of a training that goes on, None of one that begins.  Raises Interrupted at a stop.
+        """
+        kept, log = _Kept(self.path("training"), self.should_stop), self.path("epochs.jsonl")
+        facts = {"model": model.name, "config": model.config.to_dict(), "seed": seed, "split": split}
+        resume = kept.load()
+        if resume is None or resume.facts != facts:
+            resume = None
+            log.unlink(missing_ok=True)
+        if begin is not None:
+            begin(None if resume is None else resume.best.value)
+
+        def note(record: EpochRecord) -> None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"epoch": record.epoch, **record.values}) + "\n")
+            self.tell(record.epoch, model.config.epochs)
+
+        hooks = Hooks(on_epoch=note, should_stop=self.should_stop, on_checkpoint=kept.keep)
+        training = Training(model, rows, validation, seed=seed, dtype=torch.float32, hooks=hooks, facts=facts)
+        training.run(resume)
+        if training.stopped:
+            raise _stopped()
+        return training, _epochs(log, training.position.epoch)
+
+    def path(self, name: str) -> Path:
+        """Return a place for something that a cell keeps while it works."""
+        return self.folder / f"{self.cell}.{name}"
+
+    def clear(self) -> None:
+        """Remove what is of no use once the cell is done."""
+        for path in self.folder.glob(f"{self.cell}.*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix == ".jsonl":
+                path.unlink(missing_ok=True)
+
+
+def common(work: Work, name: str, protocol: str, metrics: Iterable[str] | None, **settings: Any) -> Found:
+    """The common column: preset `auto` under one of the protocols that are the same for all."""
+    split = work.split(protocol)
+    model = work.fitted(name, split, **settings)
+    found = evaluate(model, split, metric_names=metrics).mean
+    return Found({"common": dict(found)}, facts_of(model))
+
+
+def facts_of(model: Model) -> dict[str, float | int | str | None]:
+    """What sentences say of a training: the epoch that counts, and how many there were."""
+    return {"best_epoch": model.record["best_epoch"], "epochs": model.record["epochs_run"]}
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document so that a reader sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    work.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    work.replace(path)
+
+
+class _Kept:
+    """The state of a training in a folder, renewed now and then and at a stop."""
+
+    def __init__(self, folder: Path, should_stop: Callable[[], bool]) -> None:
+        self.folder, self.should_stop = folder, should_stop
+        self._free_at = time.monotonic() + KEEP_EVERY
+
+    def load(self) -> TrainingState | None:
+        """Return what was kept, if anything can be read."""
+        try:
+            return TrainingState.load(self.folder)
+        except CheckpointError:
+            return None
+
+    def keep(self, state: TrainingState) -> None:
+        """Keep a state if it is time to."""
+        started = time.monotonic()
+        if started < self._free_at and not self.should_stop():
+            return
+        state.save(self.folder)
+        now = time.monotonic()
+        self._free_at = now + max(KEEP_EVERY, (now - started) / SHARE_OF_TIME)
+
+    def drop(self) -> None:
+        """Forget it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _stopped() -> Interrupted:
+    return Interrupted("Stopped; what is done is kept. The same command goes on from here.")
+
+
+def _epochs(log: Path, last: int) -> dict[int, Figures]:
+    """Read the values of all epochs; one that was trained twice counts as it came last."""
+    found: dict[int, Figures] = {}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        found[int(row.pop("epoch"))] = row
+    return {epoch: values for epoch, values in sorted(found.items()) if epoch <= last}

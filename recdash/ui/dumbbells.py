@@ -1,0 +1,100 @@
+"""Dumbbells: each line leads from a printed number to the one that is right. No Streamlit here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+STAGES = {
+    "published": "Published",
+    "as_published": "As published, computed here",
+    "corrected": "Corrected",
+    "common": "Common protocol",
+}
+COLOURS = {"published": "#ce334a", "as_published": "#eb6c0e", "corrected": "#057f5b", "common": "#2d69de"}
+SHAPES = {"published": "circle", "as_published": "circle", "corrected": "circle", "common": "diamond"}
+SIZES = {"published": 150, "as_published": 60, "corrected": 170, "common": 90}
+_ROW = 44  # pixels
+
+
+def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
+    """Return the rows of one picture; what is not computed yet is not drawn.
+
+    rows: as `services.reproduce` gives them.
+    """
+    import altair as alt
+    import pandas as pd
+
+    order = [row["title"] for row in rows]
+    points = pd.DataFrame(
+        [
+            {"title": row["title"], "stage": STAGES[stage], "value": row[stage], "said": row["what_was_wrong"]}
+            for row in rows
+            for stage in STAGES
+            if row[stage] is not None
+        ],
+        columns=["title", "stage", "value", "said"],
+    )
+    spans = pd.DataFrame(
+        [
+            {"title": row["title"], "from": start, "to": row["corrected"]}
+            for row in rows
+            if (start := _start(row)) is not None and row["corrected"] is not None
+        ],
+        columns=["title", "from", "to"],
+    )
+    x = alt.Scale(zero=False, padding=18)
+    y = alt.Y(
+        "title:N",
+        sort=order,
+        title=None,
+        scale=alt.Scale(domain=order),
+        axis=alt.Axis(labelLimit=230, ticks=False, domain=False, grid=True, labelFontSize=13),
+    )
+    number = alt.Axis(tickCount=6, format=".2f", grid=True)
+    lines = (
+        alt.Chart(spans)
+        .mark_rule(strokeWidth=5, opacity=0.28, strokeCap="round", color=COLOURS["corrected"])
+        .encode(y, alt.X("from:Q", title=title, scale=x, axis=number), alt.X2("to:Q"))
+    )
+    kinds = list(STAGES)
+    domain = alt.Scale(domain=[STAGES[kind] for kind in kinds], range=[COLOURS[kind] for kind in kinds])
+    base = alt.Chart(points).encode(
+        y,
+        alt.X("value:Q", title=title, scale=x, axis=number),
+        alt.Color("stage:N", scale=domain, legend=None),
+        tooltip=[
+            alt.Tooltip("title:N", title="Model"),
+            alt.Tooltip("stage:N", title="What"),
+            alt.Tooltip("value:Q", title="Value", format=".4f"),
+        ],
+    )
+    layers = [lines]
+    for kind in ("common", "corrected", "published", "as_published"):
+        mark = base.transform_filter(alt.datum.stage == STAGES[kind])
+        hollow = kind == "published"
+        layers.append(
+            mark.mark_point(
+                filled=not hollow,
+                size=SIZES[kind],
+                shape=SHAPES[kind],
+                strokeWidth=2.4,
+                opacity=1,
+            )
+        )
+    ends = base.transform_filter(alt.datum.stage == STAGES["corrected"])
+    layers.append(ends.mark_text(dy=-15, fontSize=12, fontWeight=600).encode(alt.Text("value:Q", format=".3f")))
+    starts = base.transform_filter(alt.datum.stage == STAGES["published"])
+    layers.append(starts.mark_text(dy=-15, fontSize=12).encode(alt.Text("value:Q", format=".3f")))
+    return alt.layer(*layers).properties(height=_ROW * len(order) + 50)
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """Return one row in words, for whoever does not see the picture."""
+    parts = [f"{STAGES[stage].lower()} {row[stage]:.4f}" for stage in STAGES if row[stage] is not None]
+    return f"{row['title']}: {', '.join(parts) or 'nothing yet'}"
+
+
+def _start(row: Mapping[str, Any]) -> float | None:
+    found: float | None = row["published"] if row["published"] is not None else row["as_published"]
+    return found

@@ -1,0 +1,101 @@
+"""`recdash reproduce`: words, documents, exit statuses, and a stop that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from recdash import places
+from recdash.cli.main import main
+from tests.toy import toy_dataset
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(toy: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Run the command here, writing its result beside the test."""
+
+    def do(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(["reproduce", *words, "--out", str(tmp_path / "result.json")])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return do
+
+
+@pytest.fixture
+def ml_1m(toy: str) -> None:
+    """The toy data under the name of the table's data set."""
+    replace(toy_dataset(), name="ml-1m").save(places.data_dir() / "sets" / "ml-1m")
+
+
+def test_without_the_data_it_ends_with_one_line(call: Call) -> None:
+    status, out, err = call()
+    assert (status, out) == (1, "")
+    assert err.count("\n") == 1 and "recdash data get ml-1m" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--table", "metarek"], "Did you mean 'metarec'?"),
+        (["--models", "esae"], "Known: autorec"),
+        (["--epochs", "0"], "Give 1 or more"),
+    ],
+)
+def test_words_that_are_off_are_said_in_one_line(call: Call, ml_1m: None, words: list[str], said: str) -> None:
+    status, _, err = call(*words)
+    assert status == 2 and said in err and err.count("\n") == 1
+
+
+def test_json_is_one_document_with_the_promised_columns(call: Call, ml_1m: None, tmp_path: Path) -> None:
+    status, out, err = call("--models", "ease", "--json")
+    assert status == 0 and "EASE" in err
+    found = json.loads(out)
+    assert out.count("\n") == 1
+    row = next(row for row in found["rows"] if (row["model"], row["metric"]) == ("ease", "ndcg@100"))
+    assert {"model", "metric", "published", "as_published", "corrected", "common", "what_was_wrong"} <= set(row)
+    assert json.loads((tmp_path / "result.json").read_text())["rows"] == found["rows"]
+
+
+def test_the_table_has_a_sentence_for_each_number(call: Call, ml_1m: None) -> None:
+    status, out, _ = call("--models", "ease,bias")
+    assert status == 0
+    assert "Published  As published  Corrected  Common" in out
+    assert "EASE, ndcg@100: Movies that a user had already rated" in out
+    assert "misses the published 0.2561 by more than 0.006" in out  # the toy data is not MovieLens
+    assert "Still to be computed: popularity, popularity-common, multvae-as-published" in out
+
+
+def test_a_rehearsal_says_so(call: Call, ml_1m: None) -> None:
+    status, out, _ = call("--table", "vae20m", "--models", "popularity")
+    assert status == 0 and "A rehearsal on ml-1m" in out
+
+
+def test_a_signal_stops_it_and_the_same_command_goes_on(ml_1m: None, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "recdash", "reproduce", "--models", "svae", "--out", str(tmp_path / "out.json")]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
+    folder = places.data_dir() / "reproduce"
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("metarec-*/svae.epochs.jsonl")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Stopped; what is done is kept" in said and "Traceback" not in said
+    (state,) = folder.glob("metarec-*/svae.training")
+    epochs = len((state.parent / "svae.epochs.jsonl").read_text().splitlines())
+    assert epochs >= 1 and (state / "checkpoint.json").is_file()
+    position = json.loads((state / "checkpoint.json").read_text())["position"]
+    assert position["epoch"] >= epochs - 1

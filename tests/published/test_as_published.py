@@ -1,0 +1,208 @@
+"""The evaluation as published, on small cases that can be counted by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recdash.data.histories import Histories
+from recdash.evaluation import evaluate
+from recdash.models import registry
+from recdash.models.autorec import AutoRec, AutoRecConfig
+from recdash.models.batch import Batch
+from recdash.models.popularity import Popularity, PopularityConfig
+from recdash.models.shape import Shape
+from recdash.published import implicit, large, ratings, sequential
+from recdash.published.lists import means, seen_places, unmasked, without_last
+from recdash.published.work import Interrupted, Work
+from recdash.splits import RatingSplit, Split, published
+from recdash.splits.ratings import Entries
+from recdash.splits.split import HeldOut
+from recdash.training.batches import torch_generator
+from tests.toy import toy_dataset
+
+
+def rows(*lists: list[int], items: int = 4) -> Histories:
+    return Histories.from_rows(lists, items)
+
+
+def work_in(folder: Path, **words: Any) -> Work:
+    return Work(**{"dataset": toy_dataset(), "folder": folder, "cell": "cell", "epochs": 2} | words)
+
+
+def popularity_of(histories: Histories) -> Popularity:
+    shape = Shape(len(histories), histories.n_items, histories.n_entries)
+    return Popularity(PopularityConfig(), shape).solve(histories)
+
+
+def test_lists_keep_what_was_seen_and_the_most_active_users_come_first() -> None:
+    train = rows([0], [0, 1], [0, 1, 2])
+    part = HeldOut(train, rows([1], [2], [3]), (), np.arange(3))
+    top, ordered = unmasked(popularity_of(train), part)
+    assert ordered.train_rows is not None and ordered.train_rows.tolist() == [2, 1, 0]
+    assert top[:, :4].tolist() == [[0, 1, 2, 3]] * 3
+    assert seen_places(top, ordered.fold_in) == 2.0  # 3, 2 and 1 of the places
+    found = means(top, ordered.held_out, ["precision@4", "recall@4"])
+    assert found == {"precision@4": pytest.approx(0.25), "recall@4": 1.0}
+    assert means(top, ordered.held_out, ["precision@1"]) == {"precision@1": 0.0}
+
+
+def test_the_last_item_of_every_history_can_be_left_out() -> None:
+    short = without_last(rows([2, 0, 1], [], [3]))
+    assert [short.row(r).tolist() for r in range(3)] == [[2, 0], [], []]
+
+
+def test_seen_items_lower_the_figures_of_a_good_model(tmp_path: Path) -> None:
+    found = implicit.closed_form(work_in(tmp_path), "ease", preset="published")
+    split = published.implicit(toy_dataset(), seed=1994, validation=False)
+    assert found.columns["as_published"]["ndcg@100"] < found.columns["corrected"]["ndcg@100"]
+    model = registry.model_class("ease")
+    assert model.task == "ranking"
+    honest = evaluate(work_in(tmp_path).fitted("ease", split, preset="published"), split)
+    assert found.columns["corrected"]["recall_all@100"] == honest.mean["recall_all@100"]
+
+
+def test_autorec_reads_the_test_ratings_themselves() -> None:
+    """The outputs of the formula for a user's test row, counted by hand: W g(V r) with one hidden unit."""
+    split = RatingSplit(
+        protocol="own", seed=None,
+        train=Histories.from_rows([[0]], 3), validation=None,
+        test=Entries(np.array([0, 0], np.int32), np.array([1, 2], np.int32), np.array([4.0, 2.0], np.float32)),
+        catalogue=None, scale=(1.0, 5.0),  # type: ignore[arg-type]
+    )  # fmt: skip
+    train = Histories.from_entries(
+        np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, 5.0, np.float32), n_rows=1, n_items=3
+    )
+    model = AutoRec(AutoRecConfig(variant="user", latent=1), Shape(1, 3, 1, (1.0, 5.0)))
+    model.observe(train)
+    with torch.no_grad():
+        model.first.weight.copy_(torch.tensor([[9.0], [0.5], [0.25]]))
+        model.first.bias.zero_()
+        model.last.weight.copy_(torch.tensor([[0.0], [3.0], [9.0]]))
+        model.last.bias.zero_()
+    hidden = 1 / (1 + np.exp(-(0.5 * 4 + 0.25 * 2)))  # the training rating of 5 plays no part
+    expected = np.array([3 * hidden - 4, min(9 * hidden, 5) - 2])
+    assert ratings.with_test_as_input(model, split)["rmse"] == pytest.approx(np.sqrt(np.mean(expected**2)), rel=1e-5)
+
+
+def test_where_neither_user_nor_item_is_known_autorec_says_three() -> None:
+    model = AutoRec(AutoRecConfig(variant="user", latent=2), Shape(2, 2, 1, (1.0, 5.0)))
+    train = Histories.from_entries(
+        np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, 5.0, np.float32), n_rows=2, n_items=2
+    )
+    model.observe(train)
+    model.initialise(torch_generator(0, "weights"))
+    test = Entries(np.array([1], np.int32), np.array([1], np.int32), np.array([4.0], np.float32))
+    split = RatingSplit("own", None, train, None, test, None, (1.0, 5.0))  # type: ignore[arg-type]
+    assert ratings.with_test_as_input(model, split)["mae"] == pytest.approx(1.0)
+
+
+def test_the_mean_of_roots_is_not_the_root_of_the_mean_and_counts_users_without_entries_as_zero() -> None:
+    part = Entries(np.array([0, 1, 1], np.int32), np.zeros(3, np.int32), np.zeros(3, np.float32))
+    errors = np.array([1.0, 2.0, 0.0])
+    assert ratings.mean_of_roots(errors, part, 2) == pytest.approx((1 + np.sqrt(2)) / 2)
+    assert ratings.mean_of_roots(errors, part, 3) == pytest.approx((1 + np.sqrt(2)) / 3)
+
+
+def test_early_stopping_wants_a_least_gain() -> None:
+    stop = ratings.EarlyStop()
+    assert [stop(loss) for loss in (1.0, 0.99995, 0.9998, 1.5)] == [1.0, 1.0, 0.9998, 0.9998]
+
+
+def test_deeprecs_loss_is_each_users_root() -> None:
+    split = published.deeprec(toy_dataset(), seed=1)
+    config = registry.configure("deeprec", split.shape, "published", {"dropout": 0.0})
+    ours = ratings.RootsDeepRec(config, split.shape)  # type: ignore[arg-type]
+    ours.observe(split.train)
+    batch = Batch.of(split.train.slice(0, 3), ours.device, np.arange(3))
+    output = torch.full((3, split.n_items), 2.0)
+    total = ours._observed_loss(output, batch).total
+    for row in range(3):
+        values = split.train.slice(row, row + 1).values
+        assert values is not None
+        assert float(total[row]) == pytest.approx(float(np.sqrt(np.mean((2 - values) ** 2))), rel=1e-5)
+
+
+def test_svae_is_sampled_only_when_it_is_read_as_printed() -> None:
+    split = published.svae(toy_dataset(), seed=1, held_out_users=20)
+    config = registry.configure("svae", split.shape, "published", {"latent": 4, "hidden_width": 8, "recurrent": 8})
+    model = sequential.SampledSVAE(config, split.shape)  # type: ignore[arg-type]
+    model.initialise(torch_generator(0, "weights"))
+    model.eval()
+    first, again = model.score(split.test.fold_in), model.score(split.test.fold_in)
+    assert np.array_equal(first, again)
+    with model.sampling(3):
+        drawn = model.score(split.test.fold_in)
+    with model.sampling(3):
+        same = model.score(split.test.fold_in)
+    assert np.array_equal(drawn, same) and not np.allclose(drawn, first)
+    assert np.array_equal(model.score(split.test.fold_in), first)
+
+
+def test_training_users_are_judged_on_what_was_trained_on() -> None:
+    split = published.svae(toy_dataset(), seed=1, held_out_users=20)
+    part = sequential.known_users(split.train, 7)
+    assert len(part) == 7
+    for row in range(7):
+        whole = [*part.fold_in.row(row), *part.held_out.row(row)]
+        assert whole == split.train.row(row).tolist()
+        assert len(part.held_out.row(row)) == len(whole) - int(0.8 * len(whole))
+
+
+CELLS = {
+    "multvae": lambda work: implicit.as_published(work, "multvae"),
+    "cdae": lambda work: implicit.as_published(work, "cdae"),
+    "cdae-corrected": lambda work: implicit.corrected(work, "cdae", formula="paper"),
+    "autorec": ratings.autorec_as_published,
+    "autorec-corrected": lambda work: ratings.autorec_corrected(work, "item"),
+    "deeprec": ratings.deeprec_both,
+    "bias": ratings.yardstick,
+    "svae": sequential.both,
+    "multdae": lambda work: large.both(work, "multdae"),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_cell_gives_finite_figures_for_all_its_columns(cell: str, tmp_path: Path) -> None:
+    epochs = 10 if cell == "autorec" else 2
+    found = CELLS[cell](work_in(tmp_path, cell=cell, epochs=epochs))
+    assert found.columns
+    for figures in found.columns.values():
+        assert all(np.isfinite(value) for value in figures.values())
+
+
+@pytest.mark.parametrize("cell", ["multvae", "deeprec", "svae", "cdae-corrected"])
+def test_a_cell_that_is_stopped_goes_on_to_the_same_figures(cell: str, tmp_path: Path) -> None:
+    whole = CELLS[cell](work_in(tmp_path / "whole", cell=cell, epochs=3))
+    asked = [0]
+
+    def after_a_while() -> bool:
+        asked[0] += 1
+        return asked[0] > (300 if cell == "svae" else 1)
+
+    with pytest.raises(Interrupted, match="goes on from here"):
+        CELLS[cell](work_in(tmp_path / "parts", cell=cell, epochs=3, should_stop=after_a_while))
+    assert list((tmp_path / "parts").glob(f"{cell}.training"))
+    assert CELLS[cell](work_in(tmp_path / "parts", cell=cell, epochs=3)).columns == whole.columns
+
+
+def test_what_was_kept_of_another_training_is_not_used(tmp_path: Path) -> None:
+    asked = [0]
+
+    def at_once() -> bool:
+        asked[0] += 1
+        return asked[0] > 1
+
+    with pytest.raises(Interrupted):
+        implicit.as_published(work_in(tmp_path, epochs=3, should_stop=at_once), "multvae")
+    afresh = implicit.as_published(work_in(tmp_path, epochs=2), "multvae")
+    assert afresh.columns == implicit.as_published(work_in(tmp_path / "other", epochs=2), "multvae").columns
+
+
+def test_splits_of_cells_are_those_of_the_protocols(tmp_path: Path) -> None:
+    split = work_in(tmp_path).split("published-implicit")
+    assert isinstance(split, Split) and split.seed == 1994
