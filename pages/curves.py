@@ -3,7 +3,7 @@
 import streamlit as st
 
 from recdash.services import runs
-from recdash.ui import curves, frame
+from recdash.ui import curves, frame, latent
 
 frame.heading(
     "Curves", "How trainings went, or go right now: several runs in one picture, a diamond at each best epoch."
@@ -23,5 +23,6 @@ if not chosen:
 how = curves.look()
 names = curves.values(chosen)
 curves.live([run.id for run in chosen], names, how)
+latent.dimensions(chosen)
 curves.differences(chosen)
 curves.export(chosen)

@@ -56,11 +56,12 @@ class AutoRecConfig(GradientConfig):
                 "l2": round(3 * activity, 1),
                 "epochs": 150,
                 "decay_every": 60,
+                "patience": 60,
             }
         else:
             batch = int(np.clip(round(shape.items / 7), 64, 1000))
-            rest = {"learning_rate": 3e-3, "l2": round(2.2 * activity, 1), "epochs": 90, "decay_every": 30}
-        return cls(**rest, batch_size=batch, patience=10)
+            rest = {"learning_rate": 3e-3, "l2": round(2.2 * activity, 1), "epochs": 90, "decay_every": 30, "patience": 30}
+        return cls(**rest, batch_size=batch)
 
 
 class AutoRec(RatingModel, GradientModel):

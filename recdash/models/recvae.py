@@ -58,7 +58,7 @@ class RecVAEConfig(GradientConfig):
     def auto(cls, shape: Shape, **given: object) -> Self:
         """Return the settings of preset `auto`."""
         small = shape.users < _MANY_USERS
-        batch = int(np.clip(round(shape.users / 23), 8, 500))
+        batch = int(np.clip(round(shape.users / 45), 8, 500))
         return cls(gamma=0.01 if small else 0.005, batch_size=batch, epochs=60, patience=15)
 
 

@@ -90,10 +90,10 @@ class RunFolder:
                 continue
         return [found[epoch] for epoch in sorted(found)]
 
-    def arrays(self, name: str) -> dict[int, NDArray[np.float32]]:
-        """Return {epoch: array} of one kind of array."""
+    def arrays(self, name: str, epoch: int | None = None) -> dict[int, NDArray[np.float32]]:
+        """Return {epoch: array} of one kind of array, of all epochs or of one."""
         found = {}
-        for path in sorted((self.path / "arrays").glob("*.npz")):
+        for path in sorted((self.path / "arrays").glob("*.npz" if epoch is None else f"{epoch:06d}.npz")):
             values = _read_npz(path)
             if name in values:
                 found[int(path.stem)] = values[name]

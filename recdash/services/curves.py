@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recdash.errors import unknown
+from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import EpochRow, RunRecord, json_safe
 from recdash.services.access import open_store
 
@@ -50,6 +51,17 @@ def curves_of(run_ids: Sequence[str]) -> list[Curves]:
     for row in store.epochs(list(rows)):
         rows[row.run].append(row)
     return [_curves(run, sorted(rows[run.id], key=lambda row: row.epoch)) for run in runs]
+
+
+def kl_by_dimension(run_id: str, epoch: int | None = None) -> tuple[float, ...]:
+    """Return the KL divergence of each latent dimension in nats, largest first; empty for models without any.
+
+    epoch: by default, or where it kept nothing, the last one.
+    """
+    kept = RunFolder(run_id).arrays("kl_by_dimension", epoch) or RunFolder(run_id).arrays("kl_by_dimension")
+    if not kept:
+        return ()
+    return tuple(sorted((float(value) for value in kept[max(kept)]), reverse=True))
 
 
 def newer(run_ids: Sequence[str], seq: int) -> list[EpochRow]:

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 ORDER = (
     "reconstruction",
     "kl",
+    "weighted_kl",
     "ndcg@100",
     "beta",
+    "train_rmse",
+    "refeeding_loss",
+    "penalty",
+    "decoder_reconstruction",
+    "active_units",
     "loss",
     "recall@20",
     "recall@50",
@@ -30,10 +36,21 @@ ORDER = (
     "lr",
     "examples/s",
 )
-USUAL = ("reconstruction", "kl", "ndcg@100", "beta", "loss", "recall@20", "rmse")
+USUAL = (
+    "reconstruction",
+    "kl",
+    "ndcg@100",
+    "beta",
+    "loss",
+    "recall@20",
+    "train_rmse",
+    "rmse",
+    "penalty",
+    "refeeding_loss",
+)
 MOST_POINTS = 800  # per line; a thinner one keeps the extremes of every stretch
-_NEVER_LOG = ("beta", "ndcg", "recall")
-_NEVER_SMOOTH = ("beta", "lr")  # they have no noise
+_NEVER_LOG = ("beta", "ndcg", "recall", "active_units")
+_NEVER_SMOOTH = ("beta", "lr", "active_units")  # they have no noise
 
 
 @dataclass(frozen=True)

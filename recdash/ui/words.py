@@ -41,6 +41,26 @@ CURVES = {
         "on the training ratings",
         "How well the ratings that were learned from are met.",
     ),
+    "decoder_reconstruction": (
+        "Reconstruction loss, decoder's passes",
+        "nats per user",
+        "RecVAE trains its halves in turns; this is the loss without dropout, while the decoder learns.",
+    ),
+    "weighted_kl": (
+        "Weighted KL divergence",
+        "nats per user",
+        "The KL divergence times gamma and the length of each user's history: what it adds to the loss.",
+    ),
+    "active_units": (
+        "Latent dimensions in use",
+        "dimensions",
+        "Dimensions whose KL divergence from N(0, 1) is above 0.01 nats on average. The others say nothing.",
+    ),
+    "refeeding_loss": (
+        "Re-feeding loss",
+        "squared stars per item",
+        "How far DeepRec's output is from what it becomes when fed back in.",
+    ),
     "lr": ("Learning rate", "step size", "Step size of the optimiser."),
     "examples/s": ("Speed", "users per second", "Training users seen per second."),
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from recdash.runs import queue
+from recdash.runs.checkpoints import RunFolder
 from recdash.runs.store import Store
+from recdash.services import curves
 from tests.pages.conftest import Open, Runs, labels, said, table_with
 
 
@@ -36,6 +39,19 @@ def test_what_an_address_names_that_does_not_exist_is_passed_over(open_page: Ope
     assert not tab.exception and not tab.error
     assert tab.multiselect(key="url.run").value == [run_id]
     assert tab.segmented_control(key="url.x").value == "epoch"
+
+
+def test_latent_dimensions_are_drawn_where_a_model_has_some(open_page: Open, runs: Runs) -> None:
+    first, second = runs.finished(), runs.finished("multdae")
+    folder = RunFolder(first)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    row = {"epoch": 3, "update": 30, "seconds": 1.0, "values": {}}
+    folder.add_epoch(row, {"kl_by_dimension": np.array([0.2, 1.5, 0.0], np.float32)})
+    assert curves.kl_by_dimension(first, 3) == pytest.approx((1.5, 0.2, 0.0))
+    assert curves.kl_by_dimension(first, 99) == pytest.approx((1.5, 0.2, 0.0))
+    assert curves.kl_by_dimension(second) == ()
+    assert "What the latent dimensions say" in said(open_page("curves", run=[first, second]))
+    assert "What the latent dimensions say" not in said(open_page("curves", run=[second]))
 
 
 def test_coming_back_to_a_page_finds_the_view_as_it_was(open_page: Open, runs: Runs) -> None:
