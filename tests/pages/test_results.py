@@ -1,0 +1,134 @@
+"""The Results page: who cannot be told from the best, views of quality, means over seeds, published figures, report."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from recdash.runs.checkpoints import RunFolder
+from recdash.services import compare, results
+from recdash.ui import results as page
+from recdash.ui import views
+from tests.pages.conftest import Open, Runs, said, table_with
+
+
+def keyed(tab: AppTest, beginning: str) -> Any:
+    """The first table whose key begins so."""
+    return next(frame for frame in tab.dataframe if (frame.key or "").startswith(beginning))
+
+
+def opened(open_page: Open, view: str, **address: Any) -> AppTest:
+    """The page with another tab of pictures open in every group."""
+    tab = open_page("results", **address)
+    for group in results.groups():
+        tab.session_state[f"views.{page._place(group)}"] = view
+    return tab.run()
+
+
+@pytest.fixture
+def trained(here: list[str]) -> list[str]:
+    compare.start(compare.requests("toy", ["popularity", "ease"]))
+    return here
+
+
+def test_the_page_says_who_is_best_and_marks_the_rest(open_page: Open, trained: list[str]) -> None:
+    tab = open_page("results")
+    assert not tab.exception and not tab.error, said(tab)
+    assert "**EASE** is best by NDCG@100" in said(tab)
+    assert "Only 30 test users" in said(tab)
+    table = keyed(tab, "table.")
+    shown = table.proto.arrow_data.styler.display_values
+    assert b"best" in shown and "−0.".encode() in shown
+    assert "paired bootstrap" in json.loads(table.proto.columns)["Against the best"]["help"]
+
+
+def test_recall_names_its_divisor_on_the_page(open_page: Open, trained: list[str]) -> None:
+    tab = open_page("results", metric=["recall@20", "recall_all@20"])
+    told = json.loads(keyed(tab, "table.").proto.columns)
+    assert told["recall@20"]["label"] == "Recall@20 (min)" and told["recall_all@20"]["label"] == "Recall@20 (all)"
+
+
+@pytest.mark.parametrize("view", views.TABS)
+def test_every_view_is_drawn_for_ranking_and_for_ratings(open_page: Open, trained: list[str], view: str) -> None:
+    compare.start(compare.requests("toy", ["bias"], protocol="ratings-90"))
+    tab = opened(open_page, view)
+    assert not tab.exception and not tab.error, said(tab)
+    wanted = {
+        views.TABS[0]: ("How sure are we?", "What does it cost?"),
+        views.TABS[1]: ("Who is served well?", "With which items?"),
+        views.TABS[2]: ("How varied are the lists?",),
+    }
+    assert all(words in said(tab) for words in wanted[view])
+    assert "did not record" not in said(tab)
+
+
+def test_every_cost_can_be_chosen(open_page: Open, trained: list[str]) -> None:
+    tab = open_page("results")
+    for cost, words in (
+        ("memory", "resident memory"),
+        ("parameters", "numbers a checkpoint holds"),
+        ("list", "twenty"),
+    ):
+        next(group for group in tab.button_group if group.key.startswith("cost.")).set_value(cost).run()
+        assert not tab.exception and words in said(tab)
+
+
+def test_runs_of_an_earlier_version_leave_blanks_and_are_counted(open_page: Open, runs: Runs) -> None:
+    runs.finished("ease", 0.3, epochs=1), runs.finished("popularity", 0.2, epochs=1)
+    tab = open_page("results")
+    next(group for group in tab.button_group if group.key.startswith("cost.")).set_value("memory").run()
+    assert not tab.exception and "2 runs of an earlier version did not record memory" in said(tab)
+    tab = opened(open_page, views.TABS[1])
+    assert not tab.exception and "2 runs of an earlier version did not record it" in said(tab)
+    assert "Against the best" not in keyed(tab, "table.").value.columns
+
+
+def test_a_damaged_file_of_a_run_breaks_no_view(open_page: Open, trained: list[str]) -> None:
+    for run_id in trained:
+        for name in ("facts.npz", "per_user.npz"):
+            (RunFolder(run_id).path / name).write_bytes(b"nonsense")
+    for view in views.TABS:
+        tab = opened(open_page, view)
+        assert not tab.exception and not tab.error, said(tab)
+
+
+def test_what_was_repeated_has_a_table_of_means(open_page: Open, here: list[str]) -> None:
+    compare.start(compare.requests("toy", ["ease", "popularity"], seeds=[1, 2], training_seeds=[0, 1]))
+    tab = open_page("results")
+    table = table_with(tab, "Trainings")
+    assert table["Model"].tolist() == ["EASE", "Popularity"] and set(table["Trainings"]) == {4}
+    assert table["ndcg@100"].str.contains(r"^0\.\d{4} ±0\.\d{4} / ±0\.0000$").all()
+    assert "mean over split seeds 1" in said(tab)
+
+
+def test_nothing_repeated_is_no_table_of_means(open_page: Open, trained: list[str]) -> None:
+    assert "Over seeds" not in said(open_page("results"))
+
+
+def test_published_figures_stand_beside_ours_with_their_mark(open_page: Open, runs: Runs) -> None:
+    runs.finished("ease", 0.42, epochs=1)
+    group = results.groups()[0]
+    rows = page_rows(type(group)(**{**vars(group), "dataset": "ml-20m"}))
+    table: pd.DataFrame = rows[0]
+    assert (table["Status"].str.startswith("published, not rerun")).all()
+    assert table["ndcg@100"].iloc[0] == table["ndcg@100"].max()
+    assert table["Link"].str.startswith("https://").all()
+    assert "not rerun" not in said(open_page("results")), "nobody has published anything for this data"
+
+
+def page_rows(group: results.Group) -> Any:
+    from recdash.services import published
+    from recdash.ui import tables
+
+    return tables.published(published.beside(group, ["ndcg@100", "recall@20"]))
+
+
+def test_the_report_of_the_page_is_one_whole_file(open_page: Open, trained: list[str]) -> None:
+    tab = open_page("results")
+    assert "Report" in [button.label for button in tab.get("download_button")]
+    text = page._report(results.groups())
+    assert text.startswith("<!doctype html>") and "<svg" in text and "EASE" in text
