@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import erfc
 
 from recdash.evaluation.uncertainty import LEVEL, RESAMPLES, FloatArray, Sums, bounds, draws
 
@@ -31,7 +32,8 @@ def paired_bootstrap(
     """Compare figures of the same users, resampled together with replacement (Efron and Tibshirani, 1993, chapter 13).
 
     ours, theirs: over the same users in the same order; theirs may have one figure that all of ours are compared with.
-    p inverts the percentile interval: twice the smaller share of resamples on either side of 0, itself counted in.
+    p inverts the percentile interval: twice the smaller share of resamples on either side of 0, itself counted in;
+    where that share is 0, the normal tail of their standard error tells how far below the least share p lies.
     Raises ValueError when the users differ in number.
     """
     users = len(ours.above)
@@ -46,13 +48,16 @@ def paired_bootstrap(
     low, high = bounds(found, level)
     beneath = (1 + (found <= _NOTHING).sum(axis=0)) / (resamples + 1)
     above = (1 + (found >= -_NOTHING).sum(axis=0)) / (resamples + 1)
-    p = np.where(np.isnan(mean), np.nan, np.minimum(1.0, 2 * np.minimum(beneath, above)))
-    return Differences(mean, low, high, p)
+    p = np.minimum(1.0, 2 * np.minimum(beneath, above))
+    p = np.where(p <= 2 / (resamples + 1), np.minimum(p, _normal_tails(mean, found)), p)
+    return Differences(mean, low, high, np.where(np.isnan(mean), np.nan, p))
 
 
-def enough_resamples(comparisons: int) -> int:
-    """How many resamples let the smallest p stay well below 0.05 after Holm's correction for so many comparisons."""
-    return max(RESAMPLES, round(4 / ALPHA) * comparisons)
+def _normal_tails(mean: FloatArray, found: FloatArray) -> FloatArray:
+    """Two-sided p of each mean under a normal distribution with the resamples' standard deviation."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        distance = np.abs(mean) / found.std(axis=0)
+    return np.asarray(erfc(distance / np.sqrt(2)))
 
 
 def holm(p: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,7 @@ FloatArray = NDArray[np.float64]
 RESAMPLES = 1000
 LEVEL = 0.95
 _AT_ONCE = 1 << 23
+_KEPT = 1 << 24  # draws that are worth remembering: every metric of a table has the same users
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +53,24 @@ class Sums:
 
 def draws(users: int, resamples: int, seed: int) -> Iterator[tuple[slice, FloatArray]]:
     """Yield resamples and how often each of them has each user, (some, users), few enough at a time to bound memory."""
-    rng = np.random.default_rng(seed)
     step = max(1, _AT_ONCE // max(1, users))
+    kept = _drawn(users, resamples, seed) if users * resamples <= _KEPT else None
+    rng = np.random.default_rng(seed)
     for start in range(0, resamples, step):
-        count = min(step, resamples - start)
-        drawn = rng.multinomial(users, np.full(users, 1 / users), size=count)
-        yield slice(start, start + count), drawn.astype(np.float64)
+        stop = min(start + step, resamples)
+        drawn = _draw(rng, users, stop - start) if kept is None else kept[start:stop]
+        yield slice(start, stop), drawn.astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _drawn(users: int, resamples: int, seed: int) -> NDArray[np.uint16]:
+    found = _draw(np.random.default_rng(seed), users, resamples)
+    found.setflags(write=False)
+    return found
+
+
+def _draw(rng: np.random.Generator, users: int, count: int) -> NDArray[np.uint16]:
+    return rng.multinomial(users, np.full(users, 1 / users), size=count).astype(np.uint16)
 
 
 def bootstrap_sums(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recdash.errors import CheckpointError
-from recdash.evaluation.paired import ALPHA, Differences, enough_resamples, holm, paired_bootstrap
+from recdash.evaluation.paired import ALPHA, Differences, holm, paired_bootstrap
 from recdash.evaluation.uncertainty import Sums
 from recdash.runs.checkpoints import RunFolder
 from recdash.services.metrics import higher_is_better, title
@@ -112,7 +112,7 @@ def _verdict(
             np.concatenate([sums[run_id].below for run_id in others], axis=1),
             sums[best].root,
         )
-        apart = paired_bootstrap(ours, sums[best], resamples=enough_resamples(len(others)))
+        apart = paired_bootstrap(ours, sums[best])
         standings = _standings(others, apart)
     resolution = _resolution(standings)
     silent = [run_id for run_id in ordered if run_id not in standings and run_id != best]
