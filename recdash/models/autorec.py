@@ -50,7 +50,7 @@ class AutoRecConfig(GradientConfig):
         """Return the settings of preset `auto`."""
         activity = shape.interactions / max(shape.users, 1)
         if given.get("variant") == "user":
-            batch = int(np.clip(round(shape.users / 3), 64, 2048))
+            batch = int(np.clip(math.ceil(shape.users / 3), 64, 2048))
             rest: dict[str, Any] = {
                 "learning_rate": 6e-3,
                 "l2": round(3 * activity, 1),
@@ -59,8 +59,14 @@ class AutoRecConfig(GradientConfig):
                 "patience": 60,
             }
         else:
-            batch = int(np.clip(round(shape.items / 7), 64, 1000))
-            rest = {"learning_rate": 3e-3, "l2": round(2.2 * activity, 1), "epochs": 90, "decay_every": 30, "patience": 30}
+            batch = int(np.clip(math.ceil(shape.items / 7), 64, 1000))
+            rest = {
+                "learning_rate": 3e-3,
+                "l2": round(2.2 * activity, 1),
+                "epochs": 90,
+                "decay_every": 30,
+                "patience": 30,
+            }
         return cls(**rest, batch_size=batch)
 
 

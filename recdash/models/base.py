@@ -41,7 +41,9 @@ class GradientConfig(Config):
     epochs: int = setting(
         100, low=1, high=100_000, unit="epochs", help="the largest number of passes over the training users"
     )
-    batch_size: int = setting(500, low=1, high=1_000_000, unit="users", help="the number of users in one update")
+    batch_size: int = setting(
+        500, low=1, high=1_000_000, unit="users", help="the largest number of users in one update"
+    )
     learning_rate: float = setting(1e-3, low=0, high=10, help="the step size of the optimiser")
     weight_decay: float = setting(0.0, low=0, high=100, help="the L2 penalty on weight matrices, coupled as in Adam")
     patience: int = setting(

@@ -16,6 +16,15 @@ from torch import Tensor
 from recdash.data.histories import Histories
 
 
+def cuts(rows: int, batch_size: int) -> NDArray[np.int64]:
+    """Where the batches of a pass begin and end, (batches + 1,): as few as `batch_size` allows, of equal size.
+
+    A small rest at the end would move the weights as far as a whole batch does, on the word of a few users.
+    """
+    batches = -(-rows // batch_size)
+    return np.arange(batches + 1) * rows // max(1, batches)
+
+
 class ByItem(NamedTuple):
     """The entries of a batch grouped by item: CSR of the transposed matrix, and where each entry stood before."""
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from recdash.data.histories import Histories
 from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
-from recdash.models.batch import Batch
+from recdash.models.batch import Batch, cuts
 from recdash.models.losses import normal_kl_by_dimension
 from recdash.models.sequences import Gru, Packed, next_item_nll
 from recdash.models.shape import Shape
@@ -117,13 +117,13 @@ class SVAE(GradientModel):
 
         order: a random permutation, whose positions serve as the random numbers here.
         """
-        size = self.config.batch_size
         jitter = 1 + _JITTER * (np.arange(len(order)) / max(1, len(order)) - 0.5)
         by_length = np.argsort(rows.counts[order] * jitter, kind="stable")
-        whole = len(order) // size * size
-        blocks = by_length[:whole].reshape(-1, size)
-        shuffled = blocks[np.argsort(blocks[:, 0], kind="stable")] if len(blocks) else blocks
-        visited: NDArray[np.int64] = order[np.concatenate([shuffled.ravel(), by_length[whole:]])]
+        blocks = np.split(by_length, cuts(len(order), self.config.batch_size)[1:-1])
+        by_size: dict[int, list[NDArray[np.int64]]] = {}
+        for block in sorted(blocks, key=lambda block: int(block[0])):
+            by_size.setdefault(len(block), []).append(block)
+        visited: NDArray[np.int64] = order[np.concatenate([by_size[len(block)].pop() for block in blocks])]
         return visited
 
     def loss(self, batch: Batch, progress: Progress) -> Loss:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from recdash.data.histories import Histories
-from recdash.models.batch import Batch
+from recdash.models.batch import Batch, cuts
 
 
 def generator(seed: int, *purpose: object) -> np.random.Generator:
@@ -25,8 +26,8 @@ def torch_generator(seed: int, *purpose: object) -> torch.Generator:
 
 
 def count(users: int, batch_size: int) -> int:
-    """Updates that one pass takes; the incomplete last batch counts."""
-    return -(-users // batch_size)
+    """Updates that one pass takes."""
+    return len(cuts(users, batch_size)) - 1
 
 
 def order(users: int, seed: int, *where: object) -> NDArray[np.int64]:
@@ -38,6 +39,6 @@ def batches(
     train: Histories, rows: NDArray[np.int64], batch_size: int, device: torch.device, start: int = 0
 ) -> Iterator[Batch]:
     """Yield the batches of one pass from number `start` on."""
-    for begin in range(start * batch_size, len(rows), batch_size):
-        users = rows[begin : begin + batch_size]
+    for begin, end in pairwise(cuts(len(rows), batch_size)[start:]):
+        users = rows[begin:end]
         yield Batch.of(train.take(users), device, users)

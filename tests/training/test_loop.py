@@ -15,6 +15,7 @@ from recdash.errors import CheckpointError, TrainingError, UsageError
 from recdash.evaluation import evaluate
 from recdash.models import registry
 from recdash.models.base import GradientModel, Model
+from recdash.models.batch import cuts
 from recdash.splits import Split
 from recdash.training import EpochRecord, TrainingState, batches, fit
 from tests.toy import toy_split
@@ -164,3 +165,11 @@ def test_ease_equals_the_float64_closed_form_in_every_metric() -> None:
     recall = (hits.sum(axis=1)[some] / np.minimum(targets[some], 10)).mean()
     assert ours.mean["ndcg@10"] == pytest.approx(ndcg, abs=1e-6)
     assert ours.mean["recall@10"] == pytest.approx(recall, abs=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "size"), [(4534, 197), (1, 10), (10, 10), (11, 10), (7, 1)])
+def test_a_pass_is_cut_into_as_few_batches_as_may_be_and_none_is_a_small_rest(rows: int, size: int) -> None:
+    sizes = np.diff(cuts(rows, size))
+    assert sizes.sum() == rows
+    assert len(sizes) == -(-rows // size) == batches.count(rows, size)
+    assert sizes.max() - sizes.min() <= 1
