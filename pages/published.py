@@ -12,8 +12,10 @@ table = published.choose()
 found = reproduce.look(table) or reproduce.bare(table)
 slot = published.sentence(found) if table == "metarec" else None
 published.story(table)
-published.state(table, found, reproduce.live(table))
+live = reproduce.live(table)
+published.state(table, found, live)
 published.picture(table, found)
+published.todo(table, found, live)
 published.explanations(table, found)
 published.numbers(found)
 if slot is not None:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 _METAREC = "https://github.com/khanhnamle1994/MetaRec/blob/b5e36cb/Autoencoders-Experiments/"
 _LARGE = "https://github.com/abdelrahmanHamdyG/MultiVAE-MultiDAE-Recommender/blob/3f8ed37/scripts/"
+LOWERS, RAISES = "It lowers the number.", "It raises the number."
+BETTER, UNKNOWN = "It lowers the error, so the model looks better.", "Which way it moves the number is not known."
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing that is wrong. moves: which way it moves the printed number.  where: lines of the public code."""
+    """One thing that is wrong. effect: what it does to the printed number.  where: lines of the public code."""
 
     what: str
-    moves: str
+    effect: str
     where: str
     url: str
 
@@ -28,22 +30,22 @@ class Explanation:
     mistakes: tuple[Mistake, ...]
 
 
-def _at(what: str, moves: str, path: str, first: int, last: int = 0, base: str = _METAREC) -> Mistake:
+def _at(what: str, effect: str, path: str, first: int, last: int = 0, base: str = _METAREC) -> Mistake:
     lines = f"#L{first}-L{last}" if last else f"#L{first}"
     said = f"{path}, lines {first} to {last}" if last else f"{path}, line {first}"
-    return Mistake(what, moves, said, f"{base}{path}{lines}")
+    return Mistake(what, effect, said, f"{base}{path}{lines}")
 
 
 def _seen(path: str, line: int) -> Mistake:
     what = (
         "The scores of movies already rated are set to minus infinity in a copy that is thrown away, so they stay in."
     )
-    return _at(what, "down", path, line)
+    return _at(what, LOWERS, path, line)
 
 
 def _on_test(folder: str) -> Mistake:
     what = "After every epoch the model is judged on the test ratings, and the best epoch is the one printed."
-    return _at(what, "up", f"{folder}/Trainer.py", 66, 77)
+    return _at(what, RAISES, f"{folder}/Trainer.py", 66, 77)
 
 
 METAREC = (
@@ -57,7 +59,7 @@ METAREC = (
             _seen("ESAE-PyTorch/ESAE.py", 98),
             _at(
                 "The one solution is computed again in each of 50 epochs, so the printed running time is that of 50.",
-                "longer",
+                "It lengthens the printed time.",
                 "ESAE-PyTorch/ESAE.py",
                 54,
                 71,
@@ -74,7 +76,7 @@ METAREC = (
             _on_test("VAE-PyTorch"),
             _at(
                 "The noise of the code has a standard deviation of 0.01 in place of 1.",
-                "down",
+                LOWERS,
                 "VAE-PyTorch/MultVAE.py",
                 79,
             ),
@@ -91,14 +93,14 @@ METAREC = (
             _at(
                 "The input is scaled by how often each movie occurs in the batch, and batches are put together in "
                 "another way for testing than for training.",
-                "down",
+                LOWERS,
                 "CDAE-PyTorch/CDAE.py",
                 47,
                 53,
             ),
             _at(
                 "The users' vectors start far larger than everything they are added to.",
-                "down",
+                LOWERS,
                 "CDAE-PyTorch/CDAE.py",
                 35,
             ),
@@ -111,19 +113,22 @@ METAREC = (
         "homework. The test itself was run once, and its much lower score stands only in the log.",
         (
             _at(
-                "The printed row is the training users' line of epoch 47 in the log.", "up", "SVAE-PyTorch/main.py", 121
+                "The printed row is the training users' line of epoch 47 in the log.",
+                RAISES,
+                "SVAE-PyTorch/main.py",
+                121,
             ),
             _at(
                 "The last known movie is neither read nor taken out of the list.",
-                "down",
+                LOWERS,
                 "SVAE-PyTorch/data_parser.py",
                 199,
                 201,
             ),
-            _at("The code is drawn at random also when the model is tested.", "down", "SVAE-PyTorch/model.py", 80, 86),
+            _at("The code is drawn at random also when the model is tested.", LOWERS, "SVAE-PyTorch/model.py", 80, 86),
             _at(
                 "The weight of the KL divergence starts anew in every epoch.",
-                "unclear",
+                UNKNOWN,
                 "SVAE-PyTorch/train.py",
                 26,
                 29,
@@ -138,12 +143,18 @@ METAREC = (
         (
             _at(
                 "The test matrix is the input of the evaluation.",
-                "down, which is better",
+                BETTER,
                 "AutoRec-TensorFlow/AutoRec.py",
                 167,
                 170,
             ),
-            _at("It is called I-AutoRec, and its rows are users.", "up", "AutoRec-TensorFlow/AutoRec.py", 87, 103),
+            _at(
+                "It is called I-AutoRec, and its rows are users.",
+                "It raises the error.",
+                "AutoRec-TensorFlow/AutoRec.py",
+                87,
+                103,
+            ),
         ),
     ),
     Explanation(
@@ -154,14 +165,12 @@ METAREC = (
         (
             _at(
                 "What is printed as RMSE is the mean of the users' own RMSEs.",
-                "down, which is better",
+                BETTER,
                 "NVIDIA-DeepRec-TensorFlow/utils.py",
                 95,
                 123,
             ),
-            _at(
-                "It is measured on another split than AutoRec.", "unclear", "NVIDIA-DeepRec-TensorFlow/main.py", 28, 31
-            ),
+            _at("It is measured on another split than AutoRec.", UNKNOWN, "NVIDIA-DeepRec-TensorFlow/main.py", 28, 31),
         ),
     ),
 )
@@ -172,10 +181,10 @@ VAE20M = (
         "The printed score is that of the people on whom the best moment was chosen. The people kept for the real test "
         "were loaded and never asked.",
         (
-            _at("The figures are those of the validation users.", "up", "vae_training.py", 162, 163, _LARGE),
+            _at("The figures are those of the validation users.", RAISES, "vae_training.py", 162, 163, _LARGE),
             _at(
                 "Recall divides by all held-out movies, also where there are more than 50.",
-                "down",
+                LOWERS,
                 "vae_training.py",
                 30,
                 38,
@@ -188,10 +197,10 @@ VAE20M = (
         "Mult-DAE",
         "As for Mult-VAE; and the brake that keeps its weights small was pulled 250 times too hard.",
         (
-            _at("The figures are those of the validation users.", "up", "dae_training.py", 130, 131, _LARGE),
+            _at("The figures are those of the validation users.", RAISES, "dae_training.py", 130, 131, _LARGE),
             _at(
                 "Weight decay of 0.01 on everything, 250 times the authors' value.",
-                "down",
+                LOWERS,
                 "dae_training.py",
                 106,
                 0,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from recdash.data.histories import Histories
 from recdash.evaluation import metrics
@@ -17,20 +18,29 @@ from recdash.splits.weak import by_activity
 LENGTH = 100
 
 
-def unmasked(model: Model, part: HeldOut) -> tuple[NDArray[np.int32], HeldOut]:
-    """Return lists with seen items left in, and the part in the order of the lists: the most active users first.
+def most_active_first(part: HeldOut) -> HeldOut:
+    """Return the same users in the order in which the public code asks for them.
 
     The order matters to a model whose scores depend on who else is in the batch (CDAE as published).
     """
     order = by_activity(part.fold_in)
     known = None if part.train_rows is None else part.train_rows[order]
-    sorted_part = HeldOut(part.fold_in.take(order), part.held_out.take(order), (), known)
-    return _lists(model, sorted_part.fold_in, None, known), sorted_part
+    return HeldOut(part.fold_in.take(order), part.held_out.take(order), (), known)
 
 
-def masked_by(model: Model, read: Histories, seen: Histories) -> NDArray[np.int32]:
-    """Return lists from what is read, with what is `seen` taken out."""
-    return _lists(model, read, seen, None)
+def unmasked(model: Model, part: HeldOut) -> NDArray[np.int32]:
+    """Return lists with seen items left in."""
+    return _lists(model, part.fold_in, part.train_rows, masked=False)[0]
+
+
+def unmasked_and_masked(model: Model, part: HeldOut) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return lists with seen items left in, and lists of the same scores with them taken out."""
+    return _lists(model, part.fold_in, part.train_rows, masked=True)
+
+
+def masked(model: Model, read: Histories) -> NDArray[np.int32]:
+    """Return lists from what is read, with exactly that taken out."""
+    return _lists(model, read, None, masked=True)[1]
 
 
 def means(top: NDArray[np.int32], held_out: Histories, names: Iterable[str]) -> dict[str, float]:
@@ -53,12 +63,18 @@ def without_last(histories: Histories) -> Histories:
     return histories.keep(place < np.repeat(histories.counts - 1, histories.counts))
 
 
-def _lists(model: Model, read: Histories, seen: Histories | None, known: NDArray[np.int64] | None) -> NDArray[np.int32]:
-    out = np.full((len(read), LENGTH), -1, np.int32)
+def _lists(
+    model: Model, read: Histories, known: NDArray[np.int64] | None, *, masked: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Both kinds of lists from one pass of scoring; the second is all -1 unless `masked`."""
+    left_in, taken_out = (np.full((len(read), LENGTH), -1, np.int32) for _ in range(2))
     for rows, scores in model.in_chunks(read, known):
-        if seen is not None:
-            mask_seen(scores, seen.slice(rows.start, rows.stop))
-        values, items = top_k(scores, LENGTH)
-        listed = np.where(values.isinf().numpy(), -1, items.numpy())
-        out[rows, : listed.shape[1]] = listed
-    return out
+        _fill(left_in[rows], scores)
+        if masked:
+            _fill(taken_out[rows], mask_seen(scores, read.slice(rows.start, rows.stop)))
+    return left_in, taken_out
+
+
+def _fill(out: NDArray[np.int32], scores: Tensor) -> None:
+    values, items = top_k(scores, LENGTH)
+    out[:, : items.shape[1]] = np.where(values.isinf().numpy(), -1, items.numpy())

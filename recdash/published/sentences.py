@@ -108,9 +108,9 @@ def svae_tested(n: Numbers, cells: Cells) -> str:
     """SVAE: the log's test line."""
     facts = cells["svae"]["facts"]
     return (
-        f"The last known movie was neither read nor taken out and the code was drawn at random: done properly the same "
-        f"training gives {n.title} {_f(n.corrected)} (epoch {facts['best_epoch']}) instead of {_f(n.as_published)} "
-        f"(epoch {facts['chosen_epoch']})."
+        f"Only in the log: the last known movie was neither read nor taken out and the code was drawn at random; done "
+        f"properly the same training gives {n.title} {_f(n.corrected)} (epoch {facts['best_epoch']}) instead of "
+        f"{_f(n.as_published)} (epoch {facts['chosen_epoch']})."
     )
 
 
@@ -130,8 +130,9 @@ def autorec(n: Numbers, cells: Cells) -> str:
 def autorec_item(n: Numbers, cells: Cells) -> str:
     """I-AutoRec: the variant that the public code says it is."""
     return (
-        f"The public code calls itself I-AutoRec but reads users' rows; reading items' rows with the same settings "
-        f"gives RMSE {_r(n.corrected)} instead of {_r(cells['autorec-corrected']['columns']['corrected']['rmse'])}."
+        f"Not in the table: the public code calls itself I-AutoRec but reads users' rows; reading items' rows with the "
+        f"same settings gives RMSE {_r(n.corrected)} instead of "
+        f"{_r(cells['autorec-corrected']['columns']['corrected']['rmse'])}."
     )
 
 
@@ -150,8 +151,8 @@ def deeprec(n: Numbers, cells: Cells) -> str:
 def deeprec_refed(n: Numbers, cells: Cells) -> str:
     """DeepRec with the step that the public code leaves out."""
     return (
-        f"The paper's dense re-feeding is missing from the public code; with it the RMSE over all ratings is "
-        f"{_r(n.corrected)} instead of {_r(cells['deeprec']['columns']['corrected']['rmse'])}."
+        f"Not in the table: the paper's dense re-feeding is missing from the public code; with it the RMSE over all "
+        f"ratings is {_r(n.corrected)} instead of {_r(cells['deeprec']['columns']['corrected']['rmse'])}."
     )
 
 

@@ -15,7 +15,7 @@ from recdash.models.base import Model
 from recdash.models.batch import Batch
 from recdash.models.sequences import Packed
 from recdash.models.svae import SVAE
-from recdash.published.lists import masked_by, means, without_last
+from recdash.published.lists import masked, means, without_last
 from recdash.published.work import Figures, Found, Work
 from recdash.splits import Split, published
 from recdash.splits.split import HeldOut
@@ -93,7 +93,7 @@ def as_printed(model: Model, part: HeldOut) -> Figures:
     some = np.flatnonzero(part.held_out.counts > 0)
     read = without_last(part.fold_in.take(some))
     with model.sampling(0):
-        top = masked_by(model, read, read)
+        top = masked(model, read)
     return means(top, part.held_out.take(some), METRICS)
 
 

@@ -158,7 +158,7 @@ def _svae_rows() -> tuple[Row, ...]:
     shown = [
         Row(
             "svae",
-            "SVAE, the printed row",
+            "SVAE, as printed",
             metric,
             sentences.svae_printed,
             on="training users",
@@ -172,7 +172,7 @@ def _svae_rows() -> tuple[Row, ...]:
     tested = [
         Row(
             "svae",
-            "SVAE, the test line of the log",
+            "SVAE, test users",
             metric,
             sentences.svae_tested,
             variant="test line of the log",
@@ -233,7 +233,7 @@ METAREC = Table(
         ),
         Row(
             "autorec",
-            "I-AutoRec, not in the table",
+            "I-AutoRec",
             "rmse",
             sentences.autorec_item,
             corrected=("autorec-item-corrected", "corrected"),
@@ -251,7 +251,7 @@ METAREC = Table(
         ),
         Row(
             "deeprec",
-            "DeepRec with re-feeding, not in the table",
+            "DeepRec, re-fed",
             "rmse",
             sentences.deeprec_refed,
             corrected=("deeprec-refed", "corrected"),
@@ -259,7 +259,7 @@ METAREC = Table(
         ),
         Row(
             "bias",
-            "Bias, on AutoRec's split",
+            "Bias, AutoRec's split",
             "rmse",
             sentences.bias_autorec,
             corrected=("bias", "autorec"),
@@ -267,7 +267,7 @@ METAREC = Table(
         ),
         Row(
             "bias",
-            "Bias, on DeepRec's split",
+            "Bias, DeepRec's split",
             "rmse",
             sentences.bias_deeprec,
             as_published=("bias", "deeprec_as_published"),

@@ -147,13 +147,24 @@ def bare(table: str = "metarec") -> dict[str, Any]:
 
 
 def look(table: str = "metarec") -> dict[str, Any] | None:
-    """Return the newest document of a table that was kept here, else the one that came with the program, else None."""
+    """Return the newest document of a table that was kept here, else the one that came with the program, else None.
+
+    Its rows are made afresh from its cells, so titles and sentences are those of this version.
+    """
+    from recdash.published.tables import RECIPE, rows_of
+
     real, rehearsal = _kept_at(table, rehearsal=False), _kept_at(table, rehearsal=True)
     for path in (real, _shipped(table), rehearsal):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             found = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(found, dict) and found.get("rows"):
-                return {**found, "shipped": path == _shipped(table)}
+            if found["recipe"] == RECIPE:
+                known = find(table)
+                names = [cell.name for cell in known.cells]
+                cells = {name: found["cells"][name] for name in names if name in found["cells"]}
+                rows = rows_of(known, cells, rehearsal=found["rehearsal"])
+                missing = [name for name in names if name not in cells]
+                shipped = path == _shipped(table)
+                return {**found, "rows": rows, "cells": cells, "missing": missing, "shipped": shipped}
     return None
 
 

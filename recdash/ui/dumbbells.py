@@ -11,7 +11,7 @@ STAGES = {
     "corrected": "Corrected",
     "common": "Common protocol",
 }
-COLOURS = {"published": "#ce334a", "as_published": "#eb6c0e", "corrected": "#057f5b", "common": "#2d69de"}
+COLOURS = {"published": "#dc4357", "as_published": "#d5640c", "corrected": "#0b8f67", "common": "#3f7bea"}
 SHAPES = {"published": "circle", "as_published": "circle", "corrected": "circle", "common": "diamond"}
 SIZES = {"published": 150, "as_published": 60, "corrected": 170, "common": 90}
 _ROW = 44  # pixels
@@ -49,7 +49,7 @@ def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
         sort=order,
         title=None,
         scale=alt.Scale(domain=order),
-        axis=alt.Axis(labelLimit=230, ticks=False, domain=False, grid=True, labelFontSize=13),
+        axis=alt.Axis(labelLimit=150, ticks=False, domain=False, grid=True, labelFontSize=13, labelFlush=False),
     )
     number = alt.Axis(tickCount=6, format=".2f", grid=True)
     lines = (

@@ -55,7 +55,7 @@ def sentence(found: Mapping[str, Any]) -> Any:
     else:
         printed = "" if row is None else f" The public table prints {row['published']:.4f} for EASE."
         slot.markdown(
-            f"#### With seen movies removed, the figures of the public table change a great deal\n"
+            f"### With seen movies removed, the figures of the public table change a great deal\n"
             f":gray[How much is computed here as soon as MovieLens-1M is there.{printed}]"
         )
     return slot
@@ -71,7 +71,7 @@ def now(slot: Any) -> None:
 
 def _say(slot: Any, before: float, after: float, how: str) -> None:
     slot.markdown(
-        f"#### With seen movies removed, NDCG@100 of EASE on that split goes from {_short(before)} to {_short(after)}\n"
+        f"### With seen movies removed, NDCG@100 of EASE on that split goes from {_short(before)} to {_short(after)}\n"
         f":gray[The same data, the same solution; {how}.]"
     )
 
@@ -97,20 +97,12 @@ def story(table: str) -> None:
 
 def state(table: str, found: Mapping[str, Any], live: Live | None) -> None:
     """Say how complete this is, and what to do about it."""
-    done = len(found["cells"])
     if live is not None:
-        st.fragment(_going_on, run_every=2.0)(table, done)
-    elif done == 0:
+        st.fragment(_going_on, run_every=2.0)(table, len(found["cells"]))
+    elif not found["cells"]:
         st.info(
-            "Nothing has been computed yet: the hollow dots are the printed numbers. This command fills the page, and "
-            "goes on where it was stopped.",
-            icon=":material/terminal:",
+            "Nothing has been computed yet: the hollow dots are the printed numbers.", icon=":material/hourglass_empty:"
         )
-        _commands(table)
-    elif found["missing"]:
-        models = listed(dict.fromkeys(escape(_title(found, name)) for name in found["missing"]))
-        st.info(f"Not computed yet: {models}. The command goes on from here.", icon=":material/terminal:")
-        _commands(table)
     if found["rehearsal"]:
         short = found.get("epochs_at_most")
         cut = f", with at most {count(short)} epochs in each training" if short else ""
@@ -119,12 +111,27 @@ def state(table: str, found: Mapping[str, Any], live: Live | None) -> None:
             f"which were made on {escape(found['published_on'])}.",
             icon=":material/science:",
         )
+
+
+def todo(table: str, found: Mapping[str, Any], live: Live | None) -> None:
+    """Say what is still to be computed, and how: the command, and the data where it is not here."""
     if not reproduce.has_data(table):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(
+                f"{escape(found['published_on'])} is not here, so nothing new can be computed on it.", width="content"
+            )
+            frame.link("data", f"Get {found['published_on']}")
+    if live is not None or not found["missing"]:
+        return
+    models = listed(dict.fromkeys(escape(_title(found, name)) for name in found["missing"]))
+    if found["cells"]:
+        st.info(f"Not computed yet: {models}. The command goes on from here.", icon=":material/terminal:")
+    st.code(COMMAND if table == "metarec" else f"{COMMAND} --table {table}", language="bash")
+    if table == "metarec":
         st.caption(
-            f"{escape(found['published_on'])} is not here, so nothing can be computed on it: "
-            f"`recdash data get {found['published_on']}`, or the Data page."
+            "It keeps what it has done and can be stopped at any time. All of it takes about an hour and a half on two "
+            f"cores, most of it SVAE; in half a minute: `{QUICK}`."
         )
-        frame.link("data", f"Get {found['published_on']}")
 
 
 @frame.calm
@@ -182,23 +189,31 @@ def _legend() -> None:
     parts = [
         f':color[{marks[name]}]{{foreground="{dumbbells.COLOURS[name]}"}}\u00a0{COLUMNS[name]}' for name in COLUMNS
     ]
-    st.caption("\u2003".join(parts), help="  \n".join(f"**{COLUMNS[name]}**: {HELP[name]}" for name in COLUMNS))
+    st.markdown(
+        ":small[" + "\u2003".join(parts) + "]",
+        help="  \n".join(f"**{COLUMNS[name]}**: {HELP[name]}" for name in COLUMNS),
+    )
 
 
 def explanations(table: str, found: Mapping[str, Any]) -> None:
     """Explain each model's row on demand: in plain words, in numbers, and with the lines of the public code."""
     st.subheader("What was wrong", anchor=False)
-    for one in reproduce.explanations(table):
-        rows = [row for row in found["rows"] if row["model"] == one.model and row["what_was_wrong"]]
-        with st.expander(_headline(one.title, found, one.model), key=f"why.{table}.{one.model}"):
-            st.markdown(escape(one.plain))
-            for row in _one_each(rows):
-                st.markdown(f":material/calculate: {escape(row['what_was_wrong'])}")
-            for mistake in one.mistakes:
-                st.markdown(
-                    f"- {escape(mistake.what)} :gray[Moves the number {escape(mistake.moves)}.] "
-                    f"[{escape(mistake.where)}]({mistake.url})"
-                )
+    with st.container(gap="xsmall"):
+        for one in reproduce.explanations(table):
+            with st.expander(_headline(one.title, found, one.model), key=f"why.{table}.{one.model}"):
+                _explain(one, [row for row in found["rows"] if row["model"] == one.model and row["what_was_wrong"]])
+
+
+def _explain(one: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    st.markdown(escape(one.plain))
+    for row in _one_each(rows):
+        st.markdown(f":material/calculate: {escape(row['what_was_wrong'])}")
+    st.markdown(
+        "\n".join(
+            f"- {escape(mistake.what)} :gray[{escape(mistake.effect)}] [{escape(mistake.where)}]({mistake.url})"
+            for mistake in one.mistakes
+        )
+    )
 
 
 def numbers(found: Mapping[str, Any]) -> None:
@@ -239,13 +254,6 @@ def _frame(found: Mapping[str, Any]) -> pd.DataFrame:
             for row in found["rows"]
         ]
     )
-
-
-def _commands(table: str) -> None:
-    command = COMMAND if table == "metarec" else f"{COMMAND} --table {table}"
-    st.code(command, language="bash")
-    if table == "metarec":
-        st.caption(f"About an hour and a half on two cores, most of it SVAE. In half a minute: `{QUICK}`.")
 
 
 def _headline(title: str, found: Mapping[str, Any], model: str) -> str:

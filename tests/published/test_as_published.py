@@ -17,7 +17,14 @@ from recdash.models.batch import Batch
 from recdash.models.popularity import Popularity, PopularityConfig
 from recdash.models.shape import Shape
 from recdash.published import implicit, large, ratings, sequential
-from recdash.published.lists import means, seen_places, unmasked, without_last
+from recdash.published.lists import (
+    means,
+    most_active_first,
+    seen_places,
+    unmasked,
+    unmasked_and_masked,
+    without_last,
+)
 from recdash.published.work import Interrupted, Work
 from recdash.splits import RatingSplit, Split, published
 from recdash.splits.ratings import Entries
@@ -42,7 +49,10 @@ def popularity_of(histories: Histories) -> Popularity:
 def test_lists_keep_what_was_seen_and_the_most_active_users_come_first() -> None:
     train = rows([0], [0, 1], [0, 1, 2])
     part = HeldOut(train, rows([1], [2], [3]), (), np.arange(3))
-    top, ordered = unmasked(popularity_of(train), part)
+    ordered = most_active_first(part)
+    top, taken_out = unmasked_and_masked(popularity_of(train), ordered)
+    assert np.array_equal(top, unmasked(popularity_of(train), ordered))
+    assert taken_out[:, :4].tolist() == [[3, -1, -1, -1], [2, 3, -1, -1], [1, 2, 3, -1]]
     assert ordered.train_rows is not None and ordered.train_rows.tolist() == [2, 1, 0]
     assert top[:, :4].tolist() == [[0, 1, 2, 3]] * 3
     assert seen_places(top, ordered.fold_in) == 2.0  # 3, 2 and 1 of the places
