@@ -15,7 +15,7 @@ if not found:
     st.stop()
 shown, columns = results.choose(found)
 results.why_apart(shown)
-for group in shown:
-    results.group(group, columns)
+for place, group in enumerate(shown):
+    results.group(group, columns, drawn=place < results.DRAWN)
 results.over_seeds(shown, columns)
 results.export(shown, columns)

@@ -44,9 +44,7 @@ def parts(group: Group, by: str) -> View:
 
 def over_seeds(found: Sequence[Group]) -> list[SeedTable]:
     """Return means over seeds."""
-    from recdash.services import seeds
-
-    return seeds.tables(found)
+    return _over_seeds(found, tuple(_rows_of(group) for group in found))
 
 
 def _rows_of(group: Group) -> tuple[str, ...]:
@@ -163,6 +161,13 @@ def _verdicts(_group: Group, rows: tuple[str, ...], metrics: tuple[str, ...]) ->
     from recdash.services import significance
 
     return significance.verdicts(_group, metrics)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _over_seeds(_found: Sequence[Group], rows: tuple[tuple[str, ...], ...]) -> list[SeedTable]:
+    from recdash.services import seeds
+
+    return seeds.tables(_found)
 
 
 @st.cache_data(max_entries=64, show_spinner="Looking at parts")

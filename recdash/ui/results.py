@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recdash.services.significance import Verdict
 
 MOST_NAMED = 4
+DRAWN = 2  # groups whose pictures are drawn at once; with many split seeds the page stays quick
 
 FORMS = {
     "csv": ("CSV", "text/csv", "csv"),
@@ -79,8 +80,8 @@ def why_apart(found: Sequence[Group]) -> None:
         st.caption(f":material/info: {several}, because these runs are not comparable. {escape(' '.join(said))}")
 
 
-def group(one: Group, columns: Sequence[str]) -> None:
-    """Show one group: its table, who cannot be told from its best, and its pictures."""
+def group(one: Group, columns: Sequence[str], *, drawn: bool = True) -> None:
+    """Show one group: its table, who cannot be told from its best, and its pictures, at once or when asked for."""
     shown = [name for name in columns if any(name in row.metrics for row in one.rows)]
     found = cached.verdicts(one, list(dict.fromkeys([one.primary, *shown])))
     with st.container(key=f"group.{_place(one)}", gap="small"):
@@ -103,7 +104,13 @@ def group(one: Group, columns: Sequence[str]) -> None:
         )
         _selected(one, event)
         _published(one, shown)
-        views.show(one, shown, _place(one))
+        if drawn:
+            views.show(one, shown, _place(one))
+            return
+        more = st.expander("Pictures", icon=":material/bar_chart:", key=f"more.{_place(one)}", on_change="rerun")
+        if more.open:
+            with more:
+                views.show(one, shown, _place(one))
 
 
 def _verdict(one: Group, found: Verdict | None) -> None:

@@ -96,6 +96,17 @@ def test_a_damaged_file_of_a_run_breaks_no_view(open_page: Open, trained: list[s
         assert not tab.exception and not tab.error, said(tab)
 
 
+def test_with_many_splits_the_pictures_of_the_rest_wait_to_be_asked_for(open_page: Open, runs: Runs) -> None:
+    for seed, protocol in enumerate(("strong", "strong-temporal", "weak")):
+        runs.finished("ease", 0.3, epochs=1, protocol=protocol, seed=seed)
+    tab = open_page("results")
+    assert len([frame for frame in tab.dataframe if (frame.key or "").startswith("table.")]) == 3
+    assert said(tab).count("How sure are we?") == page.DRAWN == 2
+    last = results.groups()[-1]
+    tab.session_state[f"more.{page._place(last)}"] = True
+    assert said(tab.run()).count("How sure are we?") == 3
+
+
 def test_what_was_repeated_has_a_table_of_means(open_page: Open, here: list[str]) -> None:
     compare.start(compare.requests("toy", ["ease", "popularity"], seeds=[1, 2], training_seeds=[0, 1]))
     tab = open_page("results")
