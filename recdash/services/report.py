@@ -186,6 +186,8 @@ def _told(row: Row) -> dict[str, str]:
     cost = {"parameters": _plain(run.details.get("parameters"))}
     if (peak := run.details.get("peak_memory_bytes")) is not None:
         cost["memory while training"] = f"{peak / 2**20:,.0f} MiB"
+    if (card := run.details.get("card_memory_bytes")) is not None:
+        cost["memory of the card"] = f"{card / 2**20:,.0f} MiB"
     if (seconds := run.details.get("seconds_per_list")) is not None:
         cost["time per list"] = f"{seconds * 1e3:.1f} ms"
     return about | cost | {name: _plain(value) for name, value in run.config.items()} | {"run": run.id}
