@@ -22,7 +22,7 @@ from recdash.models.shape import Shape
 from recdash.settings import setting
 
 _ORDERS = 8  # random orders over which the scores of an unordered history are averaged
-_JITTER = 0.3  # how freely users of different lengths meet in one batch
+_JITTER = 0.1  # how freely users of different lengths meet in one batch
 
 
 @dataclass(frozen=True, kw_only=True)
