@@ -40,6 +40,9 @@ def run(options: argparse.Namespace) -> int:
         settings=pairs(options.set),
         device=options.device,
     )
+    if "all" in names(options.models):
+        for reason in compare.left_out(options.protocol, options.dataset).values():
+            say(f"Left out: {reason}")
     there = [found.id for found in compare.look(wanted).runs if found is not None and found.state.is_finished()]
     if there:
         say(f"Already trained: {', '.join(there)}")

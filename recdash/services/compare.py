@@ -40,6 +40,13 @@ def models_for(protocol: str | None = None) -> list[str]:
     return [name for name in registry.names() if registry.model_class(name).task in tasks]
 
 
+def left_out(protocol: str | None, dataset: str) -> dict[str, str]:
+    """Return which of all models the data cannot serve, each with the reason: no order, or no ratings."""
+    entry = launch.data_entry(dataset)
+    reasons = {name: launch.lacks(name, entry) for name in models_for(protocol)}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
 def requests(
     dataset: str,
     models: Sequence[str] | str = "all",
@@ -59,7 +66,11 @@ def requests(
     seeds: repeats split and training with each of them.  training_seeds: repeats the training with each of them, on
     every split; without it each split has one training, with the split's own seed where `seeds` are given.
     """
-    chosen = models_for(protocol) if models == "all" or "all" in models else list(models)
+    everything = models == "all" or "all" in models
+    chosen = list(models)
+    if everything:
+        without = left_out(protocol, dataset)
+        chosen = [name for name in models_for(protocol) if name not in without]
     for given in (seeds, training_seeds):
         if given is not None and not given:
             raise UsageError("No seeds were given. Give whole numbers, for example --seeds 1,2,3.")

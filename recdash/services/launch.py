@@ -277,15 +277,21 @@ def _check_device(device: str) -> None:
         devices.choose(device)
 
 
-def _check_data(model: str, protocol: str, entry: Entry) -> None:
-    """Refuse data that lacks what the model or the protocol reads; the split would refuse it too, but later."""
+def lacks(model: str, entry: Entry) -> str | None:
+    """Return what the data lack for this model, as one line with the way to mend it; None when they lack nothing."""
     model_class = registry.model_class(model)
     if model_class.needs_order and entry.time_kind is None:
-        raise SplitError(
-            f"{model} reads the order of histories; {entry.name} has none. Use data with times, or another model."
-        )
+        return f"{model} reads the order of histories; {entry.name} has none. Use data with times, or another model."
     if model_class.task == "rating" and entry.scale is None:
-        raise SplitError(f"{model} learns from ratings; {entry.name} has none. Use data with stars, or another model.")
+        return f"{model} learns from ratings; {entry.name} has none. Use data with stars, or another model."
+    return None
+
+
+def _check_data(model: str, protocol: str, entry: Entry) -> None:
+    """Refuse data that lacks what the model or the protocol reads; the split would refuse it too, but later."""
+    lacking = lacks(model, entry)
+    if lacking:
+        raise SplitError(lacking)
     if protocol == "strong-temporal" and entry.time_kind is None:
         raise SplitError(f"{entry.name} has no time column, so no last fifth of a history. Use protocol 'strong'.")
     if protocol in ("strong-global-time", "ratings-temporal") and entry.time_kind != "dates":

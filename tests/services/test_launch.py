@@ -10,7 +10,7 @@ from recdash.errors import RecdashError, UsageError
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import Request
 from recdash.runs.states import State
-from recdash.services import access, launch, runs
+from recdash.services import access, compare, launch, runs
 
 
 def nothing_was_queued() -> bool:
@@ -73,6 +73,19 @@ def test_a_csv_can_be_trained_on_by_its_path(here, tmp_path, monkeypatch) -> Non
     (run,) = launch.train(launch.plan(["popularity"], "likes.csv"))
     assert runs.find(run.id).state is State.FINISHED
     assert run.dataset == str(tmp_path / "likes.csv"), "it is found again from any folder"
+
+
+def test_all_models_means_all_that_the_data_can_serve(waiting, tmp_path, monkeypatch) -> None:
+    rows = [f"u{user},i{item}" for user in range(150) for item in range(user % 7, user % 7 + 12)]
+    (tmp_path / "likes.csv").write_text("\n".join(["user,item", *rows]))
+    monkeypatch.chdir(tmp_path)
+    chosen = {request.model for request in compare.requests("likes.csv", "all")}
+    assert {"ease", "multvae", "popularity"} <= chosen
+    assert not chosen & {"svae", "autorec", "deeprec", "bias"}
+    said = compare.left_out(None, "likes.csv")
+    assert "order" in said["svae"]
+    assert "ratings" in said["autorec"]
+    assert compare.left_out(None, "toy") == {}
 
 
 def test_nothing_can_be_changed_where_recdash_is_for_looking_only(here, monkeypatch) -> None:
