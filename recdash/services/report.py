@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from recdash.services.seeds import SeedTable
 
 FORMS = {"html": ".html", "md": ".md", "latex": ".tex"}
-_ABOUT = ("model", "preset", "seed", "best epoch", "epochs run", "device", "precision", "threads", "trained")
+_ABOUT = (
+    "model", "preset", "seed", "best epoch", "epochs run", "looks at validation", "device", "precision", "threads",
+    "trained",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Section:
         found = self.verdict
         if found is None or not found.standings:
             return ""
-        ties = [name for run_id, name in self.names.items() if run_id != found.best and found.tied(run_id)]
+        ties = [name for run_id, name in self.names.items() if found.tied(run_id) and not found.is_best(run_id)]
         others = f"{', '.join(ties)} cannot be told from it" if ties else "no other run comes close enough to be chance"
         return f"{self.names[found.best]} is best by {title(found.metric)}; {others}."
 
@@ -179,8 +182,8 @@ def _told(row: Row) -> dict[str, str]:
     run = row.run
     trained = datetime.fromtimestamp(run.finished, UTC).strftime("%Y-%m-%d") if run.finished else "-"
     values = (
-        run.model, run.preset, run.seed, run.best_epoch, row.epochs_run, run.details.get("device", run.device),
-        run.details.get("precision"), run.threads, trained,
+        run.model, run.preset, run.seed, run.best_epoch, row.epochs_run, run.details.get("looks"),
+        run.details.get("device", run.device), run.details.get("precision"), run.threads, trained,
     )  # fmt: skip
     about = dict(zip(_ABOUT, map(_plain, values), strict=True))
     cost = {"parameters": _plain(run.details.get("parameters"))}

@@ -238,7 +238,10 @@ def trade(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, them
             cliponaxis=False,
             hovertemplate=_hover(point, metric, axis),
         )
-    x = {"title": f"{axis.title} (logarithmic)", "type": "log", "dtick": 1, "tickformat": "~g"}
+    x: dict[str, Any] = {"title": f"{axis.title} (logarithmic)", "type": "log", "tickformat": "~g"}
+    reach = [point.against for point in points if point.against > 0]
+    if max(reach, default=1) > 100 * min(reach, default=1):
+        x["dtick"] = 1  # powers of ten; within two of them Plotly finds finer ticks by itself
     figure.update_layout(
         height=height,
         margin={"l": 10, "r": 70, "t": 20, "b": 10},

@@ -118,7 +118,7 @@ def _verdict(one: Group, found: Verdict | None) -> None:
     if found is None:
         return
     names = tables.labels(one.rows)
-    ties = [escape(names[row.run.id]) for row in one.rows if row.run.id != found.best and found.tied(row.run.id)]
+    ties = [escape(names[row.run.id]) for row in one.rows if found.tied(row.run.id) and not found.is_best(row.run.id)]
     if found.standings:
         best = f"**{escape(names[found.best])}** is best by {words.metric(found.metric)}"
         others = "no other run comes close enough to be chance"

@@ -75,7 +75,7 @@ def _cost(group: Group, metric: str, place: str) -> None:
     points = tables.points(group, metric, against=against)
     _blanks(len([row for row in group.rows if metric in row.metrics]) - len(points), cost.title.lower())
     if points:
-        axis = charts.Axis(cost.unit.capitalize(), log=True, front=True)
+        axis = charts.Axis(f"{cost.unit[0].upper()}{cost.unit[1:]}", log=True, front=True)
         lower = tables.direction(metric) == "lower is better"
         figure = charts.trade(points, title, axis, lower=lower, theme=theme())
         said = f"{title} against {cost.unit}"

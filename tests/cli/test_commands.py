@@ -72,7 +72,7 @@ def test_every_command_explains_itself(call, name: str) -> None:
     ("words", "said"),
     [
         (["tarin"], "Did you mean 'train'"),
-        (["reproduce"], "planned and not here yet"),
+        (["report", "--out", "r.pdf"], ".html, .md, .tex"),
         (["tune", "ease", "--dataset", "toy"], "planned and not here yet"),
         (["--weird"], "unrecognized arguments"),
         (["train"], "the following arguments are required"),
