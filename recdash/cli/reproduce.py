@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -34,6 +35,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compute what is missing, showing how far it is, then print the table."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's products here are small; threads would only wait
     from recdash.services import reproduce
 
     if options.epochs is not None and options.epochs < 1:

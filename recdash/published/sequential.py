@@ -14,8 +14,10 @@ from recdash.evaluation.report import evaluate, quick_means
 from recdash.models.base import Model
 from recdash.models.batch import Batch
 from recdash.models.sequences import Packed
-from recdash.models.svae import SVAE
+from recdash.models.shape import Shape
+from recdash.models.svae import SVAE, SVAEConfig
 from recdash.published.lists import masked, means, without_last
+from recdash.published.solo import SoloGru
 from recdash.published.work import Figures, Found, Work
 from recdash.splits import Split, published
 from recdash.splits.split import HeldOut
@@ -31,6 +33,10 @@ class SampledSVAE(SVAE):
     """SVAE whose scores can be drawn from a sample of the code, as the authors' code does also when it evaluates."""
 
     _drawn: torch.Generator | None = None
+
+    def __init__(self, config: SVAEConfig, shape: Shape) -> None:
+        super().__init__(config, shape)
+        self.gru = SoloGru(config.embedding, config.recurrent)
 
     @contextmanager
     def sampling(self, seed: int) -> Iterator[None]:

@@ -15,6 +15,7 @@ from recdash.models import registry
 from recdash.models.autorec import AutoRec, AutoRecConfig
 from recdash.models.batch import Batch
 from recdash.models.popularity import Popularity, PopularityConfig
+from recdash.models.sequences import Gru, Packed
 from recdash.models.shape import Shape
 from recdash.published import implicit, large, ratings, sequential
 from recdash.published.lists import (
@@ -25,6 +26,7 @@ from recdash.published.lists import (
     unmasked_and_masked,
     without_last,
 )
+from recdash.published.solo import SoloGru
 from recdash.published.work import Interrupted, Work
 from recdash.splits import RatingSplit, Split, published
 from recdash.splits.ratings import Entries
@@ -151,6 +153,37 @@ def test_svae_is_sampled_only_when_it_is_read_as_printed() -> None:
         same = model.score(split.test.fold_in)
     assert np.array_equal(drawn, same) and not np.allclose(drawn, first)
     assert np.array_equal(model.score(split.test.fold_in), first)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 40])
+def test_the_fast_way_through_one_history_gives_the_same_states_and_gradients(steps: int) -> None:
+    plain, fast = Gru(7, 5), SoloGru(7, 5)
+    random = torch_generator(steps, "test")
+    for parameter in plain.parameters():
+        torch.nn.init.normal_(parameter, generator=random)
+    fast.load_state_dict(plain.state_dict())
+    batch = Batch.of(rows(list(range(steps)), items=50), torch.device("cpu"))
+    packed = Packed.of(batch, np.array([steps]))
+    inputs, weights = (torch.randn(steps, width, generator=random) for width in (7, 5))
+    found = []
+    for gru in (plain, fast):
+        read = inputs.clone().requires_grad_()
+        states = gru(read, packed)
+        grads = torch.autograd.grad((states * weights).sum(), [read, *gru.parameters()])
+        found.append([states.detach(), *grads])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
+
+
+def test_several_histories_go_the_usual_way() -> None:
+    plain, fast = Gru(4, 3), SoloGru(4, 3)
+    for parameter in plain.parameters():
+        torch.nn.init.normal_(parameter, generator=torch_generator(1, "test"))
+    fast.load_state_dict(plain.state_dict())
+    batch = Batch.of(rows([0, 1, 2], [3, 1]), torch.device("cpu"))
+    packed = Packed.of(batch, np.array([3, 2]))
+    inputs = torch.randn(5, 4, generator=torch_generator(2, "test"))
+    assert torch.equal(fast(inputs, packed), plain(inputs, packed))
 
 
 def test_training_users_are_judged_on_what_was_trained_on() -> None:
