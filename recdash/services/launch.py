@@ -292,7 +292,7 @@ def _check_data(model: str, protocol: str, entry: Entry) -> None:
     lacking = lacks(model, entry)
     if lacking:
         raise SplitError(lacking)
-    if protocol == "strong-temporal" and entry.time_kind is None:
+    if protocol in ("strong-temporal", "published-svae") and entry.time_kind is None:
         raise SplitError(f"{entry.name} has no time column, so no last fifth of a history. Use protocol 'strong'.")
     if protocol in ("strong-global-time", "ratings-temporal") and entry.time_kind != "dates":
         raise SplitError(f"{entry.name} has no dates, so none to cut at. Use a protocol without a date.")
