@@ -34,6 +34,10 @@ METRICS = {
 }
 MARK = "≈"
 LEGEND = f"{MARK} cannot be told from the best (paired bootstrap over test users, 95 %, Holm's correction)"
+HOW = (
+    "Runs are compared user by user: a paired bootstrap over test users, 95 %, with Holm's correction because many are "
+    "compared with the best."
+)
 DIVISORS = {"recall": "min", "recall_all": "all"}
 DIVISORS_IN_WORDS = {
     "min": "recall (min) divides the hits by the smaller of k and the number of held-out items",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from recdash import places
+from recdash.services.metrics import HOW
 from recdash.ui import cached, charts, frame, queue, tables, words
 from recdash.ui.text import escape, listed, plural
 
@@ -141,6 +142,9 @@ def _best(group: Group, title: str) -> None:
             f"{escape(top.title)} with {words.metric(metric)} **{value.mean:.4f}**{between}",
             help=words.metric_help(metric),
         )
+    judged = cached.verdicts(group, [metric]).get(metric)
+    if judged is not None and (tied := tables.ties(group, judged)):
+        st.caption(f"Cannot be told from it: {tied}.", help=HOW)
     points = tables.points(group, metric, most=8, one_per_model=True)
     chart = charts.intervals(points, words.metric(metric), tables.direction(metric))
     order = ", ".join(point.label for point in points)

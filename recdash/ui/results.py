@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from recdash.services import facts
-from recdash.services.metrics import LEGEND
+from recdash.services.metrics import HOW
 from recdash.ui import cached, frame, tables, url_state, views, words
-from recdash.ui.text import escape, listed, plural
+from recdash.ui.text import escape, plural
 
 if TYPE_CHECKING:
     from recdash.services.results import Group
     from recdash.services.significance import Verdict
 
-MOST_NAMED = 4
 DRAWN = 2  # groups whose pictures are drawn at once; with many split seeds the page stays quick
 
 FORMS = {
@@ -117,15 +116,11 @@ def _verdict(one: Group, found: Verdict | None) -> None:
     """Say in a sentence who is best, who cannot be told from it, and whether there are users enough to tell."""
     if found is None:
         return
-    names = tables.labels(one.rows)
-    ties = [escape(names[row.run.id]) for row in one.rows if found.tied(row.run.id) and not found.is_best(row.run.id)]
     if found.standings:
-        best = f"**{escape(names[found.best])}** is best by {words.metric(found.metric)}"
-        others = "no other run comes close enough to be chance"
-        if ties:
-            several = plural(len(ties) - MOST_NAMED, "more run") if len(ties) > MOST_NAMED else ""
-            others = f"{listed([*ties[:MOST_NAMED], *filter(None, [several])])} cannot be told from it"
-        st.markdown(f"{best}; {others}.", help=f"{LEGEND[2:].capitalize()}.")
+        best = f"**{escape(tables.labels(one.rows)[found.best])}** is best by {words.metric(found.metric)}"
+        ties = tables.ties(one, found)
+        others = f"{ties} cannot be told from it" if ties else "no other run comes close enough to be chance"
+        st.markdown(f"{best}; {others}.", help=HOW)
     if found.note:
         st.caption(f":material/info: {escape(found.note)}")
 

@@ -10,7 +10,7 @@ import streamlit as st
 from recdash.services.metrics import LEGEND, MARK, higher_is_better
 from recdash.ui import colours, panels, words
 from recdash.ui.charts import Point
-from recdash.ui.text import ago, count, duration, setting
+from recdash.ui.text import ago, count, duration, escape, listed, plural, setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DOT = "●"
 AGAINST = "Against the best"
+MOST_NAMED = 4
 PUBLISHED = ("rmse", "precision@100", "recall@100", "ndcg@100")  # the columns of the published table, in its order
 MORE = ("recall@20", "recall@50", "mae", "coverage@100")
 LATEST_COLUMNS = {
@@ -156,6 +157,14 @@ def published(rows: Sequence[PublishedRow]) -> tuple[pd.DataFrame, dict[str, Any
     }
     config["Link"] = st.column_config.LinkColumn("Link", display_text="open")
     return pd.DataFrame(data).astype(dict.fromkeys(names, "float64")), config
+
+
+def ties(group: Group, found: Verdict) -> str:
+    """Return in words which runs cannot be told from the best of a group, escaped; empty where there is none."""
+    names = labels(group.rows)
+    tied = [names[row.run.id] for row in group.rows if found.tied(row.run.id) and not found.is_best(row.run.id)]
+    more = [plural(len(tied) - MOST_NAMED, "more run")] if len(tied) > MOST_NAMED else []
+    return listed([*map(escape, tied[:MOST_NAMED]), *more]) if tied else ""
 
 
 def labels(rows: Sequence[Row]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -44,6 +45,16 @@ def test_the_page_says_who_is_best_and_marks_the_rest(open_page: Open, trained: 
     shown = table.proto.arrow_data.styler.display_values
     assert b"best" in shown and "−0.".encode() in shown
     assert "paired bootstrap" in json.loads(table.proto.columns)["Against the best"]["help"]
+
+
+def test_overview_names_what_cannot_be_told_from_the_best(open_page: Open, trained: list[str]) -> None:
+    assert "Cannot be told from it" not in said(open_page("overview"))
+    compare.start(compare.requests("toy", ["ease"], settings={"l2": 300.0}))
+    ease = [row.run.id for row in results.groups()[0].rows if row.run.model == "ease"]
+    values = RunFolder(ease[1]).read_per_user()
+    values["ndcg@100"][:2] += np.float32([0.02, -0.021])  # another model, as good but for chance
+    RunFolder(ease[1]).write_per_user({k: v for k, v in values.items() if k != "top"}, values["top"])
+    assert "Cannot be told from it: EASE" in said(open_page("overview"))
 
 
 def test_recall_names_its_divisor_on_the_page(open_page: Open, trained: list[str]) -> None:
