@@ -166,3 +166,14 @@ def test_higher_and_lower_are_never_confused() -> None:
     found = significance.verdict(group, "macro_rmse")
     assert found is not None
     assert next(row.run.name for row in group.rows if row.run.id == found.best) == "better"
+
+
+def test_comparing_needs_no_pytorch() -> None:
+    """`recdash results` and the first page answer before PyTorch would be imported."""
+    import subprocess
+    import sys
+
+    probe = "import sys; from recdash.services import published, results, seeds, significance, tables; "
+    probe += "print([name for name in ('torch', 'streamlit') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

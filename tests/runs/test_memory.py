@@ -1,0 +1,37 @@
+"""The peak of memory is that of the training, not of what came before it."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from recdash.runs import memory
+
+MIB = 2**20
+
+
+def test_what_a_training_takes_is_seen() -> None:
+    before = memory.peak_bytes()
+    assert before is not None and before > 10 * MIB
+    memory.forget_peak()
+    start = memory.peak_bytes()
+    block = np.ones(80 * MIB, np.uint8)
+    assert memory.peak_bytes() >= start + 70 * MIB
+    del block
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can forget a peak")
+def test_what_was_before_a_training_is_forgotten() -> None:
+    memory.forget_peak()
+    start = memory.peak_bytes()
+    block = np.ones(80 * MIB, np.uint8)
+    del block
+    memory.forget_peak()
+    assert memory.peak_bytes() < start + 40 * MIB
+
+
+def test_without_a_card_nothing_was_used_on_it() -> None:
+    found = memory.card_bytes()
+    assert found is None or found > 0
