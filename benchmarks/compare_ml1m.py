@@ -22,7 +22,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 ROWS = {
     "strong": [name for name in RANKING if name != "svae"] + list(VARIANTS),
-    "strong-temporal": ["popularity", "itemknn", "ease", "multdae", "multvae", "recvae", "svae"],
+    "strong-temporal": ["popularity", "itemknn", "ease", "svae"],
     "published-svae": ["popularity", "ease", "svae"],
 }
 

@@ -14,6 +14,7 @@ from recdash.models.batch import Batch
 
 # Known and wanted: the CSR product is used on CPU only, with indices that `Histories` has already checked.
 torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]
+_FEW_ENTRIES = 256  # below, gathering takes less time than handing the whole matrix to the library does
 _HAS_MKL = bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
 
@@ -39,9 +40,10 @@ def sparse_product(weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
 
     weight: (items, width).  entries: (entries,) the value of each entry.  Returns (rows, width) float32.
     """
+    learning = weight.requires_grad and torch.is_grad_enabled()
+    if len(batch.items) == 0 or (len(batch.items) <= _FEW_ENTRIES and not learning):
+        return _gathered(weight, entries, batch)
     if weight.device.type == "cpu" and _HAS_MKL:
-        if len(batch.items) == 0:
-            return weight[:1] * torch.zeros(len(batch), 1)
         with torch.autocast(
             "cpu", enabled=False
         ):  # MKL has no bfloat16 CSR product, and this one is bound by memory anyway
@@ -51,6 +53,10 @@ def sparse_product(weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
         return functional.embedding_bag(
             batch.items, weight, batch.offsets, mode="sum", per_sample_weights=entries, include_last_offset=True
         )
+    return _gathered(weight, entries, batch)
+
+
+def _gathered(weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
     gathered = weight[batch.items] * entries[:, None]
     return torch.zeros(len(batch), weight.shape[1], device=weight.device).index_add(0, batch.row_of, gathered)
 
