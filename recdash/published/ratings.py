@@ -45,7 +45,8 @@ def autorec_as_published(work: Work) -> Found:
 
     observe(model, split.train)
     rows = model.training_rows(split.train)
-    _, epochs = work.trained(model, rows, Validation(look, "honest_rmse", -1), split=split.fingerprint)
+    validated = Validation(look, "honest_rmse", -1)
+    _, epochs = work.trained(model, rows, validated, split=split.fingerprint, precision="auto")
     looks = {epoch: values for epoch, values in epochs.items() if "rmse" in values}
     last, best = max(looks), min(looks, key=lambda epoch: looks[epoch]["honest_rmse"])
     facts = {
@@ -62,9 +63,7 @@ def autorec_corrected(work: Work, variant: str) -> Found:
     split = published.autorec(work.dataset, seed=published.SEEDS["published-autorec"])
     rows = split.n_items if variant == "item" else len(split.train)
     penalty = round(rows / 512, 2)  # the public code charges the whole penalty in every batch of 512 rows
-    model = work.fitted(
-        "autorec", split, preset="published", variant=variant, l2=penalty, patience=100, precision="float32"
-    )
+    model = work.fitted("autorec", split, preset="published", variant=variant, l2=penalty, patience=100)
     return Found({"corrected": dict(evaluate(model, split, metric_names=METRICS).mean)}, facts_of(model))
 
 
@@ -140,7 +139,7 @@ def deeprec_both(work: Work) -> Found:
 
     observe(model, split.train)
     validated = Validation(look, "gain", -1)
-    _, epochs = work.trained(model, split.train, validated, split=split.fingerprint, begin=begin)
+    _, epochs = work.trained(model, split.train, validated, split=split.fingerprint, begin=begin, precision="auto")
     last, chosen = max(epochs), min(epochs, key=lambda epoch: epochs[epoch]["rmse"])
     best.into(model)
     facts = {"epochs": last, "pooled_last": epochs[last]["pooled"], "best_epoch": chosen}
@@ -151,7 +150,7 @@ def deeprec_both(work: Work) -> Found:
 def deeprec_refed(work: Work) -> Found:
     """The same settings with dense re-feeding, as in the paper, and the paper's pooled loss."""
     split = published.deeprec(work.dataset, seed=published.SEEDS["published-deeprec"])
-    model = work.fitted("deeprec", split, preset="published", refeed=1, precision="float32")
+    model = work.fitted("deeprec", split, preset="published", refeed=1)
     return Found({"corrected": dict(evaluate(model, split, metric_names=METRICS).mean)}, facts_of(model))
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.errors import CheckpointError, RecdashError, UsageError
@@ -20,6 +18,7 @@ from recdash.evaluation.report import evaluate
 from recdash.models import registry
 from recdash.models.base import GradientModel, Model
 from recdash.splits import RatingSplit, Split, make_split
+from recdash.training import devices
 from recdash.training.fit import fit
 from recdash.training.loop import EpochRecord, Hooks, Training, Validation
 from recdash.training.state import TrainingState
@@ -103,12 +102,13 @@ class Work:
         *,
         split: str,
         begin: Callable[[float | None], Any] | None = None,
+        precision: str = "float32",
         seed: int = 0,
     ) -> tuple[Training, dict[int, Figures]]:
         """Train a model that looks at itself in its own way; returns the training and the values of every epoch.
 
-        Single precision throughout, as the published runs.  split: its fingerprint.  begin: told the best value so far
-        of a training that goes on, None of one that begins.  Raises Interrupted at a stop.
+        split: its fingerprint.  begin: told the best value so far of a training that goes on, None of one that begins.
+        precision: of matrix products, "auto" where single precision takes too long.  Raises Interrupted at a stop.
         """
         kept, log = _Kept(self.path("training"), self.should_stop), self.path("epochs.jsonl")
         facts = {"model": model.name, "config": model.config.to_dict(), "seed": seed, "split": split}
@@ -126,7 +126,8 @@ class Work:
             self.tell(record.epoch, model.config.epochs)
 
         hooks = Hooks(on_epoch=note, should_stop=self.should_stop, on_checkpoint=kept.keep)
-        training = Training(model, rows, validation, seed=seed, dtype=torch.float32, hooks=hooks, facts=facts)
+        dtype = devices.matrix_format(model.device, precision)
+        training = Training(model, rows, validation, seed=seed, dtype=dtype, hooks=hooks, facts=facts)
         training.run(resume)
         if training.stopped:
             raise _stopped()

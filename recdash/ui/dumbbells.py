@@ -54,7 +54,7 @@ def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
     number = alt.Axis(tickCount=6, format=".2f", grid=True)
     lines = (
         alt.Chart(spans)
-        .mark_rule(strokeWidth=5, opacity=0.28, strokeCap="round", color=COLOURS["corrected"])
+        .mark_rule(strokeWidth=5, opacity=0.36, strokeCap="round", color=COLOURS["corrected"])
         .encode(y, alt.X("from:Q", title=title, scale=x, axis=number), alt.X2("to:Q"))
     )
     kinds = list(STAGES)
