@@ -40,7 +40,7 @@ def rows(*lists: list[int], items: int = 4) -> Histories:
 
 
 def work_in(folder: Path, **words: Any) -> Work:
-    return Work(**{"dataset": toy_dataset(), "folder": folder, "cell": "cell", "epochs": 2} | words)
+    return Work(**{"dataset": toy_dataset(users=130), "folder": folder, "cell": "cell", "epochs": 2} | words)
 
 
 def popularity_of(histories: Histories) -> Popularity:
@@ -70,7 +70,7 @@ def test_the_last_item_of_every_history_can_be_left_out() -> None:
 
 def test_seen_items_lower_the_figures_of_a_good_model(tmp_path: Path) -> None:
     found = implicit.closed_form(work_in(tmp_path), "ease", preset="published")
-    split = published.implicit(toy_dataset(), seed=1994, validation=False)
+    split = published.implicit(toy_dataset(users=130), seed=1994, validation=False)
     assert found.columns["as_published"]["ndcg@100"] < found.columns["corrected"]["ndcg@100"]
     model = registry.model_class("ease")
     assert model.task == "ranking"
@@ -225,7 +225,7 @@ def test_a_cell_that_is_stopped_goes_on_to_the_same_figures(cell: str, tmp_path:
 
     def after_a_while() -> bool:
         asked[0] += 1
-        return asked[0] > (300 if cell == "svae" else 1)
+        return asked[0] > (120 if cell == "svae" else 1)
 
     with pytest.raises(Interrupted, match="goes on from here"):
         CELLS[cell](work_in(tmp_path / "parts", cell=cell, epochs=3, should_stop=after_a_while))
