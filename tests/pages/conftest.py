@@ -21,7 +21,7 @@ from tests.running import demo_cache, here, small, toy, waiting
 __all__ = ["demo_cache", "here", "small", "toy", "waiting"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = ("overview", "train", "curves", "results", "recommend", "data")
+PAGES = ("overview", "train", "curves", "results", "published", "recommend", "data")
 TITLES = {"multvae": "Mult-VAE", "multdae": "Mult-DAE", "ease": "EASE", "popularity": "Popularity"}
 Open = Callable[..., AppTest]
 

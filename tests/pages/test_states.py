@@ -7,7 +7,14 @@ import pytest
 from recdash import places
 from tests.pages.conftest import PAGES, Open, Runs, labels, said
 
-TITLES = {"overview": "recdash", "data": "Data", "train": "Train", "curves": "Curves", "results": "Results"}
+TITLES = {
+    "overview": "recdash",
+    "data": "Data",
+    "train": "Train",
+    "curves": "Curves",
+    "results": "Results",
+    "published": "Published",
+}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -21,6 +28,7 @@ def test_an_empty_installation_says_what_to_do(page: str, open_page: Open) -> No
         "curves": "Start it on the Train page",
         "results": "Start one on the Train page",
         "recommend": "EASE is fitted on the spot",
+        "published": "With seen movies removed",
         "data": "generator version",
     }
     assert wanted[page] in said(tab)
@@ -67,8 +75,8 @@ def test_a_damaged_store_is_one_clear_line_with_the_way_to_mend_it(page: str, op
     places.data_dir().joinpath("recdash.db").write_bytes(b"this is not a database, whatever its name says" * 40)
     tab = open_page(page)
     assert not tab.exception
-    if page == "data":
-        return  # it needs no store
+    if page in ("data", "published"):
+        return  # they need no store
     assert len(tab.error) == 1, said(tab)
     assert "damaged" in tab.error[0].value
     assert "recdash doctor --mend" in said(tab)
