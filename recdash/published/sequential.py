@@ -47,10 +47,10 @@ class SampledSVAE(SVAE):
         finally:
             self._drawn = None
 
-    def score_batch(self, batch: Batch) -> Tensor:
+    def _after(self, batch: Batch) -> Tensor:
         """Logits after the last item: at the mean of the code, or at a sample whose second output is a log-sd."""
         if self._drawn is None:
-            return super().score_batch(batch)
+            return super()._after(batch)
         packed = Packed.of(batch, batch.counts.cpu().numpy())
         states = self.gru(nn.functional.embedding(batch.items[packed.entries], self.embedding), packed)
         states = torch.cat([states, torch.zeros(1, states.shape[1])])
