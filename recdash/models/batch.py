@@ -62,6 +62,15 @@ class Batch:
             histories.ordered,
         )
 
+    def rows(self, start: int, stop: int) -> Batch:
+        """Some of the rows."""
+        low, high = self.offsets[start], self.offsets[stop]
+        values = None if self.values is None else self.values[low:high]
+        users = None if self.users is None else self.users[start:stop]
+        return Batch(
+            self.items[low:high], self.offsets[start : stop + 1] - low, values, users, self.n_items, self.ordered
+        )
+
     def reordered(self, items: Tensor) -> Batch:
         """The same rows with each row's items in another order; without ratings."""
         return Batch(items, self.offsets, None, self.users, self.n_items)

@@ -22,6 +22,7 @@ from recdash.models.shape import Shape
 from recdash.settings import setting
 
 _ORDERS = 8  # random orders over which the scores of an unordered history are averaged
+_POSITIONS_AT_ONCE = 1 << 14  # positions read at once while scoring: about 100 MB of states and gates
 _JITTER = 0.1  # how freely users of different lengths meet in one batch
 
 
@@ -164,6 +165,10 @@ class SVAE(GradientModel):
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Logits of what comes after the whole history, z = mu; averaged over orders where there is none."""
+        at_once = max(1, int(_POSITIONS_AT_ONCE / max(1.0, len(batch.items) / max(1, len(batch)))))
+        if len(batch) > at_once:
+            starts = range(0, len(batch), at_once)
+            return torch.cat([self.score_batch(batch.rows(at, min(at + at_once, len(batch)))) for at in starts])
         if batch.ordered:
             return self._after(batch)
         return torch.stack([self._after(_shuffled(batch, number)) for number in range(_ORDERS)]).mean(0)
