@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -51,6 +51,7 @@ class RecVAEConfig(GradientConfig):
     layer_norm_eps: float = setting(
         0.1, low=1e-8, high=1, help="added to the variance in the encoder's layer normalisation"
     )
+    decay: float = setting(1.0, low=0.01, high=1, help="the factor of the step size after every epoch")
     learning_rate: float = setting(5e-4, low=0, high=10, help="the step size of both optimisers")
     epochs: int = setting(50, low=1, high=100_000, unit="epochs", help="the largest number of outer epochs")
 
@@ -59,7 +60,8 @@ class RecVAEConfig(GradientConfig):
         """Return the settings of preset `auto`."""
         small = shape.users < _MANY_USERS
         batch = int(np.clip(round(shape.users / 45), 8, 500))
-        return cls(gamma=0.01 if small else 0.005, batch_size=batch, epochs=60, patience=15)
+        rest: dict[str, Any] = {"gamma": 0.008, "learning_rate": 7e-4, "decay": 0.96} if small else {}
+        return cls(**rest, batch_size=batch, epochs=50, patience=15)
 
 
 class Encoder(nn.Module):
@@ -112,6 +114,10 @@ class RecVAE(GradientModel):
         decoder = tuple(name for name in names if name.startswith("last."))
         config = self.config
         return Phase("encoder", config.encoder_passes, encoder), Phase("decoder", config.decoder_passes, decoder)
+
+    def learning_rate(self, epoch: int) -> float:
+        """Shrinking by `decay` after every epoch."""
+        return float(self.config.learning_rate) * float(self.config.decay ** (epoch - 1))
 
     def begin(self, phase: str, rows: Histories, *, resumed: bool) -> None:
         """Keep what the encoder says of every training user before it moves on: the prior's second component.
