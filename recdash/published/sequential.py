@@ -19,7 +19,7 @@ from recdash.models.svae import SVAE, SVAEConfig
 from recdash.published.lists import masked, means, without_last
 from recdash.published.solo import SoloGru
 from recdash.published.work import Figures, Found, Work
-from recdash.splits import Split, published
+from recdash.splits import published
 from recdash.splits.split import HeldOut
 from recdash.training.loop import Validation
 
@@ -101,8 +101,3 @@ def as_printed(model: Model, part: HeldOut) -> Figures:
     with model.sampling(0):
         top = masked(model, read)
     return means(top, part.held_out.take(some), METRICS)
-
-
-def sizes(split: Split) -> dict[str, int]:
-    """What can be held against the public log: training users and items."""
-    return {"train_users": len(split.train), "items": split.n_items}

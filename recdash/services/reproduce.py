@@ -163,8 +163,8 @@ def look(table: str = "metarec") -> dict[str, Any] | None:
                 cells = {name: found["cells"][name] for name in names if name in found["cells"]}
                 rows = rows_of(known, cells, rehearsal=found["rehearsal"])
                 missing = [name for name in names if name not in cells]
-                shipped = path == _shipped(table)
-                return {**found, "rows": rows, "cells": cells, "missing": missing, "shipped": shipped}
+                own = {"title": known.title, "url": known.url, "published_on": known.dataset}
+                return {**found, **own, "rows": rows, "cells": cells, "missing": missing}
     return None
 
 
@@ -192,8 +192,9 @@ def ease_now() -> dict[str, float]:
     from recdash.published.work import Work
 
     table = find("metarec")
+    data = load(table)
     started = time.perf_counter()
-    work = Work(load(table), _home(table, load(table), None), "ease-now")
+    work = Work(data, _home(table, data, None), "ease-now")
     found = implicit.closed_form(work, "ease", preset="published")
     return {
         "as_published": found.columns["as_published"]["ndcg@100"],

@@ -141,12 +141,13 @@ def test_the_metric_of_the_picture_lives_in_the_address(open_page: Open, shipped
 
 def test_a_title_or_a_name_from_a_file_is_shown_and_not_run(open_page: Open, shipped: Path) -> None:
     evil = "<img src=x onerror=alert(1)> **bold**"
-    found = complete(title=evil, dataset=evil, rehearsal=True)
+    found = complete(title=evil, url="javascript:alert(1)", dataset=evil, rehearsal=True)
     for row in found["rows"]:
         row["title"] = row["what_was_wrong"] = evil
     shipped.write_text(json.dumps(found))
     tab = open_page("published")
     assert not tab.exception
+    assert "javascript" not in said(tab)
     assert "<img" not in said(tab).replace("\\<img", "") and "**bold**" not in said(tab)
 
 
