@@ -7,11 +7,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from recdash import places
+from recdash import WAITING, places
 
-# A waiting thread that spins takes the core from whoever has work: with two trainings on two cores that costs a
-# multiple of the time, so threads of workers sleep while they wait.
-_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "0"}
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -39,8 +36,8 @@ def base() -> dict[str, str]:
 
 
 def for_worker(threads: int) -> dict[str, str]:
-    """Return the environment of one worker: so many threads in every pool, and none of them spins."""
-    return base() | _PASSIVE | dict.fromkeys(_POOLS, str(threads))
+    """Return the environment of one worker: so many threads in every pool, and none of them spins for long."""
+    return base() | WAITING | dict.fromkeys(_POOLS, str(threads))
 
 
 def absolute(url: str) -> str:

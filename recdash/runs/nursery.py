@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from recdash.runs import environment
 
 LOST = -1000  # the status of a worker whose end nobody saw
 _LOOK_EVERY = 0.05
+_FOR_OPTIMISERS = "torch._dynamo"  # the first optimiser of a process imports it, which takes more than a second
 _ROOMS = ("data.library", "splits", "training", "evaluation", "runs.worker")
 
 
@@ -125,6 +127,8 @@ def main() -> int:
                 pid = _fork(wanted, tell)
                 children[pid] = wanted["run"]
                 _say(tell, run=wanted["run"], pid=pid)
+        if children:
+            import_module(_FOR_OPTIMISERS)
         for pid, run in list(children.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
@@ -134,8 +138,6 @@ def main() -> int:
 
 
 def _import_everything() -> None:
-    from importlib import import_module
-
     from recdash.models import registry
 
     for name in ("pandas", *(f"recdash.{room}" for room in _ROOMS)):
