@@ -9,6 +9,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from recdash.places import WAITING
+
 if TYPE_CHECKING:
     from recdash.data.dataset import Dataset
     from recdash.data.histories import Histories
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Waiting threads spin for some microseconds, then sleep. Two cores, ML-1M, seconds an epoch of RecVAE / Mult-DAE, alone
-# and beside a busy process: asleep at once 5.0 / .46 and 4.3 / .43, this 2.9 / .30 and 5.7 / .58, ten times this
-# 2.6 / .27 and 17 / 1.1. It must be said before torch is imported.
-WAITING = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 for _name, _value in WAITING.items():
     os.environ.setdefault(_name, _value)
 

@@ -70,7 +70,7 @@ def test_cdae_with_fitted_newcomers_comes_close_to_ease(strong: Split, ease: dic
 
 
 def test_recvae_beats_ease_deep_in_the_list(strong: Split, ease: dict[str, float]) -> None:
-    found = recdash.evaluate(recdash.fit("recvae", strong, epochs=32), strong).mean
+    found = recdash.evaluate(recdash.fit("recvae", strong, epochs=24), strong).mean
     assert 0.97 * 1.005 < found["ndcg@100"] / ease["ndcg@100"] < 1.06
     assert 0.97 * 1.035 < found["recall@50"] / ease["recall@50"] < 1.10
 
@@ -82,7 +82,7 @@ def test_item_knn_lies_between_popularity_and_ease(strong: Split, ease: dict[str
 
 def test_svae_makes_use_of_the_order(ml_1m: Dataset) -> None:
     split = recdash.make_split(ml_1m, "strong-temporal")
-    found = recdash.evaluate(recdash.fit("svae", split, epochs=6, decay=0.7), split).mean
+    found = recdash.evaluate(recdash.fit("svae", split, epochs=4, decay=0.7), split).mean
     assert 0.97 * 0.285 < found["ndcg@100"] < 0.34
     assert 0.97 * 0.48 < found["recall_all@100"] < 0.56
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from recdash import WAITING, places
+from recdash import places
 
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -37,7 +37,7 @@ def base() -> dict[str, str]:
 
 def for_worker(threads: int) -> dict[str, str]:
     """Return the environment of one worker: so many threads in every pool, and none of them spins for long."""
-    return base() | WAITING | dict.fromkeys(_POOLS, str(threads))
+    return base() | places.WAITING | dict.fromkeys(_POOLS, str(threads))
 
 
 def absolute(url: str) -> str:

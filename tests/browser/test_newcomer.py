@@ -140,4 +140,4 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     other.get_by_text("What differs").wait_for()
     wait_until(other, lambda: points_drawn(other, "KL divergence") == drawn, 20, "the same picture in a new browser")
     assert other.url == view
-    assert other.get_by_test_id("stVegaLiteChart").count() == 2
+    assert other.get_by_test_id("stVegaLiteChart").count() == 3, "two values, and the latent dimensions"
