@@ -33,7 +33,8 @@ def main() -> None:
     wanted = sys.argv[1].split(",") if len(sys.argv) > 1 else list(ROWS)
     only = sys.argv[2].split(",") if len(sys.argv) > 2 else None
     path = RESULTS / "compare_ml1m.json"
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    kept = {protocol: found[protocol] for protocol in ROWS if protocol in found}
     for protocol in wanted:
         labels = [label for label in ROWS[protocol] if only is None or label in only]
         before = [row for row in kept.get(protocol, {}).get("rows", []) if row["row"] not in labels]

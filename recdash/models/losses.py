@@ -98,11 +98,6 @@ def at_entries(outputs: Tensor, batch: Batch) -> Tensor:
     return found
 
 
-def normal_kl(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL divergence of N(mu, exp(logvar)) from N(0, 1), summed over dimensions: (rows,) nats."""
-    return normal_kl_by_dimension(mu, logvar).sum(dim=1)
-
-
 def normal_kl_by_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
-    """The same before the sum, (rows, latent)."""
+    """KL divergence of N(mu, exp(logvar)) from N(0, 1), each dimension by itself: (rows, latent) nats."""
     return 0.5 * (logvar.exp() + mu.square() - 1 - logvar)

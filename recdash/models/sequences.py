@@ -140,9 +140,9 @@ class Gru(nn.Module):
 
     def forward(self, inputs: Tensor, packed: Packed) -> Tensor:
         """States after each position, (positions, width) float32."""
-        if inputs.is_cuda and packed.sizes:
-            return self._on_gpu(inputs, packed)
         with torch.autocast(inputs.device.type, enabled=False):
+            if inputs.is_cuda and packed.sizes:
+                return self._on_gpu(inputs.float(), packed)
             ready = nn.functional.linear(inputs.float(), self.weight_ih, self.bias_ih)
             states: Tensor = _Gru.apply(ready, self.weight_hh, self.bias_hh, packed)  # type: ignore[no-untyped-call]
         return states
@@ -153,7 +153,7 @@ class Gru(nn.Module):
         start = inputs.new_zeros(1, packed.sizes[0], self.weight_hh.shape[1])
         sizes = torch.tensor(packed.sizes)
         states: Tensor = torch.gru(inputs, sizes, start, weights, True, 1, 0.0, self.training, False)[0]
-        return states.float()
+        return states
 
 
 class _NextItemNll(torch.autograd.Function):

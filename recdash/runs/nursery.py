@@ -128,7 +128,8 @@ def main() -> int:
                 children[pid] = wanted["run"]
                 _say(tell, run=wanted["run"], pid=pid)
         if children:
-            import_module(_FOR_OPTIMISERS)
+            with contextlib.suppress(ImportError):  # where it is missing, workers do without what it saves
+                import_module(_FOR_OPTIMISERS)
         for pid, run in list(children.items()):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
