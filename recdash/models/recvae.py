@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from recdash.models.shape import Shape
 from recdash.settings import setting
 
 MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # standard normal, the previous posterior, a wide normal
-_WIDE_LOGVAR = 10.0
+_WIDE = 10.0  # its log-variance
+_LOG_2PI = math.log(2 * math.pi)
 _OLD = "old."
 _ROWS_AT_ONCE = 512
 _HIDDEN_LAYERS = 5
@@ -143,12 +145,16 @@ class RecVAE(GradientModel):
         """
         if progress.phase == "decoder":
             with torch.no_grad():
-                z, *_ = self._sample(batch, unit_length(batch), progress)
+                mu, logvar = self.encoder(batch, unit_length(batch))
+                z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent)
             reconstruction = multinomial_nll(self.last(z), batch)
             return Loss(reconstruction, {"decoder_reconstruction": reconstruction})
-        z, mu, logvar = self._sample(batch, unit_length(batch) * progress.noise.keep(self.config.dropout), progress)
+        mu, logvar = self.encoder(batch, unit_length(batch) * progress.noise.keep(self.config.dropout))
+        drawn = progress.noise.normal(self.config.latent)
+        z = mu + torch.exp(logvar / 2) * drawn
         reconstruction = multinomial_nll(self.last(z), batch)
-        kl = (normal_log(z, mu, logvar) - composite_log(z, *self._old_posterior(batch))).sum(1)
+        posterior_log = -0.5 * (_LOG_2PI + logvar + drawn.square())
+        kl = (posterior_log - composite_log(z, *self._old_posterior(batch))).sum(1)
         weighted = self.config.gamma * batch.counts * kl
         parts = {"reconstruction": reconstruction, "kl": kl, "weighted_kl": weighted}
         return Loss(reconstruction + weighted, parts | {"kl_by_dimension": normal_kl_by_dimension(mu, logvar)})
@@ -173,10 +179,6 @@ class RecVAE(GradientModel):
         self._posteriors = None
         super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(_OLD)})
 
-    def _sample(self, batch: Batch, entries: Tensor, progress: Progress) -> tuple[Tensor, Tensor, Tensor]:
-        mu, logvar = self.encoder(batch, entries)
-        return mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent), mu, logvar
-
     def _old_posterior(self, batch: Batch) -> tuple[Tensor, Tensor]:
         if self._posteriors is None or batch.users is None:
             return self._encode_old(batch)
@@ -193,9 +195,28 @@ class RecVAE(GradientModel):
         return mu, logvar
 
 
-def normal_log(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    """Log density of N(mu, exp(logvar)) at z, of each dimension by itself, (rows, latent) nats."""
-    return -0.5 * (math.log(2 * math.pi) + logvar + (z - mu).square() * torch.exp(-logvar))
+class _Mixture(torch.autograd.Function):
+    """Log density of a mixture of normals at z; its slope is made on the way."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, parts: list[tuple[float, Tensor | float, Tensor | float, Tensor | float]]
+    ) -> Tensor:
+        logs, slopes = [], []
+        for share, mean, precision, logvar in parts:
+            away = z - mean
+            slopes.append(away * precision)
+            constant = math.log(share) - 0.5 * _LOG_2PI
+            logs.append((away.mul_(slopes[-1]) + logvar).mul_(-0.5).add_(constant))
+        total = functools.reduce(torch.logaddexp, logs)
+        weighted = [(log - total).exp_().mul_(slope) for log, slope in zip(logs, slopes, strict=True)]
+        ctx.save_for_backward(functools.reduce(Tensor.add_, weighted))
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return -slope * gradients[0], None
 
 
 def composite_log(
@@ -203,9 +224,10 @@ def composite_log(
 ) -> Tensor:
     """Log density of the composite prior at z, a mixture of each dimension by itself, (rows, latent) nats.
 
-    mixture: shares of N(0, 1), of the old posterior and of N(0, e^10); a share of 0 is left out.
+    The gradient goes to z alone.  mixture: shares of N(0, 1), of the old posterior and of N(0, e^10); a share of 0 is
+    left out.
     """
-    zero = torch.zeros_like(z)
-    parts = ((zero, zero), (old_mu, old_logvar), (zero, zero + _WIDE_LOGVAR))
-    logs = [math.log(share) + normal_log(z, *part) for share, part in zip(mixture, parts, strict=True) if share > 0]
-    return torch.stack(logs).logsumexp(0)
+    normals = ((0.0, 1.0, 0.0), (old_mu, torch.exp(-old_logvar), old_logvar), (0.0, math.exp(-_WIDE), _WIDE))
+    parts = [(share, *normal) for share, normal in zip(mixture, normals, strict=True) if share > 0]
+    found: Tensor = _Mixture.apply(z, parts)  # type: ignore[no-untyped-call]
+    return found

@@ -13,7 +13,7 @@ from recdash.models import registry
 from recdash.models.base import Progress
 from recdash.models.batch import Batch, Noise
 from recdash.models.losses import normal_kl_by_dimension
-from recdash.models.recvae import RecVAE, composite_log, normal_log
+from recdash.models.recvae import RecVAE, composite_log
 from recdash.splits import Split
 from recdash.training import fit
 from recdash.training.batches import torch_generator
@@ -50,8 +50,15 @@ def test_with_the_standard_normal_alone_the_sampled_divergence_is_the_exact_one_
     generator = torch.Generator().manual_seed(0)
     mu, logvar = torch.tensor([[0.8, -0.4, 0.0]]), torch.tensor([[-0.5, 0.3, -2.0]])
     z = mu + torch.exp(logvar / 2) * torch.randn(400_000, 3, generator=generator)
-    sampled = normal_log(z, mu, logvar) - composite_log(z, mu, logvar, (1.0, 0.0, 0.0))
+    posterior = torch.distributions.Normal(mu, torch.exp(logvar / 2))
+    sampled = posterior.log_prob(z) - composite_log(z, mu, logvar, (1.0, 0.0, 0.0))
     assert float(sampled.sum(1).mean()) == pytest.approx(float(normal_kl_by_dimension(mu, logvar).sum()), rel=0.01)
+
+
+def test_the_slope_of_the_prior_is_that_of_its_formula() -> None:
+    z = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    mu, logvar = torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda at: composite_log(at, mu, logvar), (z,))
 
 
 def test_each_phase_leaves_the_other_half_alone_to_the_bit(split: Split) -> None:
