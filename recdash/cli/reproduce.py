@@ -117,7 +117,7 @@ class _Lines:
     """One line whenever a cell begins, for logs."""
 
     def __call__(self, step: Step) -> None:
-        if step.epoch == 0:
+        if step.epoch == 0 and not step.over:
             say(f"{step.number} of {step.of}: {step.about}")
 
     def close(self) -> None:
@@ -125,26 +125,28 @@ class _Lines:
 
 
 class _Bars:
-    """One bar for the cell that is being computed, in epochs."""
+    """One bar for each cell that is being computed, in epochs."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
-        self._cell = ""
+        self._bars: dict[str, Any] = {}
 
     def __call__(self, step: Step) -> None:
         from tqdm import tqdm
 
-        if step.cell != self._cell:
-            self.close()
+        if step.over:
+            self._bars.pop(step.cell).close()
+            return
+        if step.cell not in self._bars:
             form = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} epochs [{elapsed}<{remaining}]"
-            self._bar = tqdm(desc=f"{step.number}/{step.of} {step.about}", total=step.epochs or 1, bar_format=form)
-            self._cell = step.cell
-        self._bar.total = max(step.epochs, 1)
-        self._bar.n = step.epoch
-        self._bar.refresh()
+            about = f"{step.number}/{step.of} {step.about}"
+            self._bars[step.cell] = tqdm(desc=about, total=step.epochs or 1, bar_format=form)
+        bar = self._bars[step.cell]
+        bar.total = max(step.epochs, 1)
+        bar.n = step.epoch
+        bar.refresh()
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        """Leave the bars as they stand."""
+        for bar in self._bars.values():
+            bar.close()
+        self._bars.clear()

@@ -17,12 +17,16 @@ RECIPE = 1  # goes up when a cell computes something else, so that nothing old i
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of work. model: for which row.  about: what it does, for whoever waits."""
+    """One piece of work. model: for which row.  about: what it does, for whoever waits.
+
+    apart: its steps are so small that one core serves it as well as all, so it goes on beside the others.
+    """
 
     name: str
     model: str
     about: str
     run: Callable[[Work], Found]
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,7 @@ METAREC = Table(
         Cell("deeprec-refed", "deeprec", "DeepRec with dense re-feeding", ratings.deeprec_refed),
         _common_cell("deeprec", "DeepRec", "ratings-90", ratings.METRICS),
         _common_cell("svae", "SVAE", "strong", _COMMON),
-        Cell("svae", "svae", "SVAE as published, 50 epochs, one user an update", sequential.both),
+        Cell("svae", "svae", "SVAE as published, 50 epochs, one user an update", sequential.both, apart=True),
     ),
     rows=(
         Row(

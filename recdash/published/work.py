@@ -90,7 +90,7 @@ class Work:
             kept.drop()
             model = fit(name, split, **words)
         if model.record["stopped"]:
-            raise _stopped()
+            raise stopped()
         kept.drop()
         return model
 
@@ -130,7 +130,7 @@ class Work:
         training = Training(model, rows, validation, seed=seed, dtype=dtype, hooks=hooks, facts=facts)
         training.run(resume)
         if training.stopped:
-            raise _stopped()
+            raise stopped()
         return training, _epochs(log, training.position.epoch)
 
     def path(self, name: str) -> Path:
@@ -195,7 +195,8 @@ class _Kept:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _stopped() -> Interrupted:
+def stopped() -> Interrupted:
+    """Return what to raise at a stop."""
     return Interrupted("Stopped; what is done is kept. The same command goes on from here.")
 
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recdash import places
 from recdash.errors import DataError, UsageError, unknown
+from recdash.runs import environment
 from recdash.runs.identity import Identity, is_alive
 from recdash.runs.records import iso
 from recdash.services import datasets
@@ -27,26 +27,16 @@ if TYPE_CHECKING:
 
     from recdash.data.dataset import Dataset
     from recdash.published.explained import Explanation
-    from recdash.published.tables import Table
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a reproduction stands: which cell of how many, and which epoch of it (0 before the first)."""
-
-    cell: str
-    about: str
-    number: int
-    of: int
-    epoch: int = 0
-    epochs: int = 0
+    from recdash.published.running import Step as Step
+    from recdash.published.tables import Cell, Table
+    from recdash.published.work import Found
 
 
 @dataclass(frozen=True)
 class Live:
     """A reproduction that is going on in some process of this machine."""
 
-    step: Step
+    steps: tuple[Step, ...]
     since: float
 
 
@@ -67,42 +57,37 @@ def run(
     written beside the data folder, by default benchmarks/results/.  Raises UsageError for unknown names, DataError
     where the data is missing, and Interrupted, with everything kept, when `should_stop` says so.
     """
-    from recdash.published.work import Interrupted, Work, write_json
+    from recdash.published import running
+    from recdash.published.work import Work, write_json
 
     refuse_when_read_only("reproduced")
     known = find(table)
     wanted = _wanted(known, models)
     data = load(known, dataset)
     home = _home(known, data, epochs)
-    stopping = should_stop or (lambda: False)
     done = _cells(home)
     todo = [cell for cell in known.cells if cell.model in wanted and cell.name not in done]
+    work = Work(data, home, epochs=epochs, should_stop=should_stop or (lambda: False))
     with _alone(known.name) as note:
 
-        def tell(step: Step, epoch: int, planned: int) -> None:
-            now = replace(step, epoch=epoch, epochs=planned)
-            note(now)
+        def say(step: Step) -> None:
+            note(step)
             if on_step is not None:
-                on_step(now)
+                on_step(step)
 
-        for number, cell in enumerate(todo, 1):
-            step = Step(cell.name, cell.about, number, len(todo))
-            tell(step, 0, 0)
-            work = Work(data, home, cell.name, epochs, partial(tell, step), stopping)
-            started = time.perf_counter()
-            found = cell.run(work)
+        def keep(cell: Cell, found: Found, seconds: float) -> None:
             kept = {
                 "columns": {name: dict(column) for name, column in found.columns.items()},
                 "facts": dict(found.facts),
-                "seconds": round(time.perf_counter() - started, 1),
+                "seconds": round(seconds, 1),
                 "when": iso(time.time()),
                 "about": cell.about,
             }
             write_json(home / f"{cell.name}.json", _finite(kept))
-            work.clear()
+            replace(work, cell=cell.name).clear()
             _publish(known, data, home, epochs, out)
-            if stopping():
-                raise Interrupted("Stopped; what is done is kept. The same command goes on from here.")
+
+        running.compute(todo, work, say=say, keep=keep, cores=environment.cores())
     return _publish(known, data, home, epochs, out)
 
 
@@ -170,10 +155,12 @@ def look(table: str = "metarec") -> dict[str, Any] | None:
 
 def live(table: str = "metarec") -> Live | None:
     """Return what is being computed right now, by whatever process of this machine."""
+    from recdash.published.running import Step
+
     with suppress(OSError, ValueError, TypeError, KeyError):
         found = json.loads(_progress(table).read_text(encoding="utf-8"))
         if is_alive(Identity(**found["who"]), found["time"]):
-            return Live(Step(**found["step"]), float(found["since"]))
+            return Live(tuple(Step(**step) for step in found["steps"]), float(found["since"]))
     return None
 
 
@@ -310,16 +297,22 @@ def _alone(table: str) -> Iterator[Callable[[Step], None]]:
 
     now = live(table)
     if now is not None:
+        about = ", ".join(step.about for step in now.steps)
         raise UsageError(
-            f"This table is being reproduced by another process already ({now.step.about}). Wait for it, or stop it."
+            f"This table is being reproduced by another process already ({about}). Wait for it, or stop it."
         )
     me, since, last = Identity.mine(), time.time(), [0.0]
+    going: dict[str, Step] = {}
 
     def note(step: Step) -> None:
-        if step.epoch and time.monotonic() - last[0] < 0.5:
+        going[step.cell] = step
+        if step.over:
+            del going[step.cell]
+        if step.epoch and not step.over and time.monotonic() - last[0] < 0.5:
             return
         last[0] = time.monotonic()
-        write_json(_progress(table), {"step": asdict(step), "who": asdict(me), "since": since, "time": time.time()})
+        steps = [asdict(one) for one in going.values()]
+        write_json(_progress(table), {"steps": steps, "who": asdict(me), "since": since, "time": time.time()})
 
     try:
         yield note

@@ -140,10 +140,10 @@ def _going_on(table: str, done: int) -> None:
     kept = reproduce.look(table)
     if live is None or (kept is not None and len(kept["cells"]) != done):
         st.rerun()
-    step = live.step
-    share = (step.number - 1 + (step.epoch / step.epochs if step.epochs else 0)) / max(step.of, 1)
-    of = f", epoch {count(step.epoch)} of at most {count(step.epochs)}" if step.epochs > 1 else ""
-    st.progress(min(share, 1.0), text=f"Being computed: {escape(step.about)}{of} ({step.number} of {step.of})")
+    for step in live.steps:
+        share = step.epoch / step.epochs if step.epochs else 0.0
+        of = f", epoch {count(step.epoch)} of at most {count(step.epochs)}" if step.epochs > 1 else ""
+        st.progress(min(share, 1.0), text=f"Being computed: {escape(step.about)}{of} ({step.number} of {step.of})")
 
 
 def picture(table: str, found: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from recdash import places
 from recdash.published import tables
+from recdash.published.running import Step
 from recdash.runs.identity import Identity
 from recdash.services import reproduce
 from recdash.ui import dumbbells
@@ -113,10 +114,10 @@ def test_a_partial_result_says_what_is_missing_and_draws_the_rest(open_page: Ope
 
 
 def test_what_is_going_on_is_shown_with_its_epoch(open_page: Open, ml_1m: None) -> None:
-    step = reproduce.Step("svae", "SVAE as published", 3, 4, 7, 50)
+    step = Step("svae", "SVAE as published", 3, 4, 7, 50)
     path = places.data_dir() / "reproduce" / "metarec-progress.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"step": asdict(step), "who": asdict(Identity.mine()), "since": 1.0, "time": 1.0}))
+    path.write_text(json.dumps({"steps": [asdict(step)], "who": asdict(Identity.mine()), "since": 1.0, "time": 1.0}))
     tab = open_page("published")
     assert not tab.exception
     shown = [bar.proto.text for bar in tab.get("progress")]
