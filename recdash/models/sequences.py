@@ -73,28 +73,32 @@ class _Gru(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, packed: Packed) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, packed: Packed, dtype: torch.dtype) -> Tensor:
         width, lengths = weight.shape[1], list(packed.sizes)
         turned = weight.t().contiguous()
         states, fresh = (inputs.new_empty(len(inputs), width) for _ in range(2))
         gates = inputs.new_empty(len(inputs), 3 * width)  # reset, update, and the part of the state before reset
         hidden = inputs.new_zeros(max(lengths, default=0), width)
-        parts = [torch.split(tensor, lengths) for tensor in (inputs, gates, fresh, states)]
+        reset, update, inner = torch.split(gates, width, 1)
+        halves = ((tensor[:, : 2 * width], tensor[:, 2 * width :]) for tensor in (gates, inputs))
+        (switches, _), (given, given_fresh) = halves
+        columns = (gates, switches, given, reset, inner, given_fresh, fresh, update, states)
         with _one_thread():
-            for given, gate, new, state in zip(*parts, strict=True):
+            for gate, switch, into, used, kept, into_new, new, share, state in zip(
+                *(torch.split(column, lengths) for column in columns), strict=True
+            ):
                 hidden = hidden[: len(state)]
                 torch.addmm(bias, hidden, turned, out=gate)
-                switches = gate[:, : 2 * width]
-                switches.add_(given[:, : 2 * width]).sigmoid_()
-                torch.addcmul(given[:, 2 * width :], switches[:, :width], gate[:, 2 * width :], out=new)
+                switch.add_(into).sigmoid_()
+                torch.addcmul(into_new, used, kept, out=new)
                 new.tanh_()
-                hidden = torch.lerp(new, hidden, switches[:, width:], out=state)
+                hidden = torch.lerp(new, hidden, share, out=state)
         ctx.save_for_backward(weight, states, gates, fresh)
-        ctx.packed = packed
+        ctx.packed, ctx.dtype = packed, dtype
         return states
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         weight, states, gates, fresh = ctx.saved_tensors
         width, lengths = weight.shape[1], list(ctx.packed.sizes)
         reset, update, inner = gates.split(width, dim=1)
@@ -108,13 +112,14 @@ class _Gru(torch.autograd.Function):
         carried = total.new_zeros(0, width)
         with _one_thread():
             for factor, gate, whole, kept in zip(*(reversed(part) for part in parts), strict=True):
-                whole[: len(carried)] += carried
+                whole[: len(carried)].add_(carried)
                 torch.mul(whole[:, None], factor, out=gate)
                 carried = torch.addmm(whole * kept, gate.view(len(gate), -1), weight)
         hidden_side = out.view(len(out), -1)
         input_side = hidden_side.clone()
         input_side[:, 2 * width :] = total * to_fresh
-        return input_side, hidden_side.t() @ before, hidden_side.sum(0), None
+        to_weight = hidden_side.to(ctx.dtype).t() @ before.to(ctx.dtype)
+        return input_side, to_weight.float(), hidden_side.sum(0), None, None
 
 
 @contextmanager
@@ -140,11 +145,14 @@ class Gru(nn.Module):
 
     def forward(self, inputs: Tensor, packed: Packed) -> Tensor:
         """States after each position, (positions, width) float32."""
-        with torch.autocast(inputs.device.type, enabled=False):
-            if inputs.is_cuda and packed.sizes:
+        if inputs.is_cuda and packed.sizes:
+            with torch.autocast("cuda", enabled=False):
                 return self._on_gpu(inputs.float(), packed)
-            ready = nn.functional.linear(inputs.float(), self.weight_ih, self.bias_ih)
-            states: Tensor = _Gru.apply(ready, self.weight_hh, self.bias_hh, packed)  # type: ignore[no-untyped-call]
+        ready = nn.functional.linear(inputs, self.weight_ih, self.bias_ih)
+        with torch.autocast(inputs.device.type, enabled=False):  # the steps themselves keep single precision
+            states: Tensor = _Gru.apply(  # type: ignore[no-untyped-call]
+                ready.float(), self.weight_hh, self.bias_hh, packed, ready.dtype
+            )
         return states
 
     def _on_gpu(self, inputs: Tensor, packed: Packed) -> Tensor:
@@ -173,6 +181,7 @@ class _NextItemNll(torch.autograd.Function):
         there = targets >= 0
         counts, wanted = there.sum(1), targets.clamp(min=0)
         marks = -(there / counts.clamp(min=1)[:, None]).to(dtype)
+        firsts = torch.arange(POSITIONS_AT_ONCE, device=hidden.device)[:, None] * len(weight)
         charge = (counts * shares)[:, None].to(dtype)
         for start in range(0, len(hidden), POSITIONS_AT_ONCE):
             here = slice(start, start + POSITIONS_AT_ONCE)
@@ -181,7 +190,9 @@ class _NextItemNll(torch.autograd.Function):
             chances = torch.softmax(nn.functional.linear(part, narrow, narrow_bias), 1)
             found = chances.gather(1, wanted[here]).float().clamp(min=1e-38)
             charges[here] = (-found.log() * there[here]).sum(1)
-            missed = chances.scatter_add_(1, wanted[here], marks[here])
+            at = (firsts[: len(part)] + wanted[here]).flatten()
+            chances.view(-1).index_add_(0, at, marks[here].flatten())  # scatter_add_ would copy all of it, twice
+            missed = chances
             to_hidden[here] = (missed @ narrow) * charge[here]
             to_weight += missed.t() @ (part * charge[here])
             to_bias += (charge[here].t() @ missed)[0]
