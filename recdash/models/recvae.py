@@ -61,8 +61,8 @@ class RecVAEConfig(GradientConfig):
     def auto(cls, shape: Shape, **given: object) -> Self:
         """Return the settings of preset `auto`."""
         small = shape.users < _MANY_USERS
-        batch = int(np.clip(round(shape.users / 45), 8, 500))
-        rest: dict[str, Any] = {"gamma": 0.008, "learning_rate": 7e-4, "decay": 0.96} if small else {}
+        batch = int(np.clip(round(shape.users / 22), 50, 500))
+        rest: dict[str, Any] = {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97} if small else {}
         return cls(**rest, batch_size=batch, epochs=50, patience=15)
 
 

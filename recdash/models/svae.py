@@ -17,7 +17,7 @@ from recdash.data.histories import Histories
 from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
 from recdash.models.batch import Batch, cuts
 from recdash.models.losses import normal_kl_by_dimension
-from recdash.models.sequences import Gru, Packed, next_item_nll
+from recdash.models.sequences import Gru, Packed, level, next_item_nll
 from recdash.models.shape import Shape
 from recdash.settings import setting
 
@@ -74,7 +74,7 @@ class SVAEConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
-        batch = int(np.clip(round(shape.users / 280), 4, 64))
+        batch = int(np.clip(round(shape.users / 280), 16, 64))
         return cls(batch_size=batch, learning_rate=3e-3, decay=0.8, epochs=20)
 
 
@@ -140,7 +140,7 @@ class SVAE(GradientModel):
         per_step = 1 / steps.clamp(min=1).float()
         first = steps.clamp(min=1, max=config.next_items).float()
         shares = (per_step if config.reduction == "per_step" else torch.ones_like(per_step)) / first
-        hidden = torch.tanh(self.up(z))
+        hidden = torch.tanh(self.up(level(z)))[: len(z)]
         nll = next_item_nll(self.last, hidden, targets, shares[packed.rows], _dtype(hidden))
         by_dimension = normal_kl_by_dimension(mu, raw)
         zero = torch.zeros(len(batch), device=mu.device)
@@ -160,8 +160,8 @@ class SVAE(GradientModel):
     def encode(self, batch: Batch, packed: Packed) -> tuple[Tensor, Tensor]:
         """Mean and second output of q(z_t | x_1..x_t) at every position, (positions, latent) float32 each."""
         read = nn.functional.embedding(batch.items[packed.entries], self.embedding)
-        mu, raw = self._posterior(self.gru(read, packed))
-        return mu, raw
+        mu, raw = self._posterior(level(self.gru(read, packed)))
+        return mu[: len(read)], raw[: len(read)]
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Logits of what comes after the whole history, z = mu; averaged over orders where there is none."""
