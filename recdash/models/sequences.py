@@ -67,11 +67,13 @@ class Packed:
 
 
 def level(rows: Tensor, fill: float = 0) -> Tensor:
-    """Return the rows with more behind them, up to a multiple of 256.
+    """Return the rows with more behind them, up to a multiple of 256, where products are computed in bfloat16.
 
-    Every batch of sequences has another number of positions, and the library compiles a product in bfloat16 anew for
-    every size it has not met: half a millisecond, more than most products here take.
+    Every batch of sequences has another number of positions, and the library compiles such a product anew for every
+    size it has not met: half a millisecond, more than most products here take.
     """
+    if rows.dtype != torch.bfloat16 and not torch.is_autocast_enabled(rows.device.type):
+        return rows
     return nn.functional.pad(rows, (0, 0) * (rows.ndim - 1) + (0, -len(rows) % _LEVEL), value=fill)
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from recdash.data.histories import Histories
 from recdash.models import sequences
 from recdash.models.batch import Batch
-from recdash.models.sequences import Gru, Packed, next_item_nll
+from recdash.models.sequences import Gru, Packed, level, next_item_nll
 
 LENGTHS = (3, 7, 0, 1, 7, 4)
 
@@ -70,3 +70,29 @@ def test_the_chunked_loss_is_the_plain_one(at_once: int, monkeypatch: pytest.Mon
     found = torch.autograd.grad(2.5 * (ours * shares).sum(), [hidden, last.weight, last.bias])
     for one, other in zip(found, grads, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_rows_are_added_for_products_in_bfloat16_alone_and_change_nothing() -> None:
+    rows = torch.randn(5, 3)
+    assert level(rows) is rows
+    with torch.autocast("cpu", torch.bfloat16):
+        padded = level(rows)
+        assert padded.shape == (256, 3) and torch.equal(padded[:5], rows) and not padded[5:].any()
+        assert torch.equal(level(torch.tensor([7, 8]), -1)[1:4], torch.tensor([8, -1, -1]))
+
+
+def test_in_bfloat16_the_recurrence_is_near_the_reference(packed: Packed) -> None:
+    torch.manual_seed(0)
+    ours = Gru(5, 6)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.uniform_(-0.4, 0.4)
+    inputs, weights = torch.randn(len(packed.rows), 5), torch.randn(len(packed.rows), 6)
+    exact = ours(inputs, packed)
+    slopes = torch.autograd.grad((exact * weights).sum(), list(ours.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        near = ours(inputs, packed)
+    torch.testing.assert_close(near, exact, rtol=0.02, atol=0.02)
+    found = torch.autograd.grad((near * weights).sum(), list(ours.parameters()))
+    for one, other in zip(found, slopes, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)
