@@ -52,6 +52,13 @@ class GradientConfig(Config):
     validate_every: int = setting(
         1, low=1, high=100_000, unit="epochs", help="how often the validation users are looked at"
     )
+    averaging: float = setting(
+        0.0,
+        low=0,
+        high=0.999,
+        help="what is judged and kept is a running mean of the weights, of which this share stays from epoch to epoch; "
+        "0 for the weights themselves",
+    )
     precision: str = setting(
         "auto",
         choices=("auto", "float32", "bfloat16"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -78,6 +79,7 @@ class Training:
         self.optimisers = {phase.name: self._optimiser(phase) for phase in self.phases}
         self.position, self.best = Position(), Best()
         self.best_tensors: dict[str, Tensor] = {}
+        self.average: dict[str, Tensor] = {}
         self.stopped = False
 
     def run(self, resume: TrainingState | None = None) -> None:
@@ -95,6 +97,8 @@ class Training:
             self._checkpoint()
         if self.best_tensors:
             self.model.load_tensors(self.best_tensors)
+        else:
+            self._take(self.average)
         self.model.eval()
 
     def _epoch(self) -> dict[str, float]:
@@ -173,11 +177,13 @@ class Training:
     def _finish_epoch(self, values: dict[str, float]) -> None:
         epoch = self.position.epoch + 1
         due = epoch % self.config.validate_every == 0 or epoch == self.config.epochs
+        self._add_to_average()
         if self.validation is not None and due:
             started = time.perf_counter()
             self.model.eval()
-            values |= self.validation.measure(self.model)
-            self._compare(self.validation.sign * values[self.validation.select_by], epoch)
+            with self._averaged():
+                values |= self.validation.measure(self.model)
+                self._compare(self.validation.sign * values[self.validation.select_by], epoch)
             spent = self.position.validation_seconds + time.perf_counter() - started
             self.position = replace(self.position, validation_seconds=spent)
         arrays = {name: (np.array(sums) / of).astype(np.float32) for name, (sums, of) in self.position.arrays.items()}
@@ -199,6 +205,34 @@ class Training:
         else:
             counts = self.model.settled(self.position.update, self.planned)
             self.best = replace(self.best, looks=looks, stale=self.best.stale + int(counts))
+
+    def _add_to_average(self) -> None:
+        """Let the running mean of the weights move towards what they are after this epoch."""
+        share = self.config.averaging
+        if share == 0:
+            return
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                if name in self.average:
+                    self.average[name].lerp_(parameter, 1 - share)
+                else:
+                    self.average[name] = parameter.detach().clone()
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The model with the running mean for weights inside, where its settings ask for one."""
+        own = {name: parameter.detach().clone() for name, parameter in self.model.named_parameters() if self.average}
+        self._take(self.average)
+        try:
+            yield
+        finally:
+            self._take(own)
+
+    def _take(self, weights: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                if name in weights:
+                    parameter.copy_(weights[name])
 
     def _patience_is_over(self) -> bool:
         return bool(self.best.stale >= self.config.patience)
@@ -232,6 +266,7 @@ class Training:
             self.best_tensors,
             {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             self.facts,
+            self.average,
         )
 
     @staticmethod
@@ -242,6 +277,7 @@ class Training:
         self.model.load_tensors(state.tensors)
         self.position, self.best = self._copied(state.position), state.best
         self.best_tensors = state.best_tensors
+        self.average = {name: tensor.to(self.model.device).clone() for name, tensor in state.average.items()}
         for name, optimiser in self.optimisers.items():
             if name in state.optimisers:
                 optimiser.load_state_dict(state.optimisers[name])

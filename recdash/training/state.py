@@ -43,7 +43,7 @@ class Best:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Weights, best weights, optimisers and position.
+    """Weights, best weights, optimisers, position, and the running mean of the weights where there is one.
 
     No state of a random number generator is in it, for every draw depends on the seed and the position alone.
     """
@@ -54,11 +54,13 @@ class TrainingState:
     best_tensors: dict[str, Tensor]
     optimisers: dict[str, dict[str, Any]]
     facts: dict[str, Any]
+    average: dict[str, Tensor] = field(default_factory=dict)
 
     def save(self, folder: str | Path) -> None:
         """Keep the state in a folder, whole or not at all."""
         tensors = {f"model/{name}": tensor for name, tensor in self.tensors.items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best_tensors.items()}
+        tensors |= {f"average/{name}": tensor for name, tensor in self.average.items()}
         scalars: dict[str, Any] = {}
         for phase, optimiser in self.optimisers.items():
             scalars[phase] = {"param_groups": optimiser["param_groups"], "plain": {}}
@@ -98,6 +100,7 @@ class TrainingState:
                 _under(tensors, "best/"),
                 optimisers,
                 facts["training"],
+                _under(tensors, "average/"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(

@@ -124,6 +124,38 @@ def test_stopping_anywhere_and_resuming_equals_not_stopping(
     assert timeless == [{k: v for k, v in r.values.items() if k != "examples/s"} for r in whole_records]
 
 
+def test_what_is_kept_can_be_a_running_mean_of_the_weights_also_after_a_stop(split: Split, tmp_path: Path) -> None:
+    part = split.test
+    own = Split.from_matrices(split.train.matrix(), test=(part.fold_in.matrix(), part.held_out.matrix()))
+    epochs: list[dict[str, torch.Tensor]] = []
+
+    def keep(state: TrainingState) -> None:
+        epochs.append({name: tensor.clone() for name, tensor in state.tensors.items()})
+
+    plain = fit("multdae", own, epochs=3, on_checkpoint=keep, **SMALL)
+    mean = epochs[0]
+    for weights in epochs[1:]:
+        mean = {name: 0.6 * mean[name] + 0.4 * weights[name] for name in mean}
+    averaged = fit("multdae", own, epochs=3, averaging=0.6, **SMALL)
+    for name, tensor in averaged.tensors().items():
+        torch.testing.assert_close(tensor, mean[name], rtol=1e-4, atol=1e-6)
+        assert not torch.equal(tensor, plain.tensors()[name])
+    best = fit("multdae", split, epochs=4, averaging=0.6, **SMALL)
+    asked = iter(range(100))
+    fit(
+        "multdae",
+        split,
+        epochs=4,
+        averaging=0.6,
+        should_stop=lambda: next(asked) > 14,
+        on_checkpoint=lambda state: state.save(tmp_path / "last"),
+        **SMALL,
+    )
+    resume = TrainingState.load(tmp_path / "last")
+    assert resume.position.epoch >= 1 and resume.average
+    assert_equal(best, fit("multdae", split, epochs=4, averaging=0.6, resume=resume, **SMALL))
+
+
 def test_a_state_of_another_training_is_refused(split: Split) -> None:
     states: list[TrainingState] = []
     fit("multdae", split, epochs=1, on_checkpoint=states.append, **SMALL)
