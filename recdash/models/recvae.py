@@ -60,10 +60,11 @@ class RecVAEConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape, **given: object) -> Self:
         """Return the settings of preset `auto`."""
-        small = shape.users < _MANY_USERS
-        batch = int(np.clip(round(shape.users / 22), 50, 500))
-        rest: dict[str, Any] = {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97} if small else {}
-        return cls(**rest, batch_size=batch, epochs=50, patience=15)
+        batch = int(np.clip(round(shape.users / 22), 100, 500))
+        rest: dict[str, Any] = {}
+        if shape.users < _MANY_USERS:
+            rest = {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97, "decoder_passes": 2, "averaging": 0.85}
+        return cls(**rest, batch_size=batch, epochs=50, patience=12)
 
 
 class Encoder(nn.Module):
