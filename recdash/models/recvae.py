@@ -27,7 +27,7 @@ _LOG_2PI = math.log(2 * math.pi)
 _OLD = "old."
 _ROWS_AT_ONCE = 512
 _HIDDEN_LAYERS = 5
-_MANY_USERS = 20_000
+_FEW_USERS, _MANY_USERS = 3_000, 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,8 @@ class RecVAEConfig(GradientConfig):
         rest: dict[str, Any] = {}
         if shape.users < _MANY_USERS:
             rest = {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97, "decoder_passes": 2, "averaging": 0.85}
+        if shape.users < _FEW_USERS:
+            rest |= {"hidden_width": 300, "latent": 100}
         return cls(**rest, batch_size=batch, epochs=50, patience=12)
 
 
