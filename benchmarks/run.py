@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("multvae_epoch", "compare_ml1m", "ratings_ml1m", "refeeding_ml1m", "newcomers_ml1m", "answers_ml1m", "pages")
+MODULES = (
+    "multvae_epoch",
+    "epochs_ml1m",
+    "compare_ml1m",
+    "ratings_ml1m",
+    "refeeding_ml1m",
+    "newcomers_ml1m",
+    "answers_ml1m",
+    "pages",
+)
 
 if __name__ == "__main__":
     for module in MODULES:

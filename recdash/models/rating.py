@@ -18,7 +18,7 @@ from recdash.models.batch import Batch
 
 FEWEST_TO_RANK = 5  # items with fewer training ratings are never recommended (spec: protocols, B7)
 PAPER_UNSEEN = 3.0  # AutoRec, WWW 2015: the prediction for users or items without training ratings
-PAIRS_AT_ONCE = 1 << 16
+PAIRS_AT_ONCE = 1 << 13  # so that what is gathered for them stays in the cache: three times as fast as 1 << 16
 
 
 class Observed:

@@ -20,7 +20,7 @@ from recdash.models.autorec import AutoRec
 from recdash.models.base import GradientModel, Loss, Model
 from recdash.models.batch import Batch
 from recdash.models.deeprec import DeepRec
-from recdash.models.rating import RatingModel
+from recdash.models.rating import PAIRS_AT_ONCE, RatingModel
 from recdash.published.work import Figures, Found, Work, facts_of
 from recdash.splits import RatingSplit, published
 from recdash.splits.ratings import Entries
@@ -175,10 +175,12 @@ def unclipped_errors(model: Model, part: Entries) -> NDArray[np.float64]:
     """Prediction minus rating without clipping, as in the public code's validation loss."""
     if not isinstance(model, RatingModel):
         raise TypeError("only rating models predict ratings")
+    columns = [
+        torch.split(torch.from_numpy(column.astype(np.int64)), PAIRS_AT_ONCE) for column in (part.users, part.items)
+    ]
     with torch.no_grad():
-        pairs = (torch.from_numpy(column.astype(np.int64)) for column in (part.users, part.items))
-        predicted = model.predict_pairs(*pairs).float().numpy()
-    return np.asarray(predicted.astype(np.float64) - part.values)
+        predicted = torch.cat([model.predict_pairs(*pairs) for pairs in zip(*columns, strict=True)])
+    return np.asarray(predicted.double().numpy() - part.values)
 
 
 def kernels(model: Model) -> float:
