@@ -23,6 +23,7 @@ VIEWS = {  # name: (address, width, height, theme)
     "results": ("/results?protocol=strong", 1440, 1100, "light"),
     "recommend": ("/recommend", 1440, 1180, "light"),
     "data": ("/data", 1440, 1100, "light"),
+    "published": ("/published", 1440, 1300, "light"),
     "recommend-dark": ("/recommend", 1440, 1180, "dark"),
     "curves-dark": ("/curves", 1440, 1120, "dark"),
     "recommend-narrow": ("/recommend", 390, 1400, "light"),
