@@ -40,7 +40,7 @@ class MultDAEConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
-        return cls(batch_size=auto_batch_size(shape), epochs=100, patience=12)
+        return cls(batch_size=auto_batch_size(shape), epochs=100, patience=12, averaging=0.85)
 
 
 class MultDAE(GradientModel):

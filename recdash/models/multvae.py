@@ -55,7 +55,7 @@ class MultVAEConfig(GradientConfig):
     def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         hidden = () if shape.users < DEEP_FROM_USERS else (600,)
-        return cls(hidden=hidden, batch_size=auto_batch_size(shape), epochs=100, patience=12)
+        return cls(hidden=hidden, batch_size=auto_batch_size(shape), epochs=100, patience=12, averaging=0.85)
 
 
 class MultVAE(GradientModel):
