@@ -1,10 +1,16 @@
-"""One cell in a process of its own, beside the others: for small steps, which a second core cannot help."""
+"""One cell in a process of its own, beside the others: for small steps, which a second core cannot help.
+
+`python -m recdash.published.beside HANDLE` is that process; HANDLE is an inherited socket, over which it hears what to
+compute and when to stop, and tells how it goes.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +21,7 @@ from typing import Any, Self
 from recdash.errors import RecdashError, TrainingError
 from recdash.published.work import Found, Work
 
+POSSIBLE = os.name == "posix"  # elsewhere a process inherits no sockets
 _PATIENCE = 60.0  # seconds in which a stopped training must have kept its state
 
 
@@ -31,40 +38,45 @@ class Beside:
         on_epoch: Callable[[int, int], Any],
         on_found: Callable[[Found, float], Any],
     ) -> None:
-        context = multiprocessing.get_context("spawn")
         self._on_epoch, self._on_found = on_epoch, on_found
-        self._ears, mouth = context.Pipe(duplex=False)
-        self._stop = context.Event()
-        bare = replace(work, tell=_nobody, should_stop=_never)
-        self._process = context.Process(target=_compute, args=(run, bare, mouth, self._stop), daemon=True)
-        self._process.start()
-        mouth.close()
         self._done = False
+        self._line, theirs = multiprocessing.Pipe()
+        handle = theirs.fileno()
+        # a process begun by hand: one begun by multiprocessing would import again whatever program this one runs
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "recdash.published.beside", str(handle)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=(handle,),
+        )
+        theirs.close()
+        self._line.send((run, replace(work, tell=_nobody, should_stop=_never)))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *reason: object) -> None:
         """Stop it if it is still going on, after it has kept its state."""
-        self._stop.set()
-        self._process.join(_PATIENCE)
-        if self._process.is_alive():
-            self._process.terminate()
-        self._ears.close()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._line.send("stop")
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._line.close()
 
     def listen(self, wait: float = 0.0) -> bool:
         """Take in what is new, waiting so many seconds for it; returns whether the cell is done.
 
         Raises what the cell raised, and TrainingError when its process has ended without a word.
         """
-        while not self._done and self._ears.poll(wait):
+        while not self._done and self._line.poll(wait):
             try:
-                news = self._ears.recv()
-            except EOFError as error:
-                self._process.join(_PATIENCE)
+                news = self._line.recv()
+            except (EOFError, ConnectionResetError) as error:
                 raise TrainingError(
-                    f"The process of one training ended with status {self._process.exitcode}; what it kept is there. "
-                    "The same command goes on from here."
+                    f"The process of one training ended with status {self._process.wait(_PATIENCE)}; what it kept is "
+                    "there. The same command goes on from here."
                 ) from error
             if isinstance(news, RecdashError):
                 raise news
@@ -74,23 +86,21 @@ class Beside:
         return self._done
 
 
-def _compute(run: Callable[[Work], Found], work: Work, mouth: Connection, stop: Any) -> None:
-    """Compute a cell and tell how it goes; ends when the process that wants it is gone."""
+def main(handle: int) -> None:
+    """Compute a cell and tell how it goes; whoever wants it says "stop", or is gone."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits has heard it too, and says so through `stop`
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits has heard it too, and says so
     torch.set_num_threads(1)
-    parent, started = os.getppid(), time.perf_counter()
-    ready = replace(
-        work,
-        tell=lambda epoch, epochs: mouth.send((epoch, epochs)),
-        should_stop=lambda: stop.is_set() or os.getppid() != parent,
-    )
-    with suppress(BrokenPipeError):
+    line: Connection[Any, Any] = Connection(handle)
+    run, work = line.recv()
+    ready = replace(work, tell=lambda epoch, epochs: line.send((epoch, epochs)), should_stop=line.poll)
+    started = time.perf_counter()
+    with suppress(BrokenPipeError, ConnectionResetError):
         try:
-            mouth.send((run(ready), time.perf_counter() - started))
+            line.send((run(ready), time.perf_counter() - started))
         except RecdashError as error:
-            mouth.send(error)
+            line.send(error)
 
 
 def _nobody(epoch: int, epochs: int) -> None:
@@ -99,3 +109,7 @@ def _nobody(epoch: int, epochs: int) -> None:
 
 def _never() -> bool:
     return False
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from recdash.published.beside import Beside
+from recdash.published.beside import POSSIBLE, Beside
 from recdash.published.tables import Cell
 from recdash.published.work import Found, Work, stopped
 
@@ -49,7 +49,8 @@ def compute(
         keep(cell, found, seconds)
         say(replace(steps[cell.name], over=True))
 
-    apart = next((cell for cell in cells if cell.apart), None) if cores > 1 and len(cells) > 1 else None
+    worth_it = POSSIBLE and cores > 1 and len(cells) > 1
+    apart = next((cell for cell in cells if cell.apart), None) if worth_it else None
     with ExitStack() as stack:
         beside: Beside | None = None
         if apart is not None:

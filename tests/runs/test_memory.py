@@ -17,8 +17,8 @@ def test_what_a_training_takes_is_seen() -> None:
     assert before is not None and before > 10 * MIB
     memory.forget_peak()
     start = memory.peak_bytes()
-    block = np.ones(80 * MIB, np.uint8)
-    assert memory.peak_bytes() >= start + 70 * MIB
+    block = np.ones(240 * MIB, np.uint8)
+    assert memory.peak_bytes() >= start + 120 * MIB  # what earlier tests used may be given back meanwhile
     del block
 
 
@@ -26,7 +26,7 @@ def test_what_a_training_takes_is_seen() -> None:
 def test_what_was_before_a_training_is_forgotten() -> None:
     memory.forget_peak()
     start = memory.peak_bytes()
-    block = np.ones(80 * MIB, np.uint8)
+    block = np.ones(240 * MIB, np.uint8)
     del block
     memory.forget_peak()
     assert memory.peak_bytes() < start + 40 * MIB
