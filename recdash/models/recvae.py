@@ -61,12 +61,12 @@ class RecVAEConfig(GradientConfig):
     def auto(cls, shape: Shape, **given: object) -> Self:
         """Return the settings of preset `auto`."""
         batch = int(np.clip(round(shape.users / 22), 100, 500))
-        rest: dict[str, Any] = {}
+        rest: dict[str, Any] = {"patience": 12}
         if shape.users < _MANY_USERS:
-            rest = {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97, "decoder_passes": 2, "averaging": 0.85}
+            rest |= {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97, "decoder_passes": 2, "averaging": 0.85}
         if shape.users < _FEW_USERS:
-            rest |= {"hidden_width": 300, "latent": 100}
-        return cls(**rest, batch_size=batch, epochs=50, patience=12)
+            rest |= {"hidden_width": 300, "latent": 100, "decoder_passes": 1, "patience": 8}
+        return cls(**rest, batch_size=batch, epochs=50)
 
 
 class Encoder(nn.Module):
