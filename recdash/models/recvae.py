@@ -60,7 +60,7 @@ class RecVAEConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape, **given: object) -> Self:
         """Return the settings of preset `auto`."""
-        batch = int(np.clip(round(shape.users / 22), 100, 500))
+        batch = int(np.clip(round(shape.users / 22), 150, 500))
         rest: dict[str, Any] = {"patience": 12}
         if shape.users < _MANY_USERS:
             rest |= {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97, "decoder_passes": 2, "averaging": 0.85}

@@ -74,8 +74,9 @@ class SVAEConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
-        batch = int(np.clip(round(shape.users / 280), 16, 64))
-        return cls(batch_size=batch, learning_rate=3e-3, decay=0.8, epochs=20, patience=3 if shape.users < 3000 else 4)
+        few = shape.users < 3_000
+        batch = 24 if few else int(np.clip(round(shape.users / 280), 16, 64))
+        return cls(batch_size=batch, learning_rate=3e-3, decay=0.8, epochs=20, patience=3 if few else 4)
 
 
 class SVAE(GradientModel):
