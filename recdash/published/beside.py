@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from recdash.errors import RecdashError, TrainingError
 from recdash.published.work import Found, Work
 
 POSSIBLE = os.name == "posix"  # elsewhere a process inherits no sockets
+_GONE = (BrokenPipeError, ConnectionResetError)
 _PATIENCE = 60.0  # seconds in which a stopped training must have kept its state
 
 
@@ -47,16 +47,18 @@ class Beside:
             [sys.executable, "-m", "recdash.published.beside", str(handle)],
             stdin=subprocess.DEVNULL,
             pass_fds=(handle,),
+            start_new_session=True,  # Ctrl-C is for whoever waits, who says "stop"
         )
         theirs.close()
-        self._line.send((run, replace(work, tell=_nobody, should_stop=_never)))
+        with suppress(*_GONE):  # `listen` says so
+            self._line.send((run, replace(work, tell=_nobody, should_stop=_never)))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *reason: object) -> None:
         """Stop it if it is still going on, after it has kept its state."""
-        with suppress(BrokenPipeError, ConnectionResetError):
+        with suppress(*_GONE):
             self._line.send("stop")
         try:
             self._process.wait(_PATIENCE)
@@ -90,13 +92,12 @@ def main(handle: int) -> None:
     """Compute a cell and tell how it goes; whoever wants it says "stop", or is gone."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever waits has heard it too, and says so
     torch.set_num_threads(1)
     line: Connection[Any, Any] = Connection(handle)
     run, work = line.recv()
     ready = replace(work, tell=lambda epoch, epochs: line.send((epoch, epochs)), should_stop=line.poll)
     started = time.perf_counter()
-    with suppress(BrokenPipeError, ConnectionResetError):
+    with suppress(*_GONE):
         try:
             line.send((run(ready), time.perf_counter() - started))
         except RecdashError as error:
