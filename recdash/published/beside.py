@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 
 from recdash.errors import RecdashError, TrainingError
-from recdash.published.work import Found, Work
+from recdash.published.work import Found, Work, timed
 
 POSSIBLE = os.name == "posix"  # elsewhere a process inherits no sockets
 _GONE = (BrokenPipeError, ConnectionResetError)
@@ -96,10 +95,9 @@ def main(handle: int) -> None:
     line: Connection[Any, Any] = Connection(handle)
     run, work = line.recv()
     ready = replace(work, tell=lambda epoch, epochs: line.send((epoch, epochs)), should_stop=line.poll)
-    started = time.perf_counter()
     with suppress(*_GONE):
         try:
-            line.send((run(ready), time.perf_counter() - started))
+            line.send(timed(run, ready))
         except RecdashError as error:
             line.send(error)
 

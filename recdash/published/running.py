@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from recdash.published.beside import POSSIBLE, Beside
 from recdash.published.tables import Cell
-from recdash.published.work import Found, Work, stopped
+from recdash.published.work import Found, Work, stopped, timed
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,7 @@ def compute(
             if cell is apart:
                 continue
             tell(cell, 0, 0)
-            started = time.perf_counter()
-            found = cell.run(replace(work, cell=cell.name, tell=partial(hear, cell)))
-            done(cell, found, time.perf_counter() - started)
+            done(cell, *timed(cell.run, replace(work, cell=cell.name, tell=partial(hear, cell))))
             if work.should_stop():
                 raise stopped()
         while beside is not None and not beside.listen(wait=0.2):

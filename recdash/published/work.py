@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.errors import CheckpointError, RecdashError, UsageError
 from recdash.evaluation.report import evaluate
-from recdash.models import registry
+from recdash.models import files, registry
 from recdash.models.base import GradientModel, Model
 from recdash.splits import RatingSplit, Split, make_split
 from recdash.training import devices
@@ -144,6 +145,15 @@ class Work:
                 shutil.rmtree(path, ignore_errors=True)
             elif path.suffix == ".jsonl":
                 path.unlink(missing_ok=True)
+
+
+def timed(run: Callable[[Work], Found], work: Work) -> tuple[Found, float]:
+    """Compute a cell; returns it with its seconds, those of a stopped training that it goes on with included."""
+    earlier, started = 0.0, time.perf_counter()
+    with suppress(CheckpointError, KeyError, TypeError):
+        position = files.read_facts(work.path("training"))["position"]
+        earlier = float(position["seconds"]) + float(position["validation_seconds"])
+    return run(work), earlier + time.perf_counter() - started
 
 
 def common(work: Work, name: str, protocol: str, metrics: Iterable[str] | None, **settings: Any) -> Found:

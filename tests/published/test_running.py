@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from recdash.errors import DataError, TrainingError
+from recdash.models import files
 from recdash.published import implicit, running, sequential
 from recdash.published.beside import Beside
 from recdash.published.running import Step
 from recdash.published.tables import Cell
-from recdash.published.work import Found, Interrupted, Work
+from recdash.published.work import Found, Interrupted, Work, timed
 from tests.toy import toy_dataset
 
 SVAE = Cell("svae", "svae", "SVAE", sequential.both, apart=True)
@@ -53,6 +54,14 @@ def test_a_stop_reaches_the_other_process_which_keeps_its_state(tmp_path: Path) 
     with pytest.raises(Interrupted, match="goes on from here"):
         found_by([EASE, SVAE], work_in(tmp_path, epochs=500, should_stop=stopped_once_it_trains), cores=2)
     assert (tmp_path / "svae.training" / "checkpoint.json").is_file()
+
+
+def test_the_seconds_of_a_training_that_was_stopped_count(tmp_path: Path) -> None:
+    work = work_in(tmp_path, cell="svae")
+    _, before = timed(lambda work: Found({}), work)
+    files.write(work.path("training"), {}, {"position": {"seconds": 60.0, "validation_seconds": 5.0}})
+    _, after = timed(lambda work: Found({}), work)
+    assert before < 30 < 65 <= after < 95
 
 
 def raises(work: Work) -> Found:
