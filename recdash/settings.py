@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+import numbers
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -14,6 +17,7 @@ from typing import Any, Self
 from recdash.errors import UsageError, unknown
 
 _KEY = "recdash"
+HIGHEST_SEED = 2**32 - 1  # as numpy's RandomState wants it
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,21 @@ class Setting:
         return f"{self.name} = {value!r} {what}. It is {self.help}, for example {self.default!r}."
 
 
+def whole_number(what: str, value: Any, low: int, high: int = sys.maxsize) -> int:
+    """Return a whole number that somebody gave, numpy's too; raises UsageError, naming it, for anything else."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
+        upwards = "" if high == sys.maxsize else f" to {high}"
+        raise UsageError(f"{what} = {value!r} is not a whole number from {low}{upwards}. Give for example {low}.")
+    return int(value)
+
+
+def real_number(what: str, value: Any) -> float:
+    """Return a finite number that somebody gave, numpy's too; raises UsageError, naming it, for anything else."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise UsageError(f"{what} = {value!r} is not a number. Give for example 4.")
+    return float(value)
+
+
 def setting(
     default: Any,
     *,
@@ -113,8 +132,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for declared in settings_of(type(self)):
-            if declared.kind == "ints" and isinstance(getattr(self, declared.name), list):
-                object.__setattr__(self, declared.name, tuple(getattr(self, declared.name)))
+            object.__setattr__(self, declared.name, _plain(getattr(self, declared.name)))
         problems = [p for s in settings_of(type(self)) if (p := s.problem(getattr(self, s.name)))] + self.conflicts()
         if problems:
             raise UsageError(" ".join(f"{type(self).__name__}.{problem}" for problem in problems))
@@ -155,6 +173,13 @@ def settings_of(config: type[Config]) -> tuple[Setting, ...]:
     """Return the declared settings of a config class, in order of declaration."""
     key: Any = config  # mypy does not see that a class is hashable
     return _settings_of(key)
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers as Python's, and a list as a tuple."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(one) for one in value)
+    return value.item() if type(value).__module__ == "numpy" and not getattr(value, "shape", (1,)) else value
 
 
 @cache

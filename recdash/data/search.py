@@ -134,7 +134,11 @@ def resolve(catalogue: Catalogue, pick: str | int, popularity: NDArray[Any] | No
 
 
 def resolve_all(catalogue: Catalogue, picks: Sequence[str | int]) -> list[int]:
-    """Resolve every pick, in order, each item once."""
+    """Resolve every pick, in order, each item once; a single title or id stands for a list of one."""
+    if isinstance(picks, str | int):
+        picks = [picks]
+    if not isinstance(picks, Iterable):
+        raise UsageError(f"Picks are a list of titles or item ids, found {picks!r}. Give for example [].")
     return list(dict.fromkeys(resolve(catalogue, pick) for pick in picks))
 
 

@@ -19,7 +19,7 @@ from recdash.errors import UsageError
 from recdash.models import files
 from recdash.models.batch import Batch, Noise
 from recdash.models.shape import Shape
-from recdash.settings import Config, setting
+from recdash.settings import Config, setting, whole_number
 
 Task = Literal["ranking", "rating"]
 ACTIVE_FROM = 0.01  # nats; a latent dimension that differs less from the prior says nothing
@@ -175,18 +175,19 @@ class Model(ABC):
         """Rank the items for somebody who likes the picks, which are never in the list themselves.
 
         picks: titles, with or without year, or item ids, in the order in which they were liked; small typing errors
-        are forgiven.  Raises UsageError for an unknown title, or without picks where the model needs some.
+        are forgiven.  k: at most so many.  Raises UsageError for an unknown title, or for no picks where some are
+        needed.
         """
         from recdash.data.search import resolve_all
 
-        chosen = resolve_all(self.catalogue, picks)
+        chosen, k = resolve_all(self.catalogue, picks), whole_number("k", k, 0)
         if not chosen and not self.answers_without_picks:
             raise UsageError(
                 f"{self.name} needs at least one pick. Name an item, for example {self.catalogue[0].label!r}."
             )
         scores = self.score(Histories.from_rows([chosen], self.shape.items))[0]
         scores[chosen] = -np.inf
-        best = np.lexsort((np.arange(len(scores)), -scores))[: max(0, min(k, len(scores) - len(set(chosen))))]
+        best = np.lexsort((np.arange(len(scores)), -scores))[: min(k, len(scores) - len(chosen))]
         return [Recommendation(self.catalogue[i].id, self.catalogue[i].label, float(scores[i])) for i in best.tolist()]
 
     def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32] | None:

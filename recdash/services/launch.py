@@ -15,13 +15,13 @@ from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import Request, RunRecord
 from recdash.runs.states import State
 from recdash.services.access import open_store, refuse_when_read_only
+from recdash.settings import HIGHEST_SEED, whole_number
 
 if TYPE_CHECKING:
     from recdash.data.library import Entry
     from recdash.settings import Config
 
 DEFAULT_PROTOCOL = {"ranking": "strong", "rating": "ratings-90"}
-SEEDS = 2**32  # seeds lie below this, as numpy's RandomState wants them
 
 
 def check(request: Request) -> Request:
@@ -34,10 +34,7 @@ def check(request: Request) -> Request:
     model_class = registry.model_class(request.model)
     _check_protocol(request.model, request.protocol)
     for what, seed in (("seed", request.seed), ("split seed", request.split_seed)):
-        if type(seed) is not int or not 0 <= seed < SEEDS:
-            raise UsageError(
-                f"The {what} {seed!r} is not a whole number from 0 to {SEEDS - 1}. Choose another, for example 0."
-            )
+        whole_number(what, seed, 0, HIGHEST_SEED)
     entry = data_entry(request.dataset)
     config = configured(request.model, entry, request.preset, request.settings)
     plain = config.to_dict()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from recdash.data.dataset import Dataset
 from recdash.errors import unknown
+from recdash.settings import HIGHEST_SEED, real_number, whole_number
 from recdash.splits import published
 from recdash.splits.global_time import global_time
 from recdash.splits.ratings import RatingSplit, split_ratings
@@ -135,11 +136,17 @@ def make_split(
     held_out_users: users in each of validation and test, by default 750 (ml-1m), 5,000 (ml-10m), 10,000 (ml-20m and
     larger), otherwise 12.5 % of the eligible ones, at least 20, at most 10,000.  positive_from: lowest rating that
     counts as liked, by default three quarters up the scale.  A protocol of a public table has its own filter and takes
-    the default seed for that of the table (see `published.SEEDS`).  Raises UsageError for an unknown protocol,
-    SplitError when the data cannot be split so.
+    the default seed for that of the table (see `published.SEEDS`).  Raises UsageError for an unknown name or a wrong
+    number, SplitError when the data cannot be split so.
     """
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
+    seed = whole_number("seed", seed, 0, HIGHEST_SEED)
+    min_positives = whole_number("min_positives", min_positives, 1)
+    if held_out_users is not None:
+        held_out_users = whole_number("held_out_users", held_out_users, 0)
+    if positive_from is not None:
+        positive_from = real_number("positive_from", positive_from)
     if protocol.startswith("published-"):
         return _published(dataset, protocol, seed, held_out_users)
     if protocol == "weak":

@@ -206,6 +206,13 @@ def _rows(entries: Entries, n_users: int, n_items: int, *, ordered: bool) -> His
     )
 
 
+def _whole(column: NDArray[Any]) -> bool:
+    """Whether these are whole numbers, floats among them as a text file's columns come."""
+    if np.issubdtype(column.dtype, np.floating):
+        return bool((column == np.floor(column)).all())
+    return bool(np.issubdtype(column.dtype, np.integer))
+
+
 def _checked(part: Any, name: str) -> Entries:
     try:
         users, items, values = (np.asarray(column) for column in part)
@@ -216,8 +223,9 @@ def _checked(part: Any, name: str) -> Entries:
             f"{name}: {len(users)} users, {len(items)} items, {len(values)} ratings. Give one of each a row."
         )
     for column, what in ((users, "users"), (items, "items")):
-        if column.size and (not np.issubdtype(column.dtype, np.integer) or int(column.min()) < 0):
-            raise SplitError(f"{name}: {what} must be whole numbers from 0, found {column.dtype}. Number them first.")
+        if column.size and not (_whole(column) and column.min() >= 0):
+            found = "negative ones" if _whole(column) else column.dtype
+            raise SplitError(f"{name}: {what} must be whole numbers from 0, found {found}. Number them first.")
     if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
         raise SplitError(f"{name}: ratings must be finite numbers. Remove the other rows.")
     return Entries(users.astype(np.int32), items.astype(np.int32), values.astype(np.float32))

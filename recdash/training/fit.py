@@ -15,6 +15,7 @@ from recdash.evaluation.report import quick_means
 from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
 from recdash.models.rating import RatingModel
+from recdash.settings import HIGHEST_SEED, whole_number
 from recdash.splits.ratings import RatingSplit
 from recdash.splits.split import Split
 from recdash.training import devices
@@ -48,6 +49,7 @@ def fit(
     seed, device, precision, threads, versions, epochs and times.  Raises UsageError, SplitError or TrainingError.
     """
     check(name, split)
+    seed = whole_number("seed", seed, 0, HIGHEST_SEED)
     config = registry.configure(name, split.shape, preset, settings)
     chosen = devices.choose(device)
     record: dict[str, Any] = {

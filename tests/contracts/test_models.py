@@ -117,6 +117,14 @@ class TestEveryModel:
             registry.load(tmp_path / "model")
         assert "\n" not in str(caught.value)
 
+    def test_one_title_is_a_list_of_one_and_what_is_no_list_is_refused(self, name: str, trained: Any) -> None:
+        model = trained(name)
+        assert model.recommend("Film 3", k=4) == model.recommend(["Film 3"], k=4)
+        with pytest.raises(UsageError, match="Picks are a list"):
+            model.recommend(None)
+        with pytest.raises(UsageError, match="k = -1"):
+            model.recommend(["Film 3"], k=-1)
+
     def test_recommendations_are_ranked_and_leave_the_picks_out(self, name: str, trained: Any) -> None:
         found = trained(name).recommend(["Film 3", "Film 6 (1956)", "9"], k=50)
         assert len(found) == 42

@@ -34,8 +34,8 @@ def nothing_was_queued() -> bool:
         ({"device": "cuda:99"}, "no device 'cuda:99'"),
         ({"dataset": "ml-7"}, "There is no data set 'ml-7'"),
         ({"dataset": "ml-1m"}, "recdash data get ml-1m"),
-        ({"seed": -1}, "seed -1"),
-        ({"split_seed": 2**32}, "split seed 4294967296"),
+        ({"seed": -1}, "seed = -1"),
+        ({"split_seed": 2**32}, "split seed = 4294967296"),
     ],
 )
 def test_what_cannot_work_is_refused_before_it_is_queued(waiting, words, said) -> None:

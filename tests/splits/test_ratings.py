@@ -106,7 +106,9 @@ class TestFromRatings:
         [
             (5, "three arrays"),
             ((np.array([0]), np.array([0, 1]), np.array([1.0])), "1 users, 2 items"),
-            ((np.array([-1]), np.array([0]), np.array([1.0])), "whole numbers from 0"),
+            ((np.array([-1]), np.array([0]), np.array([1.0])), "whole numbers from 0, found negative"),
+            ((np.array([0.5]), np.array([0]), np.array([1.0])), "whole numbers from 0"),
+            ((np.array([np.nan]), np.array([0]), np.array([1.0])), "whole numbers from 0"),
             ((np.array(["a"]), np.array([0]), np.array([1.0])), "whole numbers from 0"),
             ((np.array([0]), np.array([0]), np.array([np.nan])), "finite"),
             ((np.array([1]), np.array([0]), np.array([2.0])), "twice"),
@@ -116,6 +118,12 @@ class TestFromRatings:
     def test_what_does_not_fit_is_refused(self, train: Any, message: str) -> None:
         with pytest.raises(SplitError, match=message):
             Split.from_ratings(train, test=self.test)
+
+    def test_numbers_of_users_and_items_may_be_whole_floats(self) -> None:
+        plain = Split.from_ratings(self.train, test=self.test)
+        users, items, values = self.train
+        as_read = Split.from_ratings((users.astype(float), items.astype(np.float32), values), test=self.test)
+        assert as_read.fingerprint == plain.fingerprint
 
     def test_ranking_models_refuse_it_and_rating_models_refuse_a_split_without_stars(self) -> None:
         with pytest.raises(UsageError, match="predicts no ratings"):

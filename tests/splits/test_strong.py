@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,6 +114,15 @@ def test_too_few_users_are_refused_with_their_number() -> None:
 def test_more_held_out_users_than_there_are_is_refused() -> None:
     with pytest.raises(SplitError, match="leaves no training users"):
         make_split(toy_dataset(), held_out_users=130)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("held_out_users", 20.5), ("min_positives", 0), ("positive_from", "four"), ("positive_from", float("nan"))],
+)
+def test_what_is_no_number_is_refused(word: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"{word} = .* is not a (whole )?number"):
+        make_split(toy_dataset(), **{word: value})
 
 
 def test_the_temporal_fold_needs_times() -> None:

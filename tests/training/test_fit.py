@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +19,7 @@ from recdash.models.base import auto_batch_size
 from recdash.models.batch import Batch
 from recdash.models.shape import Shape
 from recdash.training import devices
-from tests.toy import toy_split
+from tests.toy import toy_dataset, toy_split
 
 
 def test_a_setting_given_by_name_wins_over_the_preset() -> None:
@@ -46,6 +49,27 @@ def test_all_problems_of_a_config_are_told_at_once() -> None:
     ):
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    model = recdash.fit(
+        "multdae",
+        toy_split(),
+        seed=np.uint32(3),  # type: ignore[arg-type]
+        epochs=np.int64(1),
+        dropout=np.float32(0.25),
+        hidden=[np.int64(8)],
+    )
+    assert (model.config.epochs, model.config.dropout, model.config.hidden) == (1, 0.25, (8,))
+    assert json.loads(json.dumps(model.record))["seed"] == 3
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, True, "a", None])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(UsageError, match=r"seed = .* is not a whole number from 0 to 4294967295"):
+        recdash.fit("popularity", toy_split(), seed=seed)
+    with pytest.raises(UsageError, match=r"seed = .* is not a whole number from 0 to 4294967295"):
+        recdash.make_split(toy_dataset(), seed=seed)
 
 
 def test_a_config_survives_json() -> None:
