@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Collection, Sequence
 
@@ -11,12 +10,14 @@ from sqlalchemy import delete as delete_from
 
 from recdash.errors import UsageError
 from recdash.runs.identity import Identity
+from recdash.runs.names import draw_id
 from recdash.runs.records import Request, RunRecord
 from recdash.runs.schema import epochs, events, runs
 from recdash.runs.states import State
 from recdash.runs.store import Store, add_event, columns_of, next_seq, no_such_run, owner_lives, write_run
 
 NAME_LENGTH, NOTE_LENGTH = 120, 4000
+_IN_ONE_PICTURE = 240  # the latest runs, whose colours a new one keeps away from
 
 
 def enqueue(store: Store, requests: Sequence[Request], key: str | None = None) -> list[RunRecord]:
@@ -158,7 +159,8 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         if _active(row):
             return str(row["id"])
     now = time.time()
-    run_id = f"{request.model}-{secrets.token_hex(4)}"
+    latest = select(runs.c.id).order_by(runs.c.created.desc(), runs.c.id).limit(_IN_ONE_PICTURE)
+    run_id = draw_id(request.model, connection.execute(latest).scalars().all())
     seq = next_seq(connection)
     fields = {
         "id": run_id,

@@ -1,37 +1,14 @@
-"""A colour that belongs to a run: the same on every page, in every report, on every machine."""
+"""Runs in a picture: a colour that belongs to each, and dashes for those that share one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import blake2b
 
-# Twelve hues in two strengths. Each has a contrast of at least 3 to 1 against both page backgrounds (a test holds it).
-PALETTE = (
-    "#2d69de",
-    "#eb6c0e",
-    "#057f5b",
-    "#c86ce3",
-    "#ce334a",
-    "#1ba1a7",
-    "#93670d",
-    "#e760b4",
-    "#7758da",
-    "#3fa622",
-    "#0f77a4",
-    "#f75c6b",
-    "#757304",
-    "#987dff",
-    "#b75104",
-    "#18a579",
-    "#a348bd",
-    "#129bd6",
-    "#c0870f",
-    "#bf3a90",
-    "#558efd",
-    "#29800b",
-    "#037c81",
-    "#999604",
-)
+from recdash.runs.names import PALETTE
+from recdash.runs.names import colour_of as of
+
+__all__ = ["DASHES", "PALETTE", "dashes", "of"]
+
 DASHES: tuple[tuple[int, ...], ...] = (
     (),
     (7, 3),
@@ -39,11 +16,6 @@ DASHES: tuple[tuple[int, ...], ...] = (
     (9, 3, 2, 3),
     (4, 2),
 )  # for runs of one colour in one picture
-
-
-def of(run_id: str) -> str:
-    """Return the colour of a run as #rrggbb."""
-    return PALETTE[int.from_bytes(blake2b(run_id.encode(), digest_size=4).digest()) % len(PALETTE)]
 
 
 def dashes(run_ids: Iterable[str]) -> dict[str, tuple[int, ...]]:

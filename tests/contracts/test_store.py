@@ -17,6 +17,7 @@ from sqlalchemy import create_engine
 from recdash.errors import StoreError, UsageError
 from recdash.runs import queue, schema
 from recdash.runs.identity import Identity, this_host
+from recdash.runs.names import PALETTE, colour_of
 from recdash.runs.records import Request
 from recdash.runs.states import State
 from recdash.runs.store import Store
@@ -74,6 +75,17 @@ def dead(host: str = "") -> Identity:
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
     return Identity(host or this_host(), process.pid, time.time())
+
+
+def test_runs_beside_each_other_have_colours_of_their_own(store: Store) -> None:
+    first = [run.id for run in queue.enqueue(store, [ask(seed=seed) for seed in range(12)])]
+    assert sorted(map(colour_of, first)) == sorted(PALETTE[:12])  # hues before strengths
+    later = [run.id for run in queue.enqueue(store, [ask(seed=seed) for seed in range(12, 24)])]
+    assert sorted(map(colour_of, first + later)) == sorted(PALETTE)
+    queue.stop(store, first[3])
+    queue.delete(store, first[3])
+    (again,) = queue.enqueue(store, [ask(seed=99)])
+    assert colour_of(again.id) == colour_of(first[3])
 
 
 def test_a_run_goes_from_queued_over_running_to_finished(store: Store, me: Identity) -> None:

@@ -1,0 +1,51 @@
+"""What a run is called, and the colour that goes with it on every page, in every report, on every machine."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Collection
+from hashlib import blake2b
+
+# Twelve hues in two strengths. Each has a contrast of at least 3 to 1 against both page backgrounds (a test holds it).
+PALETTE = (
+    "#2d69de",
+    "#eb6c0e",
+    "#057f5b",
+    "#c86ce3",
+    "#ce334a",
+    "#1ba1a7",
+    "#93670d",
+    "#e760b4",
+    "#7758da",
+    "#3fa622",
+    "#0f77a4",
+    "#f75c6b",
+    "#757304",
+    "#987dff",
+    "#b75104",
+    "#18a579",
+    "#a348bd",
+    "#129bd6",
+    "#c0870f",
+    "#bf3a90",
+    "#558efd",
+    "#29800b",
+    "#037c81",
+    "#999604",
+)
+
+
+def colour_of(run_id: str) -> str:
+    """Return the colour of a run as #rrggbb; it depends on the id alone."""
+    return PALETTE[int.from_bytes(blake2b(run_id.encode(), digest_size=4).digest()) % len(PALETTE)]
+
+
+def draw_id(model: str, taken: Collection[str]) -> str:
+    """Draw an id for a run of a model, in the colour that the fewest of the taken ids have."""
+    uses = Counter(map(colour_of, taken))
+    wanted = min(PALETTE, key=lambda colour: uses[colour])
+    while True:
+        run_id = f"{model}-{secrets.token_hex(4)}"
+        if colour_of(run_id) == wanted and run_id not in taken:
+            return run_id
