@@ -26,7 +26,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def main() -> None:
     """Train, evaluate, write means over split seeds and each seed's row."""
-    wanted = sys.argv[1].split(",") if len(sys.argv) > 1 else list(ROWS)
+    wanted = sys.argv[1:] or list(ROWS)
     data, rows = ml_1m(), []
     for seed in SPLIT_SEEDS:
         split = recdash.make_split(data, "ratings-90", seed=seed)

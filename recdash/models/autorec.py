@@ -65,9 +65,9 @@ class AutoRecConfig(GradientConfig):
                 "l2": round(2.2 * activity, 1),
                 "epochs": 90,
                 "decay_every": 30,
-                "patience": 30,
+                "patience": 20,
             }
-        return cls(**rest, batch_size=batch)
+        return cls(**rest, batch_size=batch, averaging=0.85)
 
 
 class AutoRec(RatingModel, GradientModel):

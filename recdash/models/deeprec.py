@@ -49,13 +49,19 @@ class DeepRecConfig(GradientConfig):
 
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:
-        """Return the settings of preset `auto`: a smaller net, Adam and no re-feeding, each better on ML-1M."""
+        """Return the settings of preset `auto`: a smaller net, Adam and no re-feeding, each better on ML-1M.
+
+        The penalty weighs the same against the whole data, so it falls with the number of users: about 7 over that
+        number is best on MovieLens-100K, on MovieLens-1M and on the demo.
+        """
         sizes: dict[str, Any] = {
             "hidden": (256, 256),
             "latent": 512,
             "batch_size": int(np.clip(shape.users // 45, 32, 500)),
+            "weight_decay": float(f"{np.clip(7 / max(1, shape.users), 1e-6, 0.02):.3g}"),
         }
-        return cls(**sizes, solver="adam", refeed=0, epochs=60, patience=8, halve_at=(20, 30))
+        steps: dict[str, Any] = {"solver": "adam", "epochs": 60, "patience": 8, "halve_at": (20, 30)}
+        return cls(**sizes, **steps, dropout=0.7, averaging=0.85, refeed=0)
 
 
 class DeepRec(RatingModel, GradientModel):
