@@ -61,8 +61,13 @@ class Packed:
     @cached_property
     def ends(self) -> Tensor:
         """The position at which each sequence ends, (sequences,) in the batch's order; -1 for an empty one."""
-        out = torch.full((len(self.order),), -1, device=self.entries.device)
-        out[self.rows] = torch.arange(len(self.rows), device=self.entries.device)  # later positions overwrite
+        sizes = np.array(self.sizes, np.int64)
+        starts = np.cumsum(sizes) - sizes
+        places = np.arange(len(self.order))  # of the sequences by falling length, in every step
+        lengths = np.searchsorted(-sizes, -places)
+        last = np.append(starts, 0)[lengths - 1] + places
+        out = torch.empty(len(self.order), dtype=torch.int64, device=self.entries.device)
+        out[self.order] = torch.from_numpy(np.where(lengths > 0, last, -1)).to(self.entries.device)
         return out
 
 

@@ -31,6 +31,22 @@ def test_packing_goes_step_by_step_and_knows_neighbours_and_ends(packed: Packed)
     assert packed.ends.tolist() == [places.get(row, -1) for row in range(len(LENGTHS))]
 
 
+def test_ends_do_not_depend_on_who_comes_last_where_threads_share_the_work() -> None:
+    rng = np.random.default_rng(0)
+    rows = Histories.from_rows([list(range(n)) for n in rng.integers(0, 120, 400)], 120)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        several = [Packed.of(Batch.of(rows, torch.device("cpu")), rows.counts) for _ in range(5)]
+        ends = [packed.ends.numpy() for packed in several]
+    finally:
+        torch.set_num_threads(threads)
+    expected = np.full(len(rows), -1)
+    np.maximum.at(expected, several[0].rows.numpy(), np.arange(rows.n_entries))
+    for found in ends:
+        assert np.array_equal(found, expected)
+
+
 def test_the_recurrence_and_its_gradients_are_those_of_the_reference(packed: Packed) -> None:
     torch.manual_seed(0)
     ours, reference = Gru(5, 6), nn.GRU(5, 6)
