@@ -20,7 +20,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "I-AutoRec": ("autorec", {}),
     "U-AutoRec": ("autorec", {"variant": "user"}),
     "DeepRec": ("deeprec", {}),
-    "DeepRec, re-fed": ("deeprec", {"refeed": 1}),
+    "DeepRec, re-fed": ("deeprec", {"refeed": 1, "epochs": 60}),
 }
 
 

@@ -23,6 +23,7 @@ from recdash.settings import Config, setting, whole_number
 
 Task = Literal["ranking", "rating"]
 ACTIVE_FROM = 0.01  # nats; a latent dimension that differs less from the prior says nothing
+FEW_USERS = 3_000  # below, an update costs its overhead, and presets make fewer and larger ones
 SCORES_AT_ONCE = 1 << 21  # scores held at once while scoring in chunks: 8 MiB of float32 stay in the cache
 
 
@@ -71,9 +72,9 @@ class GradientConfig(Config):
         return cls(batch_size=auto_batch_size(shape))
 
 
-def auto_batch_size(shape: Shape) -> int:
-    """Batch size that gives about 45 updates an epoch, between 8 and 1,000 users."""
-    return int(np.clip(round(shape.users / 45), 8, 1000))
+def auto_batch_size(shape: Shape, updates: int = 45) -> int:
+    """Batch size that gives about so many updates an epoch, between 8 and 1,000 users."""
+    return int(np.clip(round(shape.users / updates), 8, 1000))
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class DeepRecConfig(GradientConfig):
             "batch_size": int(np.clip(shape.users // 45, 32, 500)),
             "weight_decay": float(f"{np.clip(7 / max(1, shape.users), 1e-6, 0.02):.3g}"),
         }
-        steps: dict[str, Any] = {"solver": "adam", "epochs": 60, "patience": 8, "halve_at": (20, 30)}
+        steps: dict[str, Any] = {"solver": "adam", "epochs": 50, "patience": 8, "halve_at": (20, 30)}
         return cls(**sizes, **steps, dropout=0.7, averaging=0.85, refeed=0)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, auto_batch_size
+from recdash.models.base import FEW_USERS, GradientConfig, GradientModel, Loss, Progress, auto_batch_size
 from recdash.models.batch import Batch
 from recdash.models.layers import SparseLinear, initialise, initialise_uniform, unit_length
 from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
@@ -54,8 +54,11 @@ class MultVAEConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
-        hidden = () if shape.users < DEEP_FROM_USERS else (600,)
-        return cls(hidden=hidden, batch_size=auto_batch_size(shape), epochs=100, patience=12, averaging=0.85)
+        sizes: dict[str, Any] = {"hidden": () if shape.users < DEEP_FROM_USERS else (600,), "epochs": 100}
+        sizes["batch_size"] = auto_batch_size(shape)
+        if shape.users < FEW_USERS:
+            sizes |= {"batch_size": auto_batch_size(shape, 25), "learning_rate": 2e-3, "epochs": 70}
+        return cls(**sizes, patience=12, averaging=0.85)
 
 
 class MultVAE(GradientModel):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recdash.data.histories import Histories
-from recdash.models.base import GradientConfig, GradientModel, Loss, Phase, Progress
+from recdash.models.base import FEW_USERS, GradientConfig, GradientModel, Loss, Phase, Progress
 from recdash.models.batch import Batch
 from recdash.models.layers import SparseLinear, initialise_uniform, unit_length
 from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
@@ -27,7 +27,7 @@ _LOG_2PI = math.log(2 * math.pi)
 _OLD = "old."
 _ROWS_AT_ONCE = 512
 _HIDDEN_LAYERS = 5
-_FEW_USERS, _MANY_USERS = 3_000, 20_000
+_MANY_USERS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class RecVAEConfig(GradientConfig):
         rest: dict[str, Any] = {"patience": 12}
         if shape.users < _MANY_USERS:
             rest |= {"gamma": 0.008, "learning_rate": 1.5e-3, "decay": 0.97, "decoder_passes": 2, "averaging": 0.85}
-        if shape.users < _FEW_USERS:
+        if shape.users < FEW_USERS:
             rest |= {"hidden_width": 300, "latent": 100, "decoder_passes": 1, "patience": 8}
         return cls(**rest, batch_size=batch, epochs=50)
 

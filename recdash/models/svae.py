@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recdash.data.histories import Histories
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
+from recdash.models.base import FEW_USERS, GradientConfig, GradientModel, Loss, Progress
 from recdash.models.batch import Batch, cuts
 from recdash.models.losses import normal_kl_by_dimension
 from recdash.models.sequences import Gru, Packed, level, next_item_nll
@@ -74,7 +74,7 @@ class SVAEConfig(GradientConfig):
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
-        few = shape.users < 3_000
+        few = shape.users < FEW_USERS
         batch = 24 if few else int(np.clip(round(shape.users / 280), 16, 64))
         return cls(batch_size=batch, learning_rate=3e-3, decay=0.8, epochs=20, patience=3 if few else 4)
 
