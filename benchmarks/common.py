@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import recdash
+from recdash import devices
 from recdash.data.dataset import Dataset
 from recdash.errors import DataError
-from recdash.training import devices
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

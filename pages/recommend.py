@@ -5,22 +5,20 @@ import streamlit as st
 from recdash.ui import cached, frame, picking, recommend
 
 frame.heading("Recommend", "Pick films you like. Every trained model answers with a list of its own, and says why.")
-dataset, lists, length = recommend.options()
+dataset, lists, length, device = recommend.options()
 if cached.is_generated(dataset):
     frame.generated_note()
 chosen = picking.picks(dataset)
-trained = [run for run in cached.trained(dataset) if run.id in lists]
+trained = cached.trained(dataset)
+answering = [run for run in trained if run.id in lists]
 left, right = st.columns([2, 3], gap="large")
 with left:
     picking.search(dataset)
 with right:
     if chosen:
         picking.chips(dataset, chosen)
-    else:
-        recommend.invitation(trained)
+    elif answering or not trained:
+        recommend.invitation(answering)
 with st.expander("Well-known films of many kinds", expanded=not chosen, icon=":material/local_movies:"):
     picking.starters(dataset, chosen)
-if chosen:
-    answer = cached.answer(dataset, tuple(chosen), trained, length)
-    recommend.lists(answer, chosen)
-    recommend.overlap(answer)
+recommend.answers(dataset, chosen, trained, answering, length, device)

@@ -9,7 +9,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from recdash.places import WAITING
+from recdash.places import REPEATABLE, WAITING
 
 if TYPE_CHECKING:
     from recdash.data.dataset import Dataset
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-for _name, _value in WAITING.items():
+for _name, _value in (WAITING | REPEATABLE).items():
     os.environ.setdefault(_name, _value)
 
 _WHERE = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST = 80
+
 
 class RecdashError(Exception):
     """Something could not be done; the message is written for the user and fits on one line."""
@@ -38,9 +40,18 @@ class UsageError(RecdashError):
     exit_status = 2
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+def shown(value: object) -> str:
+    """Return a value as a message shows it: its `repr` on one line, cut to some 80 characters."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # the code of any class; Python itself refuses to write out the longest numbers
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> UsageError:
     """Return the error for a name that does not exist: it lists those that do and guesses the one meant."""
     names = list(known)
-    near = get_close_matches(name, names, n=1)
+    near = get_close_matches(name, names, n=1) if isinstance(name, str) else []
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return UsageError(f"There is no {kind} {name!r}.{guess} Known: {', '.join(names) or 'none yet'}.")
+    return UsageError(f"There is no {kind} {shown(name)}.{guess} Known: {', '.join(names) or 'none yet'}.")

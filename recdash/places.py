@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 from recdash.errors import UsageError
 
@@ -13,11 +15,41 @@ PROJECT = Path(__file__).resolve().parent.parent
 # and beside a busy process: asleep at once 5.0 / .46 and 4.3 / .43, this 2.9 / .30 and 5.7 / .58, ten times this
 # 2.6 / .27 and 17 / 1.1. It must be said before torch is imported.
 WAITING = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+REPEATABLE = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # what cuBLAS wants to be told before it gives equal results twice
+
+_MEND_FOLDER = "Set it to a folder, or unset it."
+ON, OFF = ("1", "true", "yes", "on", "y", "t"), ("", "0", "false", "no", "off", "n", "f")
 
 
 def _folder(variable: str, default: Path) -> Path:
     value = os.environ.get(variable, "").strip()
-    return Path(value).expanduser().resolve() if value else default
+    try:
+        value.encode()
+        return Path(value).expanduser().resolve() if value else default
+    except (OSError, RuntimeError, UnicodeError) as error:  # a loop of links, "~nobody", bytes that are no text
+        other = "it is no text" if isinstance(error, UnicodeError) else "there is no such place"
+        why = getattr(error, "strerror", None) or other
+        raise UsageError(f"{variable} = {value[:200]!a} cannot be a folder ({why}). {_MEND_FOLDER}") from error
+
+
+def _check_folder(variable: str, folder: Path) -> None:
+    """Raise UsageError where a folder is not and can never be."""
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as error:
+        found = f"{variable} = {str(folder)[:200]!r} cannot be a folder ({error.strerror})"
+        raise UsageError(f"{found}. {_MEND_FOLDER}") from error
+    if not there.is_dir():
+        raise UsageError(f"{variable} = {str(folder)!r}: {there} is no folder. {_MEND_FOLDER}")
+
+
+def _count(variable: str, default: int) -> int:
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return default
+    if not re.fullmatch("[0-9]{1,9}", value) or int(value) < 1:
+        raise UsageError(f"{variable} = {value[:40]!a} is not a whole number above 0. Set it to 1, 2, ... or unset it.")
+    return int(value)
 
 
 def data_dir() -> Path:
@@ -37,21 +69,36 @@ def demo_films() -> Path:
 
 def store_url() -> str:
     """Database URL of the run store (RECDASH_STORE); by default an SQLite file in the data folder."""
-    return os.environ.get("RECDASH_STORE", "").strip() or f"sqlite:///{data_dir() / 'recdash.db'}"
+    return os.environ.get("RECDASH_STORE", "").strip() or f"sqlite:///{quote(str(data_dir() / 'recdash.db'))}"
 
 
 def max_runs() -> int:
     """How many trainings may run at once (RECDASH_MAX_RUNS); by default half of the cores, at least one."""
-    value = os.environ.get("RECDASH_MAX_RUNS", "").strip()
-    if not value:
-        return max(1, (os.cpu_count() or 1) // 2)
-    if not value.isdigit() or int(value) < 1:
-        raise UsageError(
-            f"RECDASH_MAX_RUNS = {value!r} is not a whole number above 0. Set it to 1, 2, ... or unset it."
-        )
-    return int(value)
+    return _count("RECDASH_MAX_RUNS", max(1, (os.cpu_count() or 1) // 2))
 
 
 def read_only() -> bool:
     """Whether this installation only shows and recommends (RECDASH_READ_ONLY=1)."""
-    return os.environ.get("RECDASH_READ_ONLY", "").strip().lower() in {"1", "true", "yes"}
+    value = os.environ.get("RECDASH_READ_ONLY", "").strip()
+    if value.lower() not in ON + OFF:
+        raise UsageError(f"RECDASH_READ_ONLY = {value[:40]!a} is neither on (1) nor off (0). Set it to 1, or unset it.")
+    return value.lower() in ON
+
+
+def runs_per_gpu() -> int:
+    """How many trainings may share one GPU (RECDASH_RUNS_PER_GPU); by default 2."""
+    return _count("RECDASH_RUNS_PER_GPU", 2)
+
+
+def default_device() -> str:
+    """What `device="auto"` stands for (RECDASH_DEVICE); by default "auto", the best device that is there."""
+    return os.environ.get("RECDASH_DEVICE", "").strip() or "auto"
+
+
+def check() -> None:
+    """Raise UsageError, which names it, for a variable whose value cannot mean anything; the store says so itself."""
+    _check_folder("RECDASH_DATA_DIR", data_dir())
+    _check_folder("RECDASH_CHECKPOINT_DIR", checkpoint_dir())
+    max_runs()
+    runs_per_gpu()
+    read_only()

@@ -9,12 +9,12 @@ import numbers
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-from recdash.errors import UsageError, unknown
+from recdash.errors import UsageError, shown, unknown
 
 _KEY = "recdash"
 HIGHEST_SEED = 2**32 - 1  # as numpy's RandomState wants it
@@ -77,7 +77,7 @@ class Setting:
         if self.kind == "ints":
             return isinstance(value, tuple) and all(type(number) is int for number in value)
         if self.kind == "float":
-            return type(value) in (int, float)
+            return type(value) in (int, float) and _is_finite(value)
         return type(value).__name__ == self.kind
 
     def _inside(self, number: float) -> bool:
@@ -94,22 +94,53 @@ class Setting:
         return noun[self.kind]
 
     def _wrong(self, value: Any, what: str) -> str:
-        return f"{self.name} = {value!r} {what}. It is {self.help}, for example {self.default!r}."
+        return f"{self.name} = {shown(value)} {what}. It is {self.help}, for example {self.default!r}."
 
 
 def whole_number(what: str, value: Any, low: int, high: int = sys.maxsize) -> int:
     """Return a whole number that somebody gave, numpy's too; raises UsageError, naming it, for anything else."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
         upwards = "" if high == sys.maxsize else f" to {high}"
-        raise UsageError(f"{what} = {value!r} is not a whole number from {low}{upwards}. Give for example {low}.")
+        raise UsageError(f"{what} = {shown(value)} is not a whole number from {low}{upwards}. Give for example {low}.")
     return int(value)
 
 
 def real_number(what: str, value: Any) -> float:
     """Return a finite number that somebody gave, numpy's too; raises UsageError, naming it, for anything else."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise UsageError(f"{what} = {value!r} is not a number. Give for example 4.")
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not _is_finite(value):
+        raise UsageError(f"{what} = {shown(value)} is not a number. Give for example 4.")
     return float(value)
+
+
+def known_name(what: str, value: Any, known: Iterable[str]) -> str:
+    """Return a name that somebody gave; raises UsageError, listing the known ones, for anything else."""
+    names = list(known)
+    if not isinstance(value, str) or value not in names:
+        raise unknown(what, value, names)
+    return value
+
+
+def as_names(given: Any) -> list[str]:
+    """Return names that somebody gave as a list; one text is a list separated by commas, as on the command line.
+
+    Raises UsageError for what is no list of texts.
+    """
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",") if part.strip()]
+    try:
+        names = list(given)
+    except TypeError as error:
+        raise UsageError(f"Expected a list of names, found {shown(given)}. Give a list of texts.") from error
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"Expected names, found {shown(name)} among them. Give a list of texts.")
+    return names
+
+
+def callback(what: str, value: Any) -> None:
+    """Raise UsageError unless the value is None or can be called."""
+    if value is not None and not callable(value):
+        raise UsageError(f"{what} = {shown(value)} cannot be called. Give a function, or nothing.")
 
 
 def setting(
@@ -131,15 +162,33 @@ class Config:
     """A frozen, validated group of settings. All problems are collected and raised together as one UsageError."""
 
     def __post_init__(self) -> None:
-        for declared in settings_of(type(self)):
-            object.__setattr__(self, declared.name, _plain(getattr(self, declared.name)))
-        problems = [p for s in settings_of(type(self)) if (p := s.problem(getattr(self, s.name)))] + self.conflicts()
-        if problems:
-            raise UsageError(" ".join(f"{type(self).__name__}.{problem}" for problem in problems))
+        given = {declared.name: getattr(self, declared.name) for declared in settings_of(type(self))}
+        for name, value in self.checked(given).items():
+            object.__setattr__(self, name, value)
+        self._refuse(self.conflicts())
 
     def conflicts(self) -> list[str]:
         """Return what is wrong between settings that are each fine alone; models override this."""
         return []
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return some of the settings as plain values; raises UsageError that tells all that are wrong, or unknown."""
+        declared = {s.name: s for s in settings_of(cls)}
+        plain = {name: _plain(value) for name, value in values.items()}
+        cls._refuse([problem for name in plain if (problem := cls._declared(name, declared).problem(plain[name]))])
+        return plain
+
+    @classmethod
+    def _declared(cls, name: str, declared: Mapping[str, Setting]) -> Setting:
+        if name not in declared:
+            raise unknown(f"setting of {cls.__name__} called", name, declared)
+        return declared[name]
+
+    @classmethod
+    def _refuse(cls, problems: list[str]) -> None:
+        if problems:
+            raise UsageError(" ".join(f"{cls.__name__}.{problem}" for problem in problems))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values that JSON can hold."""
@@ -153,20 +202,13 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from plain values; an unknown name is an error that lists the known ones."""
-        known = [s.name for s in settings_of(cls)]
-        for name in values:
-            if name not in known:
-                raise unknown(f"setting of {cls.__name__} called", name, known)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return cls(**cls.checked(values))
 
     @classmethod
     def parse(cls, pairs: Mapping[str, str]) -> dict[str, Any]:
         """Turn `name=text` pairs into values by the declared kinds; unknown names are errors."""
         declared = {s.name: s for s in settings_of(cls)}
-        for name in pairs:
-            if name not in declared:
-                raise unknown(f"setting of {cls.__name__} called", name, declared)
-        return {name: declared[name].parse(text) for name, text in pairs.items()}
+        return {name: cls._declared(name, declared).parse(text) for name, text in pairs.items()}
 
 
 def settings_of(config: type[Config]) -> tuple[Setting, ...]:
@@ -176,10 +218,17 @@ def settings_of(config: type[Config]) -> tuple[Setting, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Return numpy's numbers as Python's, and a list as a tuple."""
-    if isinstance(value, list | tuple):
-        return tuple(_plain(one) for one in value)
-    return value.item() if type(value).__module__ == "numpy" and not getattr(value, "shape", (1,)) else value
+    """Return numpy's numbers as Python's, and a list or array as a tuple."""
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        value = value.tolist()
+    return tuple(_plain(one) for one in value) if isinstance(value, list | tuple) else value
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except (OverflowError, TypeError, ValueError):  # a whole number that no float holds, a number of another kind
+        return False
 
 
 @cache

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ["RECDASH_DEVICE"] = "cpu"  # what "auto" means in tests, also in processes that they start
+
+
+def pytest_sessionstart() -> None:
+    """Make the fake GPU known to PyTorch before its first backward pass (tests/devices/fake_gpu.py)."""
+    import torch
+
+    if not torch.cuda.is_available():
+        from tests.devices import fake_gpu
+
+        fake_gpu.register()
+
+
+SLOW, GPU = pytest.mark.slow, pytest.mark.gpu
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +30,13 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Point every folder that recdash writes to below tmp_path, and forget a store set outside."""
     monkeypatch.setenv("RECDASH_DATA_DIR", str(tmp_path / "recdash-data"))
     monkeypatch.setenv("RECDASH_CHECKPOINT_DIR", str(tmp_path / "recdash-checkpoints"))
-    for variable in ("RECDASH_STORE", "RECDASH_READ_ONLY", "RECDASH_MAX_RUNS", "RECDASH_RAY_ADDRESS"):
+    for variable in (
+        "RECDASH_STORE",
+        "RECDASH_READ_ONLY",
+        "RECDASH_MAX_RUNS",
+        "RECDASH_RUNS_PER_GPU",
+        "RECDASH_RAY_ADDRESS",
+    ):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path / "recdash-data"
 
@@ -43,3 +65,37 @@ def test_data() -> Path:
     if not named or not Path(named).is_dir():
         pytest.skip("RECDASH_TEST_DATA names no folder with real MovieLens data")
     return Path(named)
+
+
+def _on(kind: str) -> Iterator[str]:
+    if kind == "cpu":
+        yield "cpu"
+    elif kind == "fake":
+        from tests.devices import fake_gpu
+
+        with fake_gpu.installed():
+            yield "cuda"
+    else:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no NVIDIA GPU on this machine")
+        yield "cuda"
+
+
+@pytest.fixture(params=["cpu", pytest.param("fake", marks=SLOW), pytest.param("cuda", marks=GPU)])
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The CPU, a fake GPU (see tests/devices/fake_gpu.py), and an NVIDIA GPU where there is one."""
+    yield from _on(request.param)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
+def real_device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The CPU, and an NVIDIA GPU where there is one."""
+    yield from _on(request.param)
+
+
+@pytest.fixture(params=["fake", pytest.param("cuda", marks=GPU)])
+def gpu(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fake GPU, and an NVIDIA GPU where there is one."""
+    yield from _on(request.param)

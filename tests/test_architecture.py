@@ -13,6 +13,7 @@ BELOW: dict[str, set[str]] = {
     "errors": set(),
     "settings": {"errors"},
     "places": {"errors"},
+    "devices": {"errors", "places"},
     "data": set(),
     "models": {"data"},
     "splits": {"models", "data"},
@@ -25,7 +26,7 @@ BELOW: dict[str, set[str]] = {
     "ui": {"services", "runs", "recommend", "training", "evaluation", "splits", "models", "data"},
     "cli": {"services", "runs", "recommend", "training", "evaluation", "splits", "models", "data"},
 }
-EVERYBODY = {"errors", "settings", "places"}
+EVERYBODY = {"errors", "settings", "places", "devices"}
 CORE = ("data", "splits", "models", "training", "evaluation", "recommend")
 FILES = sorted((ROOT / "recdash").rglob("*.py"))
 

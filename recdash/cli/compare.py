@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from recdash.cli.train import add_training_options, finish
-from recdash.cli.words import command, names, pairs, say, whole_numbers
+from recdash.cli.train import add_training_options, finish, say_fallbacks
+from recdash.cli.words import command, pairs, say, whole_numbers
+from recdash.settings import as_names
 
 HELP = "train what is missing, then print the results"
 
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = compare.requests(
         options.dataset,
-        names(options.models),
+        options.models,
         protocol=options.protocol,
         seeds=None if options.seeds is None else whole_numbers(options.seeds),
         training_seeds=None if options.training_seeds is None else whole_numbers(options.training_seeds),
@@ -40,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
         settings=pairs(options.set),
         device=options.device,
     )
-    if "all" in names(options.models):
+    say_fallbacks(wanted)
+    if "all" in as_names(options.models):
         for reason in compare.left_out(options.protocol, options.dataset).values():
             say(f"Left out: {reason}")
     there = [found.id for found in compare.look(wanted).runs if found is not None and found.state.is_finished()]

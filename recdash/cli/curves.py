@@ -35,4 +35,6 @@ def run(options: argparse.Namespace) -> int:
             values = [points.get(epoch) for points in by_epoch.values()]
             lines.append([str(epoch), *("-" if value is None else f"{value:.5g}" for value in values)])
         answer(tables.columns(lines))
+        if found.run.remarks:
+            say(f"{found.run.id} is {found.run.state.value}, {', '.join(found.run.remarks)}.")
     return 0

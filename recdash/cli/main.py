@@ -72,6 +72,10 @@ def _run(words: list[str]) -> int:
         options = parser.parse_args(words)
     except SystemExit as end:  # --help and --version end here
         return int(end.code or 0)
+    if named != "doctor":  # it says what is wrong with them among its checks
+        from recdash.services.access import check_settings
+
+        check_settings()
     return int(options.run(options))
 
 

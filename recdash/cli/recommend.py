@@ -24,12 +24,15 @@ def add(commands: Any) -> None:
         metavar="TITLE",
         help="something that is liked: a title or an id; repeatable",
     )
-    parser.add_argument("--model", metavar="M", help="its best run by validation (default: every trained model)")
+    parser.add_argument(
+        "--model", metavar="M", help="its best run by validation, among comparable runs (default: every trained model)"
+    )
     parser.add_argument("--run", dest="run_id", metavar="R", help="exactly this run")
     parser.add_argument(
         "--dataset", metavar="D", help="default: that of the run, else of the newest finished run, else demo"
     )
     parser.add_argument("-k", type=int, default=10, metavar="N", help="length of the lists (default 10)")
+    parser.add_argument("--device", default="cpu", help="where the models compute: cpu, cuda, mps, auto (default cpu)")
     parser.add_argument("--why", action="store_true", help="say which pick led to what")
 
 
@@ -48,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         run_ids=[chosen.id] if chosen else None,
         k=options.k,
         explain=options.why or options.json,
+        device=options.device,
     )
     for one in found.lists:
         _introduce(one)
@@ -68,11 +72,20 @@ def _usual_dataset(model: str | None) -> str:
 
 
 def _introduce(one: Suggestions) -> None:
-    if one.run is not None:
-        value = "" if one.run.best_value is None else f", best on validation: {one.run.best_value:.4f}"
-        say(f"{one.title}: run {one.run.id}{value}" + (f" ({one.note})" if one.note else ""))
-    else:
+    """Say which run a list comes from, and how it was trained."""
+    from recdash.evaluation.criterion import criterion_of
+    from recdash.services import metrics
+
+    run = one.run
+    if run is None:
         say(f"{one.title}: {one.note}")
+        return
+    criterion = criterion_of(run.validation)
+    best = (
+        f"{metrics.title(criterion.metric)} {run.validation[criterion.metric]:.4f} on validation" if criterion else ""
+    )
+    told = [f"run {run.id}", f"protocol {run.protocol}", f"split seed {run.split_seed}", best, *run.remarks]
+    say(f"{one.title}: {', '.join(filter(None, told))}" + (f" ({one.note})" if one.note else ""))
 
 
 def _text(found: Answer, why: bool) -> str:

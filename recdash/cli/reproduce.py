@@ -1,4 +1,4 @@
-"""recdash reproduce: a public table as published, corrected, and under the common protocols, side by side."""
+"""recdash reproduce: a published table as published, corrected, and under the common protocols, side by side."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli.words import answer, answer_json, command, names, say
+from recdash.cli.words import answer, answer_json, command, existing, say
 from recdash.errors import UsageError
+from recdash.settings import as_names
 
 if TYPE_CHECKING:
     from recdash.services.reproduce import Step
 
-HELP = "compute a public table once more: as published, corrected, and under one honest protocol"
+HELP = "reproduce a published table: as published, corrected, and with one evaluation protocol"
 
 
 def add(commands: Any) -> None:
@@ -26,10 +26,14 @@ def add(commands: Any) -> None:
     parser = command(commands, "reproduce", run, HELP)
     parser.add_argument("--table", default="metarec", metavar="T", help="metarec or vae20m (default metarec)")
     parser.add_argument("--models", metavar="A,B", help="only these models of the table (default all)")
-    parser.add_argument("--dataset", metavar="D", help="other data than the table's, as a rehearsal")
+    parser.add_argument("--dataset", metavar="D", help="different data from the table's, as a rehearsal")
     parser.add_argument("--epochs", type=int, metavar="N", help="at most N epochs in each training, for a trial")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to write the result (default benchmarks/results/)"
+        "--out",
+        type=existing,
+        metavar="FILE",
+        help="also write the result to FILE; cells of the same table and data in it are kept (default: only to the "
+        "data folder, reproduce/TABLE.json)",
     )
 
 
@@ -45,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             found = reproduce.run(
                 options.table,
-                models=None if options.models is None else names(options.models),
+                models=None if options.models is None else as_names(options.models),
                 dataset=options.dataset,
                 epochs=options.epochs,
                 out=options.out,
@@ -62,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """Return the document as a table with one sentence under it for each number."""
-    from recdash.services import tables
+    """Return the document as a table, under it one sentence for each number and where the numbers come from."""
+    from recdash.services import reproduce, tables
 
     head = ["Model", "Metric", "Published", "As published", "Corrected", "Common"]
     rows = [row for row in found["rows"] if any(row[stage] is not None for stage in ("as_published", "corrected"))]
@@ -79,6 +83,8 @@ def as_text(found: dict[str, Any]) -> str:
         f"{_number(row['published'], row['metric'])} by more than {row['tolerance']:g}."
         for row in missed
     ]
+    if sources := reproduce.sources_in_words(found):
+        lines += ["", "Where the computed figures come from:", *(f"- {said}" for said in sources)]
     if found["missing"]:
         lines.append(f"Still to be computed: {', '.join(found['missing'])}.")
     return "\n".join(lines)
@@ -93,19 +99,19 @@ def _number(value: float | None, metric: str) -> str:
 
 @contextmanager
 def _until_interrupted() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a wish to stop; the second one ends at once."""
+    """Turn the first Ctrl-C into a request to stop; the second one ends at once."""
     stop = threading.Event()
 
-    def wish(number: int, frame: Any) -> None:
+    def request(number: int, frame: Any) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        say("Stopping; what is done is kept. Once more ends at once.")
+        say("Stopping; what is done is kept. Press Ctrl-C again to quit now.")
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

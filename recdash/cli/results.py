@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from recdash.cli.words import answer, answer_json, command, names, say
+from recdash.cli.words import answer, answer_json, command, say
 
 HELP = "print the results of finished runs"
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
             verdict = significance.verdict(group, group.primary)
             against = None if verdict is None else json_safe(verdict.to_dict())
             same = {"split": group.split_fingerprint, "data": group.dataset_fingerprint, "label": group.label}
-            others = [row.to_dict() for row in published.beside(group)]
+            others = [row for table in published.beside(group) for row in table.to_dicts()]
             splits.append({**same, "facts": dict(group.facts), "against_best": against, "published": others})
         over = [table.to_dict() for table in seeds.tables(found)]
         answer_json({"results": rows, "splits": splits, "not_comparable": differences, "over_seeds": over})
@@ -45,11 +45,10 @@ def run(options: argparse.Namespace) -> int:
     if not found:
         say("No finished run yet. Start one: recdash compare --dataset demo")
         return 0
-    chosen = names(options.metrics) if options.metrics else None
-    answer(results.export(found, options.format, chosen))
+    answer(results.export(found, options.format, options.metrics))
     repeated = seeds.tables(found)
     if repeated and options.format != "csv":
-        answer(f"\n{seed_tables.text(repeated, options.format, chosen)}")
+        answer(f"\n{seed_tables.text(repeated, options.format, options.metrics)}")
     for sentence in differences:
         say(f"These tables are not comparable. {sentence}")
     return 0

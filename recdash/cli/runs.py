@@ -59,9 +59,9 @@ def list_runs(options: argparse.Namespace) -> int:
 
 def show_run(options: argparse.Namespace) -> int:
     """Print everything about one run."""
-    from recdash.services import runs
+    from recdash.services import curves, runs
 
-    run = runs.find(options.run_id)
+    run = curves.curves(runs.find(options.run_id).id).run
     events, log = runs.events(run.id), runs.log(run.id, options.log) if options.log else ""
     if options.json:
         happened = [{"time": event.time, "kind": event.kind, "text": event.text} for event in events]
@@ -70,6 +70,8 @@ def show_run(options: argparse.Namespace) -> int:
     for name, value in run.to_dict().items():
         if name != "intervals" and value not in (None, "", {}, []):
             answer(f"{name:<20} {_plain(value)}")
+    if run.remarks:
+        answer(f"{'remarks':<20} {'; '.join(run.remarks)}")
     for event in events:
         answer(f"{_clock(event.time)}  {event.kind}  {event.text}".rstrip())
     if log:
@@ -167,6 +169,7 @@ def _changed(options: argparse.Namespace, run: RunRecord) -> int:
 
 def _line(run: RunRecord) -> list[str]:
     state = "stopping" if run.stopping else run.state.value
+    state = f"{state}, {run.warning}" if run.warning else state
     epochs = f"{run.epoch}/{run.epochs}" if run.epochs else str(run.epoch)
     best = "-" if run.best_value is None else f"{run.best_value:.4f}"
     return [run.id, state, epochs, best, _clock(run.started), run.name]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recdash.cli import watching
 from recdash.cli.words import Parser, answer, answer_json, command, pairs, say
 
 if TYPE_CHECKING:
-    from recdash.runs.records import RunRecord
+    from recdash.runs.records import Request, RunRecord
 
 HELP = "train one or more models on a data set"
 
@@ -28,7 +29,11 @@ def add_training_options(parser: Parser) -> None:
         "--dataset", required=True, metavar="NAME", help="a data set that is here, or the path of a CSV"
     )
     parser.add_argument("--protocol", metavar="P", help="how to split and score (default: strong for ranking models)")
-    parser.add_argument("--preset", default="auto", help="auto, paper, published, tuned or fast (default auto)")
+    parser.add_argument(
+        "--preset",
+        default="auto",
+        help="auto, paper, published, fast, or tuned, which is auto for a model without one (default auto)",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -59,7 +64,18 @@ def run(options: argparse.Namespace) -> int:
         split_seed=options.split_seed,
         device=options.device,
     )
+    say_fallbacks(requests)
     return finish(launch.train(requests), options)
+
+
+def say_fallbacks(requests: Sequence[Request]) -> None:
+    """Say which models have no preset of the name that was asked for, and what they take in its place."""
+    from recdash.models import registry
+
+    used = {request.model: registry.preset_used(request.model, request.preset) for request in requests}
+    without = dict.fromkeys(request.model for request in requests if used[request.model] != request.preset)
+    if without:
+        say(f"No preset {requests[0].preset!r} for {', '.join(without)}: auto is used.")
 
 
 def finish(runs: list[RunRecord], options: argparse.Namespace) -> int:

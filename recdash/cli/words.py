@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from recdash.errors import UsageError
+from recdash.settings import as_names
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,15 +59,10 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def names(text: str) -> list[str]:
-    """Turn "a,b,c" into its parts."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def whole_numbers(text: str) -> list[int]:
     """Turn "1,2,3" into numbers."""
     try:
-        return [int(part) for part in names(text)]
+        return [int(part) for part in as_names(text)]
     except ValueError:
         raise UsageError(f"{text!r} is not a list of whole numbers. Write for example 1,2,3.") from None
 

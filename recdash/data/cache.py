@@ -16,6 +16,7 @@ from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
 from recdash.data.readers import csv, movielens, recbole
 from recdash.data.readers.blocks import Progress, reading
+from recdash.data.storage import reading_back
 from recdash.errors import DataError
 
 _READERS = 1  # goes up when a reader reads the same file differently, so that no old cache is used
@@ -55,12 +56,15 @@ def _read(path: Path, words: Mapping[str, Any], progress: Progress | None) -> Da
 def _make_demo() -> Dataset:
     import pandas as pd
 
-    films = pd.read_csv(demo.films_path(), dtype={"id": str, "title": str}, keep_default_na=False)
-    seen = demo.generate(films)
-    rows = zip(*(films[column].tolist() for column in ("id", "title", "year", "genres")), strict=True)
-    known = {
-        id_: Item(id_, title, int(year), tuple(filter(None, genres.split("|")))) for id_, title, year, genres in rows
-    }
+    # The table is part of the program and fixed: where the generator fails, the table is damaged.
+    with reading_back(demo.films_path(), DataError, "Restore it from the repository.", "damaged list of films"):
+        films = pd.read_csv(demo.films_path(), dtype={"id": str, "title": str}, keep_default_na=False)
+        seen = demo.generate(films)
+        rows = zip(*(films[column].tolist() for column in ("id", "title", "year", "genres")), strict=True)
+        known = {
+            id_: Item(id_, title, int(year), tuple(filter(None, genres.split("|"))))
+            for id_, title, year, genres in rows
+        }
     return Dataset.build(
         "demo",
         users=seen.users + 1,

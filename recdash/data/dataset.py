@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from recdash.data.catalogue import Catalogue, Item
 from recdash.data.histories import Histories
+from recdash.data.storage import is_number, json_object, reading_back
 from recdash.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,17 +28,18 @@ DATES_FROM = 10**8  # seconds since 1970; smaller "times" are places in a row, n
 _MILLISECONDS_FROM = 10**11
 _FORMAT = 1
 _FILE = "dataset.npz"
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_FACTS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "users": (int,),
+    "items": (int,),
+    "interactions": (int,),
+    "scale": (list, type(None)),
+    "time_kind": (str, type(None)),
+    "source": (str,),
+    "generated": (bool,),
+    "notes": (list,),
+    "fingerprint": (str,),
+}
 
 TimeKind = Literal["dates", "order"]
 
@@ -179,11 +179,10 @@ class Dataset:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises DataError when it is missing, damaged or of another format."""
-        with _opened(folder) as members:
-            facts = _json(members["facts"])
+        with _opened(folder) as (facts, members):
             arrays: dict[str, Any] = {key: members.get(key) for key in ("users", "items", "ratings", "times")}
-            user_ids = tuple(_json(members["user_ids"]))
-            catalogue = Catalogue.from_json(members["catalogue"].tobytes().decode())
+            user_ids = tuple(json.loads(_text(members["user_ids"])))
+            catalogue = Catalogue.from_json(_text(members["catalogue"]))
             _check(arrays, len(user_ids), len(catalogue))
             return cls(
                 **arrays,
@@ -200,8 +199,8 @@ class Dataset:
     @staticmethod
     def facts(folder: Path) -> dict[str, Any]:
         """Read what is known about a kept data set without reading the data: name, sizes, scale, source, notes."""
-        with _opened(folder) as members:
-            return dict(_json(members["facts"]))
+        with _opened(folder) as (facts, _):
+            return facts
 
     @staticmethod
     def is_kept(folder: Path) -> bool:
@@ -225,27 +224,44 @@ class Dataset:
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[Mapping[str, Any]]:
-    """Open the file of a kept data set; whatever is wrong with it, then or while it is read, becomes a DataError."""
-    try:
-        with np.load(folder / _FILE, allow_pickle=False) as members:
-            if _json(members["facts"])["format"] != _FORMAT:
-                raise DataError(f"{folder}: made by another version of recdash. Get or import the data set again.")
-            yield members
-    except _DAMAGE as error:
-        raise DataError(f"{folder}: damaged data set ({type(error).__name__}). Get or import it again.") from error
+def _opened(folder: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
+    """Open the file of a kept data set and read its facts; whatever is wrong with it, then or later, is a DataError."""
+    with (
+        reading_back(folder, DataError, "Get or import it again.", "damaged data set"),
+        np.load(folder / _FILE, allow_pickle=False) as members,
+    ):
+        facts = json_object(_text(members["facts"]))
+        if facts["format"] != _FORMAT:
+            raise DataError(f"{folder}: made by another version of recdash. Get or import the data set again.")
+        _check_facts(facts)
+        yield facts, members
 
 
-def _json(member: NDArray[np.uint8]) -> Any:
-    return json.loads(member.tobytes())
+def _text(member: NDArray[np.uint8]) -> str:
+    return member.tobytes().decode()
+
+
+def _check_facts(facts: Mapping[str, Any]) -> None:
+    """Raise ValueError or KeyError unless each fact is there and of its type."""
+    for key, kinds in _FACTS.items():
+        if not isinstance(facts[key], kinds):
+            raise ValueError(f"{key} is of another type")
+    scale, notes = facts["scale"], facts["notes"]
+    if scale is not None and not (len(scale) == 2 and all(map(is_number, scale))):
+        raise ValueError("scale is no pair of numbers")
+    if not all(isinstance(note, str) for note in notes):
+        raise ValueError("notes are of another type")
 
 
 def _check(arrays: Mapping[str, Any], n_users: int, n_items: int) -> None:
-    """Raise ValueError unless the columns have one length and point into the ids."""
+    """Raise ValueError unless the columns have one length and their types, and point into the ids."""
     if len({array.shape for array in arrays.values() if array is not None}) != 1 or arrays["users"].ndim != 1:
         raise ValueError("columns of different lengths")
+    for key, kind in (("users", np.int32), ("items", np.int32), ("ratings", np.float32), ("times", np.int64)):
+        if arrays[key] is not None and arrays[key].dtype != kind:
+            raise ValueError(f"{key} of another type")
     for key, bound in (("users", n_users), ("items", n_items)):
-        if arrays[key].dtype != np.int32 or arrays[key].min() < 0 or arrays[key].max() >= bound:
+        if arrays[key].min() < 0 or arrays[key].max() >= bound:
             raise ValueError(f"{key} out of range")
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recdash.data.arrays import INT32_MAX, check_indptr, finite_numbers, first_outside, whole_numbers
+from recdash.data.matrices import positives
 from recdash.errors import DataError
+from recdash.settings import whole_number
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
@@ -88,12 +92,35 @@ class Histories:
         values = None if self.values is None else self.values[order]
         return type(self)(indptr, self.row_of[order].astype(np.int32), values, len(self), ordered=False)
 
+    def checked(self) -> Self:
+        """Return the same rows in the documented types; raises DataError unless every number is within its bounds."""
+        n_items = whole_number("histories n_items", self.n_items, 0, INT32_MAX)
+        indptr = whole_numbers(self.indptr, "histories indptr")
+        items = self.items if _is_column(self.items, np.int32) else whole_numbers(self.items, "histories items")
+        check_indptr(indptr, len(indptr) - 1, len(items), "histories", whole=True)
+        if (place := first_outside(items, n_items)) is not None:
+            row = int(np.searchsorted(indptr, place, side="right")) - 1
+            raise DataError(
+                f"histories: row {row} has item {items[place]}, outside the items 0 to {n_items - 1}. "
+                "Number items from 0, as the columns of the training data."
+            )
+        values = None if self.values is None else finite_numbers(self.values, "histories values")
+        if values is not None and len(values) != len(items):
+            raise DataError(f"histories: {len(values)} values for {len(items)} items. Give one value for each item.")
+        return type(self)(indptr, items.astype(np.int32, copy=False), values, n_items, self.ordered)
+
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]], n_items: int, *, ordered: bool = True) -> Self:
-        """Build from lists of item indices."""
-        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-        items = np.array([item for row in rows for item in row], dtype=np.int32)
-        return cls(indptr, items, None, n_items, ordered)
+        """Build from lists of item indices; raises DataError for what is none, and for items outside [0, n_items)."""
+        try:
+            indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+            listed = list(chain.from_iterable(rows))
+        except TypeError as error:
+            raise DataError(
+                "histories: expected a list of item numbers for each user, such as [[0, 4], []]."
+            ) from error
+        items: Any = whole_numbers(listed, "histories items")  # narrowed once they are checked
+        return cls(indptr, items, None, n_items, ordered).checked()
 
     @classmethod
     def from_entries(
@@ -114,8 +141,11 @@ class Histories:
 
     @classmethod
     def from_any(cls, source: Any, n_items: int) -> Self:
-        """Accept Histories or anything scipy can turn into CSR (rows, n_items); raises DataError on another width."""
-        found = source if isinstance(source, cls) else cls.from_csr(source)
+        """Accept Histories or a matrix (rows, n_items), see `from_csr`; raises DataError for any that is unsound.
+
+        Histories are checked as `checked` does, so that what was built by hand reaches no compiled routine unchecked.
+        """
+        found = source.checked() if isinstance(source, cls) else cls.from_csr(source, name="histories")
         if found.n_items != n_items:
             raise DataError(
                 f"These histories have {found.n_items} items, the model has {n_items}. "
@@ -127,20 +157,12 @@ class Histories:
     def from_csr(cls, source: Any, *, name: str = "matrix") -> Self:
         """Build from a sparse or dense matrix (rows, items): non-zero = positive, no order, no ratings.
 
-        Raises DataError for what is no matrix, and for entries that are negative or not finite.
+        Raises DataError for what is no matrix, for indices outside its shape, and for entries that are negative or not
+        finite (see `matrices.positives`).
         """
-        try:
-            csr = sparse.csr_array(source, copy=True)
-        except (TypeError, ValueError) as error:
-            found = type(source).__name__
-            raise DataError(
-                f"{name}: expected a users x items matrix, found {found}. Give a scipy CSR matrix."
-            ) from error
-        if csr.ndim != 2:
-            raise DataError(f"{name}: expected two dimensions, found {csr.ndim}. Give a users x items matrix.")
-        if csr.dtype == object or not np.all(np.isfinite(csr.data)) or np.any(csr.data < 0):
-            raise DataError(f"{name}: entries must be finite and not negative, 1 for a positive. Clean the matrix.")
-        csr.sum_duplicates()
-        csr.eliminate_zeros()
-        csr.sort_indices()
-        return cls(csr.indptr.astype(np.int64), csr.indices.astype(np.int32), None, int(csr.shape[1]), ordered=False)
+        found = positives(source, name)
+        return cls(found.indptr, found.items, None, found.n_items, ordered=False)
+
+
+def _is_column(array: Any, dtype: Any) -> bool:
+    return isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == dtype

@@ -58,24 +58,42 @@ def load_dataset(
     Raises UsageError for a name or path that does not exist, DataError for what is wrong with the data.
     """
     given = _given(user=user, item=item, rating=rating, time=time, titles=titles, delimiter=delimiter, header=header)
-    name = name_or_path if isinstance(name_or_path, str) else ""
-    if name == DEMO or (_NAME.fullmatch(name) and Dataset.is_kept(_home(name))):
-        if given:
-            raise UsageError(
-                f"The data set {name} has its columns already; {', '.join(given)} are for a CSV given by its path."
-            )
-        return demo_dataset() if name == DEMO else _kept(name)
-    if name in fetch.RELEASES:
+    name = name_of(name_or_path)
+    if not _is_known(name):
+        return dataset_at(Path(name), given, progress)
+    if name != DEMO and not _is_kept(name):
         raise UsageError(
             f"The data set {name} is not here yet. Get it: recdash data get {name} "
             "(without a network, add --from FOLDER_OR_ZIP)."
         )
-    path = _path(name_or_path)
-    if str(name_or_path).strip() and os.path.lexists(path):
-        return dataset_at(path, given, progress)
+    if given:
+        raise UsageError(
+            f"The data set {name} has its columns already; {', '.join(given)} are for a CSV given by its path."
+        )
+    return demo_dataset() if name == DEMO else _kept(name)
+
+
+def name_of(name_or_path: str | Path) -> str:
+    """Return what a data set is called wherever it is recorded, however it was given.
+
+    That is the name of one that is known; of any other file or folder its absolute path without symbolic links. A
+    known name wins over a file of that name, and a `Path` is never a name. Nothing is read.
+    Raises UsageError, with what is here, when there is neither.
+    """
+    if isinstance(name_or_path, str) and _is_known(name_or_path):
+        return name_or_path
+    if str(name_or_path).strip() and os.path.lexists(_path(name_or_path)):
+        return absolute(name_or_path)
     here = [entry.name for entry in available() if entry.ready]
     error = unknown("data set", str(name_or_path), here)
     raise UsageError(f"{error} Get one (recdash data get NAME) or import a CSV (recdash data import NAME --csv FILE).")
+
+
+def absolute(path: str | Path) -> str:
+    """Return a path, which need not exist, in the form in which it names a data set."""
+    with suppress(ValueError):  # a NUL in it, which no file has
+        return os.path.realpath(_path(path))
+    return str(path)
 
 
 def available() -> list[Entry]:
@@ -210,21 +228,21 @@ def _demo_entry() -> Entry:
 def _entry(name: str) -> Entry:
     try:
         facts = Dataset.facts(_home(name))
-        scale = None if facts["scale"] is None else (facts["scale"][0], facts["scale"][1])
-        sizes = (facts["users"], facts["items"], facts["interactions"])
-        return Entry(
-            name,
-            True,
-            *sizes,
-            facts["generated"],
-            facts["source"],
-            tuple(facts["notes"]),
-            facts["fingerprint"],
-            facts["time_kind"],
-            scale,
-        )
-    except (DataError, LookupError, TypeError) as error:
+    except DataError as error:
         return Entry(name, False, notes=(f"damaged: {error}",))
+    scale = None if facts["scale"] is None else (facts["scale"][0], facts["scale"][1])
+    sizes = (facts["users"], facts["items"], facts["interactions"])
+    return Entry(
+        name,
+        True,
+        *sizes,
+        facts["generated"],
+        facts["source"],
+        tuple(facts["notes"]),
+        facts["fingerprint"],
+        facts["time_kind"],
+        scale,
+    )
 
 
 def _missing(release: fetch.Release) -> Entry:
@@ -250,6 +268,15 @@ def _path(words: str | Path) -> Path:
     with suppress(RuntimeError):  # "~name" of nobody
         return Path(words).expanduser()
     return Path(words)
+
+
+def _is_known(name: str) -> bool:
+    """Whether this is the name of a data set, here or not here yet."""
+    return name == DEMO or name in fetch.RELEASES or _is_kept(name)
+
+
+def _is_kept(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and Dataset.is_kept(_home(name))
 
 
 def _home(name: str) -> Path:

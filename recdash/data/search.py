@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.catalogue import Catalogue, natural_title
-from recdash.errors import UsageError
+from recdash.errors import UsageError, shown
 
 ACCEPT = 0.86  # a title whose words match less well than this is a suggestion, not an answer
 _ARTICLES = {"the", "a", "an"}
@@ -137,9 +137,13 @@ def resolve_all(catalogue: Catalogue, picks: Sequence[str | int]) -> list[int]:
     """Resolve every pick, in order, each item once; a single title or id stands for a list of one."""
     if isinstance(picks, str | int):
         picks = [picks]
-    if not isinstance(picks, Iterable):
-        raise UsageError(f"Picks are a list of titles or item ids, found {picks!r}. Give for example [].")
-    return list(dict.fromkeys(resolve(catalogue, pick) for pick in picks))
+    try:
+        listed = None if isinstance(picks, bytes) else list(picks)
+    except TypeError:  # no list, or an array without a dimension
+        listed = None
+    if listed is None:
+        raise UsageError(f"Picks are a list of titles or item ids, found {shown(picks)}. Give for example [].")
+    return list(dict.fromkeys(resolve(catalogue, pick) for pick in listed))
 
 
 def _split_year(text: str) -> tuple[int | None, str]:

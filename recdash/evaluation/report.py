@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.errors import UsageError, unknown
+from recdash.errors import DataError, UsageError, shown, unknown
 from recdash.evaluation import metrics, slices
 from recdash.evaluation.ranking import hits_in, top_lists
 from recdash.evaluation.ratings import NAMES as NAMES_OF_RATINGS
 from recdash.evaluation.ratings import RatingFigures
 from recdash.evaluation.uncertainty import bootstrap_intervals
 from recdash.models.base import Model
+from recdash.settings import as_names
 from recdash.splits.ratings import Entries, RatingSplit
 from recdash.splits.split import HeldOut, Split
 
@@ -60,18 +61,21 @@ class Report:
 
 
 def evaluate(
-    model: Model, split: Split | RatingSplit, on: str = "test", *, metric_names: Iterable[str] | None = None
+    model: Model, split: Split | RatingSplit, on: str = "test", *, metric_names: str | Iterable[str] | None = None
 ) -> Report:
     """Judge a model on one part of a split.
 
     Ranking: users are scored from their fold-in, with seen items removed and all other items as candidates.  Ratings:
     every held-out rating is predicted; RMSE and MAE are pooled, `per_user` holds each user's own (see `ratings`).
-    metric_names: such as "ndcg@100"; by default all of them.  Raises UsageError for an unknown metric or a model of the
-    other task, DataError when model and split do not have the same items, SplitError when there is no such part.
+    metric_names: a list such as ["ndcg@100"], or one text with commas; by default all of them.  Raises UsageError for
+    an unknown metric or a model of the other task, DataError when model and split do not have the same items,
+    SplitError when there is no such part.
     """
+    _check(model, split)
     if isinstance(split, RatingSplit):
-        return _of_ratings(model, split, on, NAMES_OF_RATINGS if metric_names is None else tuple(metric_names))
-    wanted = [(_parse(name), name) for name in (default_metrics() if metric_names is None else metric_names)]
+        named = NAMES_OF_RATINGS if metric_names is None else tuple(as_names(metric_names))
+        return _of_ratings(model, split, on, named)
+    wanted = [(_parse(name), name) for name in (default_metrics() if metric_names is None else as_names(metric_names))]
     part = split.part(on)
     started = time.perf_counter()
     longest = max([LIST_LENGTH, *(k for (_, k), _ in wanted)])
@@ -105,6 +109,25 @@ def evaluate(
         split_fingerprint=split.fingerprint,
         facts=_facts_of_ranking(part, counts),
     )
+
+
+def _check(model: Model, split: Split | RatingSplit) -> None:
+    """Raise an error in one line unless the model was trained on data of this shape."""
+    if not isinstance(model, Model):
+        raise UsageError(f"model: expected a trained model, found {shown(model)}. Give what recdash.fit returns.")
+    if not isinstance(split, Split | RatingSplit):
+        raise UsageError(f"split: expected a split, found {shown(split)}. Give what recdash.make_split returns.")
+    if model.shape.items != split.n_items:
+        raise DataError(
+            f"The model knows {model.shape.items} items, the split has {split.n_items}. "
+            "Evaluate on the split that the model was trained on."
+        )
+    known = isinstance(split, Split) and split.test.train_rows is not None
+    if known and model.shape.users != len(split.train):
+        raise DataError(
+            f"The model was trained on {model.shape.users} users, the split on {len(split.train)}, and its test users "
+            "are those. Evaluate on the split that the model was trained on."
+        )
 
 
 def _of_ratings(model: Model, split: RatingSplit, on: str, names: tuple[str, ...]) -> Report:

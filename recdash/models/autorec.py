@@ -17,7 +17,7 @@ from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
 from recdash.models.batch import Batch
 from recdash.models.layers import SparseLinear
 from recdash.models.losses import at_entries
-from recdash.models.rating import Observed, RatingModel
+from recdash.models.rating import OBSERVED, Observed, RatingModel
 from recdash.models.shape import Shape
 from recdash.settings import setting
 
@@ -178,6 +178,11 @@ class AutoRec(RatingModel, GradientModel):
             self._everything = Batch.of(self.training_rows(self.observed.rows), self.device)
         return self.encode(self._everything, self.stars_of(self._everything))
 
+    def clear_caches(self) -> None:
+        """Drop the codes, and the training rows, which lie on the device of the weights."""
+        super().clear_caches()
+        self._everything = None
+
     def train(self, mode: bool = True) -> Self:
         """Forget the codes, for the weights are about to change."""
         self.forget_codes()
@@ -204,8 +209,7 @@ class AutoRec(RatingModel, GradientModel):
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
-        self._everything = None
-        self.forget_codes()
-        if "observed.items" in tensors:
+        self.clear_caches()
+        if f"{OBSERVED}items" in tensors:
             self.observed = Observed.from_tensors(tensors)
-        super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith("observed.")})
+        super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(OBSERVED)})

@@ -118,6 +118,7 @@ class Model(ABC):
     config_class: ClassVar[type[Config]]
     needs_order: ClassVar[bool] = False
     answers_without_picks: ClassVar[bool] = False
+    reads_picks: ClassVar[bool] = True  # False: the scores owe nothing to the picks, so no reason can be given
 
     config: Any
     shape: Shape
@@ -146,6 +147,11 @@ class Model(ABC):
     @abstractmethod
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
+
+    @property
+    def n_learned(self) -> int:
+        """How many numbers were learned; data that a model keeps beside them does not count."""
+        return sum(tensor.numel() for tensor in self.tensors().values())
 
     def in_chunks(self, histories: Histories, users: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, Tensor]]:
         """Yield rows and their scores, few enough at a time to bound memory; callers may write into the scores.
@@ -205,6 +211,11 @@ class Model(ABC):
 class ClosedFormModel(Model):
     """A model whose weights are the solution of an equation, or a count."""
 
+    @property
+    def precision(self) -> str:
+        """The number format in which the solution is computed."""
+        return "float32"
+
     def __init__(self, config: Config, shape: Shape) -> None:
         super().__init__(config, shape)
         self.seed = 0
@@ -251,7 +262,15 @@ class GradientModel(Model, nn.Module):
 
     @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights afresh."""
+        """Draw all weights afresh, on the CPU: a seed starts from the same weights on every device."""
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Called by PyTorch for every move to another device: nothing computed before may stay behind."""
+        self.clear_caches()
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call,no-any-return]
+
+    def clear_caches(self) -> None:
+        """Drop what was computed from the weights, or lies on their device; by default there is nothing."""
 
     @abstractmethod
     def loss(self, batch: Batch, progress: Progress) -> Loss:

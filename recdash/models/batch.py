@@ -93,10 +93,11 @@ class Batch:
     def by_item(self) -> ByItem:
         """The same entries grouped by item (a counting sort on the host)."""
         entries = np.arange(len(self.items))
-        rows = sparse.csr_array((entries, self.items.numpy(), self.offsets.numpy()), shape=(len(self), self.n_items))
+        items, offsets = self.items.cpu().numpy(), self.offsets.cpu().numpy()
+        rows = sparse.csr_array((entries, items, offsets), shape=(len(self), self.n_items))
         columns = rows.tocsc()
         parts = (columns.indptr.astype(np.int64), columns.indices.astype(np.int64), columns.data)
-        return ByItem(*(torch.from_numpy(part) for part in parts))
+        return ByItem(*(torch.from_numpy(part).to(self.items.device) for part in parts))
 
 
 class Noise:

@@ -17,7 +17,7 @@ from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
 from recdash.models.batch import Batch
 from recdash.models.layers import SparseLinear
 from recdash.models.losses import at_entries
-from recdash.models.rating import Observed, RatingModel
+from recdash.models.rating import OBSERVED, Observed, RatingModel
 from recdash.models.shape import Shape
 from recdash.settings import setting
 
@@ -167,7 +167,7 @@ class DeepRec(RatingModel, GradientModel):
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` gave."""
-        self.forget_codes()
-        if "observed.items" in tensors:
+        self.clear_caches()
+        if f"{OBSERVED}items" in tensors:
             self.observed = Observed.from_tensors(tensors)
-        super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith("observed.")})
+        super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(OBSERVED)})

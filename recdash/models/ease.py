@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recdash import devices
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.models.base import ClosedFormModel
@@ -20,12 +20,21 @@ from recdash.models.layers import sparse_product
 from recdash.models.shape import Shape
 from recdash.settings import Config, setting
 
+FLOAT64_UP_TO = 12_000  # items; above, three such matrices take more than 3.2 GiB in float64
+_MATRICES = 3  # of items x items that are held at once: the Gram matrix, its Cholesky factor, its inverse
+_CELLS_AT_ONCE = 1 << 24  # of the Gram matrix, made from sparse blocks
+
 
 @dataclass(frozen=True, kw_only=True)
 class EASEConfig(Config):
     """Settings of EASE."""
 
     l2: float = setting(500.0, low=1e-6, high=1e9, help="the ridge penalty; it grows with the number of users")
+    precision: str = setting(
+        "auto",
+        choices=("auto", "float32", "float64"),
+        help="the number format of the solution; auto takes float64 up to 12,000 items",
+    )
 
     @classmethod
     def auto(cls, shape: Shape, **given: Any) -> Self:
@@ -49,23 +58,45 @@ class EASE(ClosedFormModel):
         """B, (items, items) float32: B[i, j] is what having i adds to the score of j."""
         return self.tensors()["weights"]
 
+    @property
+    def precision(self) -> str:
+        """The number format of the solution; it follows from the setting and the number of items alone."""
+        if self.config.precision != "auto":
+            return str(self.config.precision)
+        return "float64" if self.shape.items <= FLOAT64_UP_TO else "float32"
+
     def solve(self, train: Any) -> Self:
         """Solve for B from binary histories or a matrix (users, items).
 
-        P = (X'X + l2 I)^-1 by Cholesky; B_ij = -P_ij / P_jj off the diagonal. In float64 where memory allows,
-        so that rankings do not depend on rounding.  Raises TrainingError when the matrix cannot fit in memory.
+        P = (X'X + l2 I)^-1 by Cholesky; B_ij = -P_ij / P_jj off the diagonal.  Raises TrainingError, before anything
+        is built, when the matrices do not fit into the memory that is there.
         """
         rows = train if isinstance(train, Histories) else Histories.from_csr(train)
         self.shape = Shape(len(rows), rows.n_items, rows.n_entries)
-        binary = rows.matrix()
-        where = torch.device("cpu") if self.device.type == "mps" else self.device  # Apple's GPU has no float64
-        gram = torch.from_numpy((binary.T @ binary).toarray()).to(where, _precision(rows.n_items, where))
+        dtype = torch.float64 if self.precision == "float64" else torch.float32
+        no_float64 = self.device.type == "mps" and dtype == torch.float64  # on Apple's GPU
+        where = torch.device("cpu") if no_float64 else self.device
+        self._check_memory(where, dtype)
+        gram = _gram(rows, dtype).to(where)
         gram.diagonal().add_(self.config.l2)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
         weights = inverse.div_(-inverse.diagonal().clone())
         weights.diagonal().zero_()
         self.load_tensors({"weights": weights.float()})
         return self
+
+    def _check_memory(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Raise TrainingError when the matrices do not fit on the device; how much is free decides nothing else."""
+        items = self.shape.items
+        need, free = _MATRICES * dtype.itemsize * items**2, devices.available_bytes(device)
+        if free is None or need <= free:
+            return
+        half = dtype == torch.float64 and need <= 2 * free
+        instead = "Set precision=float32, drop rare items" if half else "Drop rare items"
+        raise TrainingError(
+            f"EASE needs {need / 2**30:,.1f} GiB for {items:,} items, {free / 2**30:,.1f} GiB are free on {device}. "
+            f"{instead} or use another model."
+        )
 
     def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32]:
         """What each pick adds to the score of each item, exactly: B[pick, item]."""
@@ -77,24 +108,12 @@ class EASE(ClosedFormModel):
         return sparse_product(self.weights, ones, batch)
 
 
-def _precision(n_items: int, device: torch.device) -> torch.dtype:
-    """float64 if three matrices of it fit into half of the free memory, else float32 if those fit at all."""
-    free = _free_memory(device)
-    if 3 * 8 * n_items**2 <= free / 2:
-        return torch.float64
-    if 3 * 4 * n_items**2 <= free:
-        return torch.float32
-    need = 3 * 4 * n_items**2 / 2**30
-    raise TrainingError(
-        f"EASE needs {need:.0f} GiB for {n_items:,} items, {free / 2**30:.0f} GiB are free. "
-        "Drop rare items or use another model."
-    )
-
-
-def _free_memory(device: torch.device) -> float:
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError):
-        return 4.0 * 2**30
+def _gram(rows: Histories, dtype: torch.dtype) -> Tensor:
+    """X'X, (items, items), on the CPU: how many users have both items."""
+    binary = rows.matrix()
+    by_item = binary.T.tocsr()
+    out = torch.empty(rows.n_items, rows.n_items, dtype=dtype)
+    step = max(1, _CELLS_AT_ONCE // max(1, rows.n_items))
+    for start in range(0, rows.n_items, step):
+        out[start : start + step] = torch.from_numpy((by_item[start : start + step] @ binary).toarray())
+    return out

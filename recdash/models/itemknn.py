@@ -86,6 +86,11 @@ class ItemKNN(ClosedFormModel):
         parts = [self.tensors()[name].cpu().numpy() for name in ("similarity", "indices", "indptr")]
         return sparse.csr_array(tuple(parts), shape=(self.shape.items, self.shape.items))
 
+    @property
+    def n_learned(self) -> int:
+        """How many similarities are kept; where they stand does not count."""
+        return self.tensors()["similarity"].numel()
+
     def score_batch(self, batch: Batch) -> Tensor:
         """Sums of similarities; the sparse product is done on the host."""
         items, offsets = batch.items.cpu().numpy(), batch.offsets.cpu().numpy()

@@ -34,6 +34,7 @@ class Popularity(ClosedFormModel):
     source: ClassVar[str] = "yardstick"
     config_class: ClassVar[type[Config]] = PopularityConfig
     answers_without_picks: ClassVar[bool] = True
+    reads_picks: ClassVar[bool] = False
 
     def solve(self, train: Any) -> Self:
         """Count the training users of every item."""

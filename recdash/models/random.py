@@ -34,12 +34,18 @@ class Random(ClosedFormModel):
     source: ClassVar[str] = "yardstick"
     config_class: ClassVar[type[Config]] = RandomConfig
     answers_without_picks: ClassVar[bool] = True
+    reads_picks: ClassVar[bool] = False
 
     def solve(self, train: Any) -> Self:
         """Draw one number per item; nothing is read from the histories."""
         keys = np.random.default_rng(self.seed).integers(2**63, size=self.shape.items)
         self.load_tensors({"keys": torch.from_numpy(keys)})
         return self
+
+    @property
+    def n_learned(self) -> int:
+        """Nothing: the numbers are drawn."""
+        return 0
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Uniform numbers in [0, 1): equal histories get equal ones, in whatever order their items stand."""

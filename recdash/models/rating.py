@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recdash.data.arrays import whole_numbers
 from recdash.data.histories import Histories
 from recdash.errors import DataError, UsageError
 from recdash.models.base import Model, Task
@@ -18,6 +19,7 @@ from recdash.models.batch import Batch
 
 FEWEST_TO_RANK = 5  # items with fewer training ratings are never recommended (spec: protocols, B7)
 PAPER_UNSEEN = 3.0  # AutoRec, WWW 2015: the prediction for users or items without training ratings
+OBSERVED = "observed."  # under this name a checkpoint keeps the training ratings
 PAIRS_AT_ONCE = 1 << 13  # so that what is gathered for them stays in the cache: three times as fast as 1 << 16
 
 
@@ -35,16 +37,14 @@ class Observed:
     def tensors(self) -> dict[str, Tensor]:
         """Return the rows as tensors, for a checkpoint."""
         parts = {"indptr": self.rows.indptr, "items": self.rows.items, "values": self.values}
-        kept = {f"observed.{name}": torch.from_numpy(np.ascontiguousarray(part)) for name, part in parts.items()}
-        return kept | {"observed.n_items": torch.tensor([self.rows.n_items])}
+        kept = {OBSERVED + name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in parts.items()}
+        return kept | {f"{OBSERVED}n_items": torch.tensor([self.rows.n_items])}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Observed:
         """Rebuild from `tensors`."""
         part = {
-            name.removeprefix("observed."): t.cpu().numpy()
-            for name, t in tensors.items()
-            if name.startswith("observed.")
+            name.removeprefix(OBSERVED): t.cpu().numpy() for name, t in tensors.items() if name.startswith(OBSERVED)
         }
         return cls(Histories(part["indptr"], part["items"], part["values"], int(part["n_items"][0])))
 
@@ -76,6 +76,15 @@ class RatingModel(Model):
         """Called when the weights are about to change."""
         self._codes = None
 
+    def clear_caches(self) -> None:
+        """Drop the codes, which lie on the device of the weights."""
+        self.forget_codes()
+
+    @property
+    def n_learned(self) -> int:
+        """How many numbers were learned; the training ratings, which the model keeps, do not count."""
+        return sum(tensor.numel() for name, tensor in self.tensors().items() if not name.startswith(OBSERVED))
+
     @abstractmethod
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Unclipped predictions for pairs whose user and item both have training ratings, (pairs,)."""
@@ -83,11 +92,12 @@ class RatingModel(Model):
     def predict(self, users: Any, items: Any) -> NDArray[np.float32]:
         """Predict ratings, clipped to the scale.
 
-        users, items: (pairs,) numbers of training rows and of items.  A pair whose user or item has no training
-        ratings gets the training mean, or 3 with `unseen="paper"`.  Returns (pairs,) float32.  Raises DataError when
-        the two differ in length.
+        users, items: (pairs,) numbers of training rows and of items, or one number each.  A pair whose user or item has
+        no training ratings gets the training mean, or 3 with `unseen="paper"`.  Returns (pairs,) float32.  Raises
+        UsageError for what are no whole numbers, DataError when the two differ in length.
         """
-        who, what = _numbers(users, "users"), _numbers(items, "items")
+        who = whole_numbers(users, "predict: users", UsageError)
+        what = whole_numbers(items, "predict: items", UsageError)
         if len(who) != len(what):
             raise DataError(f"predict: {len(who)} users and {len(what)} items. Give one item for each user.")
         seen = self.both_seen(who, what)
@@ -133,10 +143,3 @@ class RatingModel(Model):
         if bool(few.all()):
             return predictions
         return torch.where(few, predictions - 1e6, predictions)
-
-
-def _numbers(values: Any, name: str) -> NDArray[np.int64]:
-    array = np.atleast_1d(np.asarray(values))
-    if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
-        raise UsageError(f"predict: {name} must be whole numbers in one dimension, found {array.dtype} {array.shape}.")
-    return array.astype(np.int64)

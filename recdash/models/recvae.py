@@ -176,6 +176,15 @@ class RecVAE(GradientModel):
         """Weights, and those of the encoder as it was when its phase began."""
         return self.tensors() | {_OLD + name: tensor for name, tensor in self._old.items()}
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Take the kept encoder along to another device."""
+        self._old = {name: fn(tensor) for name, tensor in self._old.items()}
+        return super()._apply(fn, recurse)
+
+    def clear_caches(self) -> None:
+        """Drop the kept posteriors; they are encoded again when they are asked for."""
+        self._posteriors = None
+
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over what `tensors` or `training_tensors` gave."""
         self._old = {n.removeprefix(_OLD): t.to(self.device) for n, t in tensors.items() if n.startswith(_OLD)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from recdash.models.batch import Batch
 
 POSITIONS_AT_ONCE = 1024  # rows of logits held at once
 _LEVEL = 256
+_CUDNN_GRU = 3  # the number of a GRU among the recurrent cells of cuDNN
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,62 +173,103 @@ class Gru(nn.Module):
             )
         return states
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Lay the weights into one chunk of memory after a move, as cuDNN wants them."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        weights = self._weights()
+        if weights[0].is_cuda and torch.backends.cudnn.is_acceptable(weights[0]):  # type: ignore[no-untyped-call]
+            with torch.no_grad(), torch.cuda.device_of(weights[0]):  # type: ignore[no-untyped-call]
+                torch._cudnn_rnn_flatten_weight(  # as torch.nn.GRU does
+                    weights,
+                    len(weights),
+                    self.weight_ih.shape[1],
+                    _CUDNN_GRU,
+                    len(self.bias_hh) // 3,
+                    0,
+                    1,
+                    False,
+                    False,
+                )
+        return self
+
+    def _weights(self) -> list[Tensor]:
+        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
     def _on_gpu(self, inputs: Tensor, packed: Packed) -> Tensor:
         """The same by the vendor's library, which does all steps in one call."""
-        weights: list[Tensor] = [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
         start = inputs.new_zeros(1, packed.sizes[0], self.weight_hh.shape[1])
         sizes = torch.tensor(packed.sizes)
-        states: Tensor = torch.gru(inputs, sizes, start, weights, True, 1, 0.0, self.training, False)[0]
+        states: Tensor = torch.gru(inputs, sizes, start, self._weights(), True, 1, 0.0, self.training, False)[0]
         return states
 
 
-class _NextItemNll(torch.autograd.Function):
-    """Charges softmax outputs at a few targets per position, some positions at a time; never holds all logits.
+def _charge(
+    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, list[Tensor]]:
+    """Negative log-likelihoods, (positions,), and the gradients of sum(shares * them) by hidden, weight and bias.
 
-    The gradient is made on the way forward, for a charge that counts every position alike; `backward` scales it.
+    Some positions at a time: of the logits, (positions, items), only a part is ever held.
+    """
+    charges = hidden.new_zeros(len(hidden), dtype=torch.float32)
+    to_hidden, to_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+    to_bias = torch.zeros_like(bias)
+    narrow, narrow_bias = weight.to(dtype), bias.to(dtype)
+    there = targets >= 0
+    counts, wanted = there.sum(1), targets.clamp(min=0)
+    marks = -(there / counts.clamp(min=1)[:, None]).to(dtype)
+    firsts = torch.arange(POSITIONS_AT_ONCE, device=hidden.device)[:, None] * len(weight)
+    charge = (counts * shares)[:, None].to(dtype)
+    for start in range(0, len(hidden), POSITIONS_AT_ONCE):
+        here = slice(start, start + POSITIONS_AT_ONCE)
+        part = hidden[here].to(dtype)
+        # the result of softmax keeps the format of the logits: asking for another one is eight times slower
+        missed = torch.softmax(nn.functional.linear(part, narrow, narrow_bias), 1)
+        found = missed.gather(1, wanted[here]).float().clamp(min=1e-38)
+        charges[here] = (-found.log() * there[here]).sum(1)
+        at = (firsts[: len(part)] + wanted[here]).flatten()
+        missed.view(-1).index_add_(0, at, marks[here].flatten())  # scatter_add_ would copy all of it, twice
+        to_hidden[here] = (missed @ narrow) * charge[here]
+        to_weight += missed.t() @ (part * charge[here])
+        to_bias += (charge[here].t() @ missed)[0]
+    return charges, [to_hidden, to_weight, to_bias]
+
+
+class _NextItemNll(torch.autograd.Function):
+    """Charges softmax outputs at a few targets per position; never holds all logits.
+
+    The gradients are made on the way forward, for positions that count as `shares` says; `backward` scales them. When
+    they turn out to count otherwise, it computes them again.
     """
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, shares: Tensor, dtype: torch.dtype
     ) -> Tensor:
-        charges = hidden.new_zeros(len(hidden), dtype=torch.float32)
-        to_hidden, to_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        to_bias = torch.zeros_like(bias)
-        narrow, narrow_bias = weight.to(dtype), bias.to(dtype)
-        there = targets >= 0
-        counts, wanted = there.sum(1), targets.clamp(min=0)
-        marks = -(there / counts.clamp(min=1)[:, None]).to(dtype)
-        firsts = torch.arange(POSITIONS_AT_ONCE, device=hidden.device)[:, None] * len(weight)
-        charge = (counts * shares)[:, None].to(dtype)
-        for start in range(0, len(hidden), POSITIONS_AT_ONCE):
-            here = slice(start, start + POSITIONS_AT_ONCE)
-            part = hidden[here].to(dtype)
-            # the result of softmax keeps the format of the logits: asking for another one is eight times slower
-            chances = torch.softmax(nn.functional.linear(part, narrow, narrow_bias), 1)
-            found = chances.gather(1, wanted[here]).float().clamp(min=1e-38)
-            charges[here] = (-found.log() * there[here]).sum(1)
-            at = (firsts[: len(part)] + wanted[here]).flatten()
-            chances.view(-1).index_add_(0, at, marks[here].flatten())  # scatter_add_ would copy all of it, twice
-            missed = chances
-            to_hidden[here] = (missed @ narrow) * charge[here]
-            to_weight += missed.t() @ (part * charge[here])
-            to_bias += (charge[here].t() @ missed)[0]
-        ctx.save_for_backward(to_hidden, to_weight, to_bias, shares)
+        with torch.autocast(hidden.device.type, enabled=False):  # all formats are chosen here; CUDA's would widen some
+            charges, slopes = _charge(hidden, weight, bias, targets, shares, dtype)
+        ctx.save_for_backward(hidden, weight, bias, targets, shares, *slopes)
+        ctx.dtype = dtype
         return charges
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        to_hidden, to_weight, to_bias, shares = ctx.saved_tensors
-        scale = (gradients[0] * shares).sum() / shares.square().sum().clamp(min=1e-30)
-        return to_hidden * scale, to_weight * scale, to_bias * scale, None, None, None
+        (gradient,) = gradients
+        hidden, weight, bias, targets, shares, *slopes = ctx.saved_tensors
+        scale = (gradient * shares).sum() / shares.square().sum().clamp(min=1e-30)
+        foreseen = scale * shares
+        if bool(((gradient - foreseen).abs() <= 1e-4 * foreseen.abs() + 1e-6 * gradient.abs().max()).all()):
+            slopes = [slope * scale for slope in slopes]
+        else:
+            _, slopes = _charge(hidden, weight, bias, targets, gradient, ctx.dtype)
+        return *slopes, None, None, None
 
 
 def next_item_nll(last: nn.Linear, hidden: Tensor, targets: Tensor, shares: Tensor, dtype: torch.dtype) -> Tensor:
     """Negative log-likelihood of each position's targets, (positions,) nats.
 
     hidden: (positions, width).  targets: (positions, k) item indices, -1 for none.  shares: (positions,) what each
-    position weighs in the total; the gradient is that of sum(shares * result) times a number.  dtype: of the products.
+    position weighs in the total; other weights have their right gradient too, at twice the time.  dtype: of the
+    products.
     """
     charges: Tensor = _NextItemNll.apply(  # type: ignore[no-untyped-call]
         level(hidden), last.weight, last.bias, level(targets, -1), level(shares), dtype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.report import evaluate
 from recdash.models.base import Model
 from recdash.published.lists import means, most_active_first, seen_places, unmasked, unmasked_and_masked
@@ -33,7 +34,7 @@ def as_published(work: Work, name: str) -> Found:
     def look(trained: Model) -> Figures:
         return means(unmasked(trained, part), part.held_out, METRICS)
 
-    training, epochs = work.trained(model, split.train, Validation(look, "ndcg@100"), split=split.fingerprint)
+    training, epochs = work.trained(model, split.train, Validation(look, CRITERIA["ranking"]), split=split.fingerprint)
     found = _both(model, split)
     last = epochs[max(epochs)]
     facts = {"best_epoch": training.best.epoch, "epochs": training.position.epoch, "last_ndcg@100": last["ndcg@100"]}

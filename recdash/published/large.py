@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.report import evaluate, quick_means
 from recdash.models.base import Model
 from recdash.published.work import Figures, Found, Work, facts_of
@@ -34,7 +35,7 @@ def both(work: Work, name: str) -> Found:
     def look(trained: Model) -> Figures:
         return quick_means(trained, split, ALSO)
 
-    training, epochs = work.trained(model, split.train, Validation(look, "ndcg@100"), split=split.fingerprint)
+    training, epochs = work.trained(model, split.train, Validation(look, CRITERIA["ranking"]), split=split.fingerprint)
     best = training.best.epoch
     columns = {
         "as_published": {metric: epochs[best][metric] for metric in ALSO},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -77,4 +78,4 @@ def _lists(
 
 def _fill(out: NDArray[np.int32], scores: Tensor) -> None:
     values, items = top_k(scores, LENGTH)
-    out[:, : items.shape[1]] = np.where(values.isinf().numpy(), -1, items.numpy())
+    out[:, : items.shape[1]] = torch.where(values.isinf(), -1, items).cpu().numpy()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from recdash.data.histories import Histories
 from recdash.errors import CheckpointError
+from recdash.evaluation.criterion import Criterion
 from recdash.evaluation.ratings import errors_of, pooled
 from recdash.evaluation.report import evaluate
 from recdash.models import files
@@ -45,7 +46,7 @@ def autorec_as_published(work: Work) -> Found:
 
     observe(model, split.train)
     rows = model.training_rows(split.train)
-    validated = Validation(look, "honest_rmse", -1)
+    validated = Validation(look, Criterion("honest_rmse", False))
     _, epochs = work.trained(model, rows, validated, split=split.fingerprint, precision="auto")
     looks = {epoch: values for epoch, values in epochs.items() if "rmse" in values}
     last, best = max(looks), min(looks, key=lambda epoch: looks[epoch]["honest_rmse"])
@@ -138,7 +139,7 @@ def deeprec_both(work: Work) -> Found:
             stop.best = -gained
 
     observe(model, split.train)
-    validated = Validation(look, "gain", -1)
+    validated = Validation(look, Criterion("gain", False))
     _, epochs = work.trained(model, split.train, validated, split=split.fingerprint, begin=begin, precision="auto")
     last, chosen = max(epochs), min(epochs, key=lambda epoch: epochs[epoch]["rmse"])
     best.into(model)
@@ -176,11 +177,12 @@ def unclipped_errors(model: Model, part: Entries) -> NDArray[np.float64]:
     if not isinstance(model, RatingModel):
         raise TypeError("only rating models predict ratings")
     columns = [
-        torch.split(torch.from_numpy(column.astype(np.int64)), PAIRS_AT_ONCE) for column in (part.users, part.items)
+        torch.split(torch.from_numpy(column.astype(np.int64)).to(model.device), PAIRS_AT_ONCE)
+        for column in (part.users, part.items)
     ]
     with torch.no_grad():
         predicted = torch.cat([model.predict_pairs(*pairs) for pairs in zip(*columns, strict=True)])
-    return np.asarray(predicted.double().numpy() - part.values)
+    return np.asarray(predicted.cpu().double().numpy() - part.values)
 
 
 def kernels(model: Model) -> float:
@@ -226,5 +228,5 @@ def _at_entries(model: AutoRec, rows: Histories) -> NDArray[np.float64]:
         batch = Batch.of(rows.slice(start, start + 512), model.device)
         with torch.no_grad():
             outputs = model.last(model.encode(batch, model.stars_of(batch)))
-            found.append(outputs[batch.row_of, batch.items].double().numpy())
+            found.append(outputs[batch.row_of, batch.items].cpu().double().numpy())
     return np.concatenate(found)

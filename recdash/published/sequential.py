@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from recdash.data.histories import Histories
+from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.report import evaluate, quick_means
 from recdash.models.base import Model
 from recdash.models.batch import Batch
@@ -53,15 +55,19 @@ class SampledSVAE(SVAE):
             return super()._after(batch)
         packed = Packed.of(batch, batch.counts.cpu().numpy())
         states = self.gru(nn.functional.embedding(batch.items[packed.entries], self.embedding), packed)
-        states = torch.cat([states, torch.zeros(1, states.shape[1])])
+        states = torch.cat([states, torch.zeros(1, states.shape[1], device=states.device)])
         mu, raw = self._posterior(states[packed.ends])
-        z = mu + torch.exp(raw) * torch.randn(mu.shape, generator=self._drawn)
+        z = mu + torch.exp(raw) * torch.randn(mu.shape, generator=self._drawn).to(mu.device)
         logits: Tensor = self.last(torch.tanh(self.up(z)))
         return logits
 
 
 def both(work: Work) -> Found:
-    """One training serves the printed figure, the test line of the log and the corrected column."""
+    """One training serves the printed figure, the test line of the log and the corrected column.
+
+    It stays on the CPU, for which its updates of one user are written (`solo`).
+    """
+    work = replace(work, device="cpu")
     split = published.svae(work.dataset, seed=SEED)
     parts = {"training": known_users(split.train), "validation": split.part("validation"), "test": split.test}
     model = work.untrained("svae", split, SampledSVAE, patience=10_000)
@@ -73,7 +79,7 @@ def both(work: Work) -> Found:
             found |= {f"{name}.{metric}": value for metric, value in figures.items()}
         return found
 
-    training, epochs = work.trained(model, split.train, Validation(look, "ndcg@100"), split=split.fingerprint)
+    training, epochs = work.trained(model, split.train, Validation(look, CRITERIA["ranking"]), split=split.fingerprint)
     shown = max(epochs, key=lambda epoch: epochs[epoch]["training.ndcg@100"])
     chosen = max(epochs, key=lambda epoch: epochs[epoch]["validation.ndcg@100"])
     proper = evaluate(model, split, metric_names=METRICS).mean
@@ -84,7 +90,7 @@ def both(work: Work) -> Found:
         "corrected": dict(proper),
     }
     facts = {"shown_epoch": shown, "chosen_epoch": chosen, "best_epoch": training.best.epoch, "epochs": max(epochs)}
-    return Found(columns, facts)
+    return Found(columns, {**facts, "device": work.device})
 
 
 def known_users(train: Histories, users: int = TRAINING_USERS) -> HeldOut:

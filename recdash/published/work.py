@@ -6,20 +6,21 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from recdash import devices
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
+from recdash.data.storage import append_row, is_count, is_number, read_rows, reading_back
 from recdash.errors import CheckpointError, RecdashError, UsageError
 from recdash.evaluation.report import evaluate
 from recdash.models import files, registry
 from recdash.models.base import GradientModel, Model
 from recdash.splits import RatingSplit, Split, make_split
-from recdash.training import devices
 from recdash.training.fit import fit
 from recdash.training.loop import EpochRecord, Hooks, Training, Validation
 from recdash.training.state import TrainingState
@@ -46,14 +47,15 @@ class Found:
 class Work:
     """Where and on what a cell works.
 
-    epochs: at most so many in every training, for a trial; None as published.  tell: called with the epoch and their
-    planned number.  should_stop: asked after every update.
+    epochs: at most so many in every training, for a trial; None as published.  device: where trainings compute.
+    tell: called with the epoch and their planned number.  should_stop: asked after every update.
     """
 
     dataset: Dataset
     folder: Path
     cell: str = "cell"
     epochs: int | None = None
+    device: str = "auto"
     tell: Callable[[int, int], Any] = lambda epoch, epochs: None
     should_stop: Callable[[], bool] = lambda: False
 
@@ -83,6 +85,7 @@ class Work:
             "on_epoch": lambda record: self.tell(record.epoch, planned),
             "on_checkpoint": kept.keep,
             "should_stop": self.should_stop,
+            "device": self.device,
             **settings,
         }
         try:
@@ -114,22 +117,31 @@ class Work:
         kept, log = _Kept(self.path("training"), self.should_stop), self.path("epochs.jsonl")
         facts = {"model": model.name, "config": model.config.to_dict(), "seed": seed, "split": split}
         resume = kept.load()
-        if resume is None or resume.facts != facts:
+        if resume is None or resume.facts != facts or not _covers(log, resume.position.epoch):
             resume = None
-            log.unlink(missing_ok=True)
+            _begin(log)
         if begin is not None:
             begin(None if resume is None else resume.best.value)
 
         def note(record: EpochRecord) -> None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"epoch": record.epoch, **record.values}) + "\n")
+            with _writing(log):
+                append_row(log, {"epoch": record.epoch, **record.values})
             self.tell(record.epoch, model.config.epochs)
 
         hooks = Hooks(on_epoch=note, should_stop=self.should_stop, on_checkpoint=kept.keep)
-        dtype = devices.matrix_format(model.device, precision)
-        training = Training(model, rows, validation, seed=seed, dtype=dtype, hooks=hooks, facts=facts)
-        training.run(resume)
+        device = devices.choose(self.device)
+        training = Training(
+            model,
+            rows,
+            validation,
+            seed=seed,
+            dtype=devices.matrix_format(device, precision),
+            hooks=hooks,
+            facts=facts,
+            device=device,
+            resume=resume,
+        )
+        training.run()
         if training.stopped:
             raise stopped()
         return training, _epochs(log, training.position.epoch)
@@ -210,10 +222,39 @@ def stopped() -> Interrupted:
     return Interrupted("Stopped; what is done is kept. The same command goes on from here.")
 
 
+def _begin(log: Path) -> None:
+    """Forget what an earlier training has logged."""
+    with _writing(log):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(log: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{log}: cannot be written ({error.strerror}). Free some space, or remove what is in its place."
+        ) from error
+
+
 def _epochs(log: Path, last: int) -> dict[int, Figures]:
-    """Read the values of all epochs; one that was trained twice counts as it came last."""
+    """Read the values of the epochs up to `last`; one that was trained twice counts as it came last.
+
+    A line that a crash cut short is passed over.  Raises CheckpointError when the log cannot be read.
+    """
     found: dict[int, Figures] = {}
-    for line in log.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        found[int(row.pop("epoch"))] = row
+    with reading_back(log, CheckpointError, "Start the reproduction again."):
+        for row in read_rows(log):
+            epoch = row.pop("epoch", None)
+            if is_count(epoch) and all(map(is_number, row.values())):
+                found[epoch] = row
     return {epoch: values for epoch, values in sorted(found.items()) if epoch <= last}
+
+
+def _covers(log: Path, last: int) -> bool:
+    """Whether the log has every epoch of a kept state: without it the state is of no use, for figures are read here."""
+    with suppress(CheckpointError):
+        return len(_epochs(log, last)) == last
+    return False

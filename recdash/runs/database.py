@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -19,6 +21,10 @@ from recdash.runs import schema
 
 BUSY_SECONDS = 30
 _WRITE_LOCK = 7239105  # any number that no other program on the same PostgreSQL database locks
+REBUILD = "To rebuild it: recdash doctor --mend"
+ELSEWHERE = "set RECDASH_STORE, or RECDASH_DATA_DIR for the usual store, to another place"
+EXAMPLE = "Use for example sqlite:////path/runs.db."
+_DRIVERS = ("sqlite", "sqlite+pysqlite")
 _DAMAGED = ("file is not a database", "malformed", "file is encrypted")
 
 
@@ -32,18 +38,9 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        try:
-            self._url = make_url(url)
-        except ArgumentError as error:
-            raise StoreError(
-                f"RECDASH_STORE = {url!r} is no database URL. Use for example sqlite:////path/runs.db."
-            ) from error
-        named = self._url.database or ""
+        self._url = url_of(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
-        if self._url.get_backend_name() not in ("sqlite", "postgresql"):
-            kind = self._url.get_backend_name()
-            raise StoreError(f"RECDASH_STORE: {kind} is no kind of store that recdash knows. Use sqlite or postgresql.")
-        self.file = Path(named).absolute() if self.is_sqlite and named not in ("", ":memory:") else None
+        self.file = _possible(Path(self._url.database or "").absolute()) if self.is_sqlite else None
         self.place = str(self.file) if self.file else self._url.render_as_string(hide_password=True)
         self.writable = self.file is None or _can_write(self.file)
         self._engine = self._connectable()
@@ -59,7 +56,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Give a connection whose changes appear together, or not at all."""
         if not self.writable:
-            raise StoreError(f"{self.place} cannot be written here. Give write permission, or set RECDASH_STORE.")
+            raise StoreError(f"{self.place} cannot be written here. Give write permission, or {ELSEWHERE}.")
         with self._transaction(write=True) as connection:
             yield connection
 
@@ -87,13 +84,19 @@ class Database:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 why = f"cannot make the folder of the run store ({error.strerror})"
-                raise StoreError(f"{self.place}: {why}. Set RECDASH_STORE.") from error
-        with self._engine.connect().execution_options(recdash_write=False) as connection, connection.begin():
-            current = schema.version_of(connection) == schema.VERSION
+                raise StoreError(f"{self.place}: {why}. Check the place, or {ELSEWHERE}.") from error
+        current = self._version() == schema.VERSION
         if not current:
             with self._engine.connect().execution_options(recdash_write=True) as connection, connection.begin():
                 schema.migrate(connection)
         self._seen = self._inode()
+
+    def _version(self) -> int:
+        try:
+            with self._engine.connect().execution_options(recdash_write=False) as connection, connection.begin():
+                return schema.version_of(connection)
+        except (TypeError, ValueError) as error:  # from the driver, for options that it does not take
+            raise StoreError(f"RECDASH_STORE: the options behind its ? are off ({error}). Correct them.") from error
 
     def _inode(self) -> int | None:
         """Which file is open; 0 where it cannot change."""
@@ -105,22 +108,26 @@ class Database:
             return None
 
     def _connectable(self) -> Engine:
-        if not self.is_sqlite:
-            try:
-                return create_engine(self._url, pool_pre_ping=True)
-            except (NoSuchModuleError, ImportError) as error:
-                raise StoreError(
-                    f"No driver for {self.place} ({error}). Install it, for example psycopg for PostgreSQL."
-                ) from error
+        try:
+            return self._sqlite_engine() if self.is_sqlite else create_engine(self._url, pool_pre_ping=True)
+        except (NoSuchModuleError, ImportError) as error:
+            raise StoreError(
+                f"RECDASH_STORE: no driver for {self.place} ({error}). "
+                "Install it, for example psycopg for PostgreSQL, or use sqlite."
+            ) from error
+        except (ArgumentError, TypeError, ValueError) as error:
+            said = str(error).strip().splitlines()[0]
+            raise StoreError(f"RECDASH_STORE: {self.place} cannot be opened ({said}). {EXAMPLE}") from error
+
+    def _sqlite_engine(self) -> Engine:
         options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
-        url = self._url
-        if self.file is None or (not self.writable and not self.file.exists()):
-            url = make_url("sqlite://")
-            options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-        elif not self.writable:
-            url = make_url(f"sqlite:///file:{self.file}?mode=ro&immutable=1&uri=true")
-        else:
-            url = url.set(database=str(self.file))
+        url = self._url.set(database=str(self.file))
+        if self.file is not None and not self.writable:
+            as_it_is = {"mode": "ro", "immutable": "1", "uri": "true"}
+            url = URL.create("sqlite", database=f"file:{quote(str(self.file))}", query=as_it_is)
+            if not self.file.exists():
+                url = URL.create("sqlite")
+                options = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
         engine = create_engine(url, **options)
         event.listen(engine, "connect", self._on_connect)
         event.listen(engine, "begin", _on_begin)
@@ -156,18 +163,47 @@ class Database:
                 f"{self.place}: locked by another program for over {BUSY_SECONDS} s. Close that program and try again."
             )
         if any(sign in said for sign in _DAMAGED):
-            return f"{self.place} is damaged or no run store ({said}). To rebuild it: recdash doctor --mend"
+            return f"{self.place} is damaged or no run store ({said}). {REBUILD}"
         if "readonly" in said or "read-only" in said:
-            return f"{self.place} cannot be written here. Give write permission, or set RECDASH_STORE."
+            return f"{self.place} cannot be written here. Give write permission, or {ELSEWHERE}."
         if "disk is full" in said or "disk I/O" in said:
             return f"{self.place}: {said}. Free some space and try again."
         if "unable to open" in said:
-            return (
-                f"{self.place} cannot be opened. Check that the folder exists and may be written, or set RECDASH_STORE."
-            )
+            return f"{self.place} cannot be opened. Check that the folder exists and may be written, or {ELSEWHERE}."
         if isinstance(error, OperationalError) and not self.is_sqlite:
             return f"{self.place} cannot be reached ({said}). Check RECDASH_STORE and that the server runs."
         return f"{self.place}: the run store answered {said!r}."
+
+
+def url_of(text: str) -> URL:
+    """Return the URL of a store; raises StoreError for what is none, or of a kind that recdash does not know."""
+    shown = repr(re.sub(r"//.*@", "//***@", text))  # what stands there may be a password
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError(f"RECDASH_STORE = {shown} is no database URL. {EXAMPLE}") from error
+    kind = url.get_backend_name()
+    if kind != "postgresql" and url.drivername not in _DRIVERS:
+        raise StoreError(
+            f"RECDASH_STORE: {url.drivername} is no kind of store that recdash knows. Use sqlite or postgresql."
+        )
+    if kind == "sqlite" and (url.host or url.database in (None, "", ":memory:")):
+        raise StoreError(f"RECDASH_STORE = {shown} names no file, which is where other processes find it. {EXAMPLE}")
+    return url
+
+
+def _possible(file: Path) -> Path:
+    """Return the path of a database; raises StoreError where there can be none."""
+    try:
+        there = next(path for path in (file, *file.parents) if path.exists())
+        is_folder = there.is_dir()
+    except OSError as error:
+        raise StoreError(f"RECDASH_STORE: no file can have this name ({error.strerror}). {EXAMPLE}") from error
+    if there == file and is_folder:
+        raise StoreError(f"{file} is a folder, and the run store is a file. Name one in it, or {ELSEWHERE}.")
+    if there != file and not is_folder:
+        raise StoreError(f"{file}: {there} is a file, so the run store cannot lie in it; {ELSEWHERE}.")
+    return file
 
 
 def _on_begin(connection: Connection) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from recdash import places
+from recdash.runs.database import url_of
 
+# PyTorch then counts GPUs without starting the driver, which a process that forks workers must not have done.
+_WITHOUT_DRIVER = {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -37,12 +38,12 @@ def base() -> dict[str, str]:
 
 def for_worker(threads: int) -> dict[str, str]:
     """Return the environment of one worker: so many threads in every pool, and none of them spins for long."""
-    return base() | places.WAITING | dict.fromkeys(_POOLS, str(threads))
+    return base() | places.WAITING | _WITHOUT_DRIVER | dict.fromkeys(_POOLS, str(threads))
 
 
 def absolute(url: str) -> str:
-    """Return a store URL that means the same from any folder."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+    """Return a store URL that means the same from any folder; raises StoreError for what is no such URL."""
+    parsed = url_of(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database is None:
         return url
     return parsed.set(database=str(Path(parsed.database).absolute())).render_as_string(hide_password=False)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from recdash.data.storage import is_count, is_number, json_object
+
 SILENCE = 10.0  # seconds without a heartbeat after which a worker on another host counts as dead
 _SAME_START = 2.0  # two readings of one start time may differ when the clock is set; no id is used twice so soon
 
@@ -28,6 +30,15 @@ class Identity:
         """Return the identity of this process, read afresh."""
         pid = os.getpid()
         return cls(this_host(), pid, psutil.Process(pid).create_time())
+
+    @classmethod
+    def parse(cls, text: str) -> Identity:
+        """Return the identity that was written down as JSON; raises ValueError or KeyError for anything else."""
+        found = json_object(text)
+        host, pid, born = found["host"], found["pid"], found["born"]
+        if not isinstance(host, str) or not is_count(pid) or not 0 < pid < 2**31 or not is_number(born):
+            raise ValueError("no identity of a process")
+        return cls(host, pid, float(born))
 
 
 @cache

@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 _OWN = Path("/proc/self")
 
@@ -32,10 +36,8 @@ def peak_bytes() -> int | None:
     return None
 
 
-def card_bytes() -> int | None:
-    """Return the most memory that PyTorch held on an NVIDIA card; None where it used none."""
+def gpu_bytes(device: torch.device) -> int | None:
+    """Return the most memory that PyTorch held on an NVIDIA GPU; None on other devices."""
     import torch
 
-    if not torch.cuda.is_available():
-        return None
-    return int(torch.cuda.max_memory_allocated()) or None
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None

@@ -77,12 +77,12 @@ class Nursery:
         """Whether it can still start workers and tell of their ends."""
         return self._process.poll() is None
 
-    def start(self, run_id: str, log: Path) -> Nursling | None:
-        """Ask for a worker; None when the nursery is gone."""
+    def start(self, run_id: str, device: str, log: Path) -> Nursling | None:
+        """Ask for a worker that computes on `device`; None when the nursery is gone."""
         if self._process.stdin is None or not self.lives():
             return None
         child = self._children[run_id] = Nursling(self)
-        words = {"run": run_id, "threads": self.threads, "log": str(log)}
+        words = {"run": run_id, "threads": self.threads, "device": device, "log": str(log)}
         try:
             self._process.stdin.write(json.dumps(words).encode() + b"\n")
             self._process.stdin.flush()
@@ -123,6 +123,8 @@ def main() -> int:
             open_ = bool(more)
             *lines, heard = (heard + more).split(b"\n")
             for line in lines:
+                if _has_touched_a_gpu():
+                    return 1  # its children could not use one; the supervisor starts workers the plain way
                 wanted = json.loads(line)
                 pid = _fork(wanted, tell)
                 children[pid] = wanted["run"]
@@ -147,6 +149,12 @@ def _import_everything() -> None:
         registry.model_class(name)
 
 
+def _has_touched_a_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
 def _fork(wanted: dict[str, Any], tell: int) -> int:
     pid = os.fork()
     if pid:
@@ -162,7 +170,7 @@ def _fork(wanted: dict[str, Any], tell: int) -> int:
             os.dup2(old, new)
         from recdash.runs import worker
 
-        status = worker.main([wanted["run"], "--threads", str(wanted["threads"])])
+        status = worker.main([wanted["run"], "--threads", str(wanted["threads"]), "--device", wanted["device"]])
     except BaseException:
         traceback.print_exc()
     finally:

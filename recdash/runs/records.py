@@ -12,6 +12,8 @@ from typing import Any
 
 from recdash.runs.states import State
 
+IMPROVING = "still improving when it ended"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -92,9 +94,32 @@ class RunRecord:
     twin: str = ""
     version: int = 0
 
+    @property
+    def unstable_epoch(self) -> int | None:
+        """The first epoch whose loss exploded without becoming NaN (`recdash.evaluation.stability`), or None."""
+        found: int | None = self.details.get("unstable_epoch")
+        return found
+
+    @property
+    def still_improving(self) -> bool:
+        """Whether a training of several epochs ended with its best one: more epochs might have given a better model."""
+        ended = self.state in (State.FINISHED, State.STOPPED)
+        return ended and self.epoch > 1 and self.best_epoch == self.epoch
+
+    @property
+    def warning(self) -> str:
+        """What makes the figures of this run doubtful: "unstable since epoch 7", or nothing."""
+        return "" if self.unstable_epoch is None else f"unstable since epoch {self.unstable_epoch}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of this run's figures has to know about its training, in words; often empty."""
+        return [said for said in (self.warning, IMPROVING if self.still_improving else "") if said]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values: times in ISO 8601, numbers that are none as null."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain |= {"unstable_epoch": self.unstable_epoch, "still_improving": self.still_improving}
         plain["state"] = self.state.value
         for name in ("created", "started", "finished", "heartbeat"):
             plain[name] = iso(plain[name])

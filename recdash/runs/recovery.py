@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, select
 
+from recdash.data.storage import is_count, is_number, reading_back
 from recdash.errors import CheckpointError, StoreError, UsageError
 from recdash.runs.checkpoints import RunFolder, run_folders
 from recdash.runs.schema import epochs, runs
@@ -19,7 +21,8 @@ from recdash.runs.store import Store, add_event, columns_of, next_seq
 
 _TIMES = ("created", "started", "finished", "heartbeat")
 _TEXTS = ("host", "error", "note", "twin", "dataset_fingerprint", "split_fingerprint", "preset", "device", "protocol")
-_MAPPINGS = ("settings", "metrics", "intervals", "validation", "config", "versions", "details")
+_COUNTS = ("seed", "split_seed", "epoch", "attempts")
+_OBJECTS = ("settings", "config", "versions", "details")
 _NUMBERS = ("threads", "epochs", "best_epoch", "best_value", "elapsed_s", "runtime_s")
 
 
@@ -51,23 +54,23 @@ def _restore_all(store: Store, known: set[str]) -> str:
         try:
             _restore(store, folder)
             restored += 1
-        except (CheckpointError, KeyError, ValueError, TypeError):
+        except CheckpointError:
             passed_over.append(folder.path.name)
     left = f" {len(passed_over)} folders could not be read: {', '.join(passed_over)}." if passed_over else ""
     return f"{restored} runs were rebuilt from their folders.{left}"
 
 
 def _restore(store: Store, folder: RunFolder) -> None:
-    record = folder.read_record()
-    if record["id"] != folder.path.name:
-        raise ValueError("this record belongs to another folder")
-    state = State(record["state"])
-    rows = folder.read_epochs()
+    record, rows = folder.read_record(), folder.read_epochs()
+    with reading_back(folder.path, CheckpointError, "Train the run again.", "damaged record"):
+        if record["id"] != folder.path.name:
+            raise ValueError("this record belongs to another folder")
+        state = State(record["state"])
+        fields = _fields(record, State.INTERRUPTED if state.is_active() else state)
     with store.database.write() as connection:
         if connection.execute(select(runs.c.id).where(runs.c.id == record["id"])).first():
             return
         seq = next_seq(connection)
-        fields = _fields(record, State.INTERRUPTED if state.is_active() else state)
         if rows and not state.is_finished():
             fields |= {"epoch": int(rows[-1]["epoch"]), "elapsed_s": float(rows[-1]["seconds"])}
         connection.execute(insert(runs), [columns_of({**fields, "version": seq})])
@@ -79,14 +82,46 @@ def _restore(store: Store, folder: RunFolder) -> None:
 
 
 def _fields(record: Mapping[str, Any], state: State) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: record.get(name) or "" for name in _TEXTS}
-    fields |= {name: record.get(name) for name in _NUMBERS}
-    fields |= {name: dict(record.get(name) or {}) for name in _MAPPINGS}
+    """Return the columns of a run; raises KeyError, ValueError or TypeError for what no run records."""
+    fields: dict[str, Any] = {name: _checked(record.get(name) or "", _is_text) for name in _TEXTS}
+    fields |= {name: _checked(record[name], _is_text) for name in ("id", "name", "model", "dataset")}
+    fields |= {name: _checked(record.get(name), _is_number_or_none) for name in _NUMBERS}
+    fields |= {name: _checked(record.get(name) or 0, is_count) for name in _COUNTS}
+    fields |= {name: _checked(record.get(name) or {}, _is_object) for name in _OBJECTS}
+    fields |= {name: _figures(record.get(name) or {}) for name in ("metrics", "validation")}
+    fields["intervals"] = {name: _interval(pair) for name, pair in (record.get("intervals") or {}).items()}
     fields |= {name: _seconds(record.get(name)) for name in _TIMES}
-    fields |= {name: str(record[name]) for name in ("id", "name", "model", "dataset")}
-    fields |= {name: int(record.get(name) or 0) for name in ("seed", "split_seed", "epoch", "attempts")}
     created = fields["created"] or time.time()
     return fields | {"state": state, "wish": "", "created": created, "queued": created, "pid": None}
+
+
+def _checked(value: Any, fits: Callable[[object], bool]) -> Any:
+    if not fits(value):
+        raise ValueError("no run records this")
+    return value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value == value.encode(errors="replace").decode()
+
+
+def _is_number_or_none(value: object) -> bool:
+    return value is None or is_number(value)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _figures(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return figures by name; one that was no number was written as null."""
+    return {name: math.nan if value is None else _checked(value, is_number) for name, value in found.items()}
+
+
+def _interval(pair: Any) -> tuple[float, float]:
+    low, high = pair
+    bounds = _figures({"low": low, "high": high})
+    return bounds["low"], bounds["high"]
 
 
 def _seconds(text: str | None) -> float | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
+from recdash.data.storage import reading_back
 from recdash.errors import StoreError, UsageError
-from recdash.runs.database import Database
+from recdash.runs.database import REBUILD, Database
 from recdash.runs.identity import Identity, is_alive
 from recdash.runs.records import EpochRow, Event, RunRecord
 from recdash.runs.schema import epochs, events, meta, runs
@@ -64,7 +66,8 @@ class Store:
             query = query.where(runs.c.state.in_([state.value for state in kept]))
         with self.database.read() as connection:
             rows = connection.execute(query).mappings().all()
-        found = [record_of(row) for row in rows]
+        with self._making_sense():
+            found = [record_of(row) for row in rows]
         return found if wanted is None else [record for record in found if record.state in wanted]
 
     def epochs(self, run_ids: Sequence[str], after: int = 0) -> list[EpochRow]:
@@ -72,10 +75,11 @@ class Store:
         query = select(epochs).where(epochs.c.run.in_(run_ids), epochs.c.seq > after).order_by(epochs.c.seq)
         with self.database.read() as connection:
             rows = connection.execute(query).all()
-        return [
-            EpochRow(run, epoch, seq, number, seconds, json.loads(text))
-            for run, epoch, seq, number, seconds, text in rows
-        ]
+        with self._making_sense():
+            return [
+                EpochRow(run, epoch, seq, number, seconds, json.loads(text))
+                for run, epoch, seq, number, seconds, text in rows
+            ]
 
     def events(self, run_id: str) -> list[Event]:
         """Return what happened to a run, oldest first."""
@@ -147,6 +151,10 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+    def _making_sense(self) -> AbstractContextManager[None]:
+        """Turn rows that make no sense, such as a failing disk leaves, into a StoreError that says how to rebuild."""
+        return reading_back(self.database.place, StoreError, REBUILD, "the run store is damaged")
 
     def _owned(self, connection: Connection, run_id: str, me: Identity) -> RowMapping:
         row = connection.execute(select(runs).where(_owner(run_id, me))).mappings().first()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from recdash import places
 from recdash.errors import RecdashError, StoreError
-from recdash.runs import environment, queue
+from recdash.runs import environment, gpus, queue
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.identity import Identity, is_alive, kill_tree, this_host
 from recdash.runs.nursery import LOST, Nursery, Started
@@ -89,9 +89,10 @@ class Supervisor:
         self.store = store
         self.max_runs = places.max_runs() if max_runs is None else max_runs
         self.idle, self.grace = idle, grace
-        self.starter: Callable[[str, int, Path], Started] = self._start_worker
+        self.starter: Callable[[str, int, str, Path], Started] = self._start_worker
         self._nursery: Nursery | None = None
         self.workers: dict[str, Started] = {}
+        self._devices: dict[str, str] = {}  # of the runs that it started
         self._attempts: dict[str, int] = {}  # of each worker's run when it was started: unchanged, it was never claimed
         self._stopping: dict[str, float] = {}  # since when a run is asked to stop
 
@@ -123,34 +124,38 @@ class Supervisor:
         queue.sweep(self.store, leave=self.workers)  # of its own workers it will hear how they ended
         running = [run for run in self.store.runs(states=[State.RUNNING]) if run.host == this_host()]
         self._escalate(running)
-        known = set(self.workers) | {run.id for run in running}
+        busy = {run_id: self._devices.get(run_id, "") for run_id in self.workers}
+        busy |= {run.id: self._devices.get(run.id) or run.details.get("assigned_device", "") for run in running}
         for run in queue.next_queued(self.store):
-            if len(known) >= self.max_runs:
+            if len(busy) >= self.max_runs:
                 break
-            if run.id not in known:
-                known.add(run.id)
-                self._start(run)
-        return bool(known) or bool(self.store.runs(states=[State.QUEUED]))
+            if run.id in busy:
+                continue
+            device = gpus.place(run.device, busy.values())
+            if device is not None:  # one that has to wait for a GPU lets others pass that need none
+                busy[run.id] = device
+                self._start(run, device)
+        return bool(busy) or bool(self.store.runs(states=[State.QUEUED]))
 
-    def _start(self, run: RunRecord) -> None:
+    def _start(self, run: RunRecord, device: str) -> None:
         threads = run.threads or self._threads()
         try:
             folder = RunFolder(run.id)
             folder.make()
-            self._attempts[run.id] = run.attempts
-            self.workers[run.id] = self.starter(run.id, threads, folder.log)
+            self._attempts[run.id], self._devices[run.id] = run.attempts, device
+            self.workers[run.id] = self.starter(run.id, threads, device, folder.log)
         except (RecdashError, OSError) as error:
             queue.give_up(self.store, run.id, 0, State.FAILED, f"The worker could not be started: {error}")
 
-    def _start_worker(self, run_id: str, threads: int, log: Path) -> Started:
+    def _start_worker(self, run_id: str, threads: int, device: str, log: Path) -> Started:
         """Let the nursery fork a worker; one with another number of threads, or without a nursery, starts by itself."""
         if sys.platform == "linux" and threads == self._threads():
             if self._nursery is None:
                 self._nursery = Nursery(threads, SupervisorLock(self.store).log)
-            child = self._nursery.start(run_id, log)
+            child = self._nursery.start(run_id, device, log)
             if child is not None:
                 return child
-        return start_process(run_id, threads, log)
+        return start_process(run_id, threads, device, log)
 
     def _threads(self) -> int:
         return max(1, environment.cores() // self.max_runs)
@@ -183,11 +188,11 @@ class Supervisor:
                 kill_tree(pid)
 
 
-def start_process(run_id: str, threads: int, log: Path) -> subprocess.Popen[bytes]:
+def start_process(run_id: str, threads: int, device: str, log: Path) -> subprocess.Popen[bytes]:
     """Start the worker of a run as a process that nothing ties to this one."""
     with log.open("ab") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "recdash.runs.worker", run_id, "--threads", str(threads)],
+            [sys.executable, "-m", "recdash.runs.worker", run_id, "--threads", str(threads), "--device", device],
             env=environment.for_worker(threads),
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -240,8 +245,8 @@ def ensure(store: Store) -> bool:
 def holder(store: Store) -> Identity | None:
     """Return the living supervisor of a store, if there is one."""
     try:
-        who = Identity(**json.loads(SupervisorLock(store).path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        who = Identity.parse(SupervisorLock(store).path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError):
         return None
     return who if is_alive(who, None) else None
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from recdash import places
 from recdash.errors import DataError, RecdashError, StoreError
+from recdash.evaluation.criterion import CRITERIA, criterion_of
 from recdash.runs import environment, memory, queue
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.identity import Identity
@@ -80,13 +81,13 @@ class Budget:
 class Worker:
     """Trains one claimed run from its data set to its test results."""
 
-    def __init__(self, store: Store, run: RunRecord, me: Identity) -> None:
-        self.store, self.run, self.me = store, run, me
+    def __init__(self, store: Store, run: RunRecord, me: Identity, device: str = "") -> None:
+        self.store, self.run, self.me, self.device = store, run, me, device or run.device
         self.folder = RunFolder(run.id)
         self.heart = Heart(store, run.id, me)
         self._states, self._bests = Budget(), Budget()
         self._best_value: float | None = None
-        self._last_state: TrainingState | None = None
+        self._unstable = False
 
     def work(self) -> State:
         """Train, and settle the run whatever happens; returns the state in which it ended."""
@@ -102,7 +103,7 @@ class Worker:
                 state = State.STOPPED
             except Exception as error:
                 traceback.print_exc()
-                state, text = State.FAILED, in_words(error)
+                state, text = State.FAILED, in_words(error, self.device)
             self.store.settle(self.run.id, self.me, state, text, **fields)
             _say(f"{state.value} {text}".strip())
             with suppress(RecdashError):
@@ -133,7 +134,7 @@ class Worker:
             split,
             preset=self.run.preset,
             seed=self.run.seed,
-            device=self.run.device,
+            device=self.device,
             threads=self.run.threads,
             on_epoch=self._on_epoch,
             should_stop=self.heart.asked.is_set,
@@ -143,7 +144,8 @@ class Worker:
             **self.run.settings,
         )
         if model.record["stopped"]:
-            self._keep_best_so_far(model)
+            if model.record["best_value"] is not None:
+                model.save(self.folder.best)
             return {"stopped": True, "runtime_s": model.record["seconds"]}
         return {"stopped": False, **self._results(model, split)}
 
@@ -162,10 +164,12 @@ class Worker:
 
     def _describe(self, split: Split | RatingSplit, resume: TrainingState | None) -> None:
         from recdash.models import registry
+        from recdash.splits import RatingSplit
 
         config = registry.configure(self.run.model, split.shape, self.run.preset, self.run.settings).to_dict()
         if resume is not None and resume.best.epoch:
-            self._best_value = resume.best.value
+            task = "rating" if isinstance(split, RatingSplit) else "ranking"
+            self._best_value = CRITERIA[task].sign * resume.best.value
         self.store.describe(
             self.run.id,
             self.me,
@@ -174,7 +178,9 @@ class Worker:
             epoch=0 if resume is None else resume.position.epoch,
             split_fingerprint=split.fingerprint,
             details={
+                "assigned_device": self.device,
                 "title": registry.model_class(self.run.model).title,
+                "preset_used": registry.preset_used(self.run.model, self.run.preset),
                 "split": dict(split.facts),
                 "users": split.shape.users,
                 "items": split.shape.items,
@@ -185,18 +191,21 @@ class Worker:
 
     def _on_epoch(self, record: EpochRecord) -> None:
         fields: dict[str, Any] = {}
-        value, better = primary(record.values)
-        if value is not None and (self._best_value is None or better(value, self._best_value)):
-            self._best_value = value
+        criterion = criterion_of(record.values)
+        if criterion is not None and criterion.is_better(record.values[criterion.metric], self._best_value):
+            value = self._best_value = record.values[criterion.metric]
             looked = {name: number for name, number in record.values.items() if "@" in name or name in _RATING}
             fields = {"best_epoch": record.epoch, "best_value": value, "validation": looked}
+        if record.unstable_epoch is not None and not self._unstable:
+            self._unstable = True
+            _say(f"epoch {record.epoch}: the loss is more than ten times that of the first epoch")
+            self.store.describe(self.run.id, self.me, details={"unstable_epoch": record.unstable_epoch})
         epoch, update, seconds, values = record.epoch, record.update, record.seconds, record.values
         self.store.add_epoch(self.run.id, self.me, epoch=epoch, update=update, seconds=seconds, values=values, **fields)
         row = {"epoch": epoch, "update": update, "seconds": seconds, "values": values}
         self.folder.add_epoch(row, record.arrays)
 
     def _on_checkpoint(self, state: TrainingState) -> None:
-        self._last_state = state
         if self.heart.asked.is_set() or self._states.allows():
             started = time.monotonic()
             self.folder.keep_state(state)
@@ -207,11 +216,6 @@ class Worker:
             started = time.monotonic()
             model.save(self.folder.best)
             self._bests.spend(started)
-
-    def _keep_best_so_far(self, model: Model) -> None:
-        if self._last_state is not None and self._last_state.best_tensors:
-            model.load_tensors(self._last_state.best_tensors)
-            model.save(self.folder.best)
 
     def _results(self, model: Model, split: Split | RatingSplit) -> dict[str, Any]:
         from recdash.evaluation import evaluate
@@ -237,9 +241,9 @@ class Worker:
                 **{name: record[name] for name in kept if name in record},
                 "n_scored": report.n_scored,
                 "evaluation_seconds": report.seconds,
-                "parameters": sum(tensor.numel() for tensor in model.tensors().values()),
+                "parameters": model.n_learned,
                 "peak_memory_bytes": peak,
-                "card_memory_bytes": memory.card_bytes(),
+                "card_memory_bytes": memory.gpu_bytes(model.device),
                 "seconds_per_list": seconds_per_list(model, _read_by(split)),
             },
         }
@@ -259,19 +263,14 @@ def _read_by(split: Split | RatingSplit) -> Histories:
 _RATING = ("rmse", "mae", "macro_rmse")
 
 
-def primary(values: dict[str, float]) -> tuple[float | None, Any]:
-    """Return the validation value that selects the best epoch, and when one is better than another."""
-    if "ndcg@100" in values:
-        return values["ndcg@100"], lambda new, old: new > old
-    return values.get("rmse"), lambda new, old: new < old
-
-
-def in_words(error: BaseException) -> str:
+def in_words(error: BaseException, device: str = "cpu") -> str:
     """Return what went wrong on one line, for the record of a failed run."""
+    from recdash import devices
+
     if isinstance(error, RecdashError):
         return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "There was not enough memory. Lower batch_size or the layer widths, or run fewer trainings at once."
+    if devices.is_out_of_memory(error):
+        return devices.out_of_memory(error, devices.choose(device))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "The disk is full. Free some space and resume the run."
     first = (str(error).strip().splitlines() or [""])[0][:200]
@@ -289,13 +288,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--threads", type=int, default=None, help="threads of the training, kept from its first start on"
     )
+    parser.add_argument("--device", default="", help="the device, in place of the one that was asked for")
     options = parser.parse_args(arguments)
     store, me = Store(environment.absolute(places.store_url())), Identity.mine()
     run = queue.claim(store, options.run, me, options.threads or environment.threads_per_run())
     if run is None:
         _say("this run is not waiting any more")
         return 0
-    Worker(store, run, me).work()
+    Worker(store, run, me, options.device).work()
     return 0
 
 

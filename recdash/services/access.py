@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 
 from recdash import places
@@ -13,6 +14,13 @@ from recdash.runs.store import Store
 def open_store() -> Store:
     """Return the run store of this installation; raises StoreError when it cannot be opened."""
     return _store(environment.absolute(places.store_url()))
+
+
+def check_settings() -> None:
+    """Raise UsageError or StoreError for an environment variable whose value cannot mean anything, before any work."""
+    places.check()
+    if os.environ.get("RECDASH_STORE", "").strip():
+        open_store()
 
 
 def refuse_when_read_only(what: str) -> None:

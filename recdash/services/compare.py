@@ -12,6 +12,7 @@ from recdash.runs.records import Request, RunRecord
 from recdash.runs.states import State
 from recdash.services import launch
 from recdash.services.access import open_store
+from recdash.settings import as_names
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def left_out(protocol: str | None, dataset: str) -> dict[str, str]:
 
 def requests(
     dataset: str,
-    models: Sequence[str] | str = "all",
+    models: str | Sequence[str] = "all",
     *,
     protocol: str | None = None,
     seeds: Sequence[int] | None = None,
@@ -63,12 +64,12 @@ def requests(
 ) -> list[Request]:
     """Return the checked requests of a comparison.
 
+    models: a list, or names separated by commas; "all" are those that the data can serve.
     seeds: repeats split and training with each of them.  training_seeds: repeats the training with each of them, on
     every split; without it each split has one training, with the split's own seed where `seeds` are given.
     """
-    everything = models == "all" or "all" in models
-    chosen = list(models)
-    if everything:
+    chosen = as_names(models)
+    if "all" in chosen:
         without = left_out(protocol, dataset)
         chosen = [name for name in models_for(protocol) if name not in without]
     for given in (seeds, training_seeds):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recdash.errors import unknown
+from recdash.evaluation import stability
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import EpochRow, RunRecord, json_safe
 from recdash.services.access import open_store
+from recdash.settings import as_names
 
 FORMS = ("json", "csv")
 
@@ -34,8 +36,10 @@ class Curves:
         """Return the command line's document."""
         series = {name: [list(point) for point in points] for name, points in self.series.items()}
         seconds = [[epoch, second] for epoch, second in self.seconds.items()]
-        best = {"best_epoch": self.run.best_epoch, "state": self.run.state.value, "model": self.run.model}
-        return dict(json_safe({"run": self.run.id, "series": series, "seconds": seconds, **best}))
+        run = self.run
+        told = {"best_epoch": run.best_epoch, "state": run.state.value, "model": run.model}
+        told |= {"unstable_epoch": run.unstable_epoch, "still_improving": run.still_improving}
+        return dict(json_safe({"run": run.id, "series": series, "seconds": seconds, **told}))
 
 
 def curves(run_id: str) -> Curves:
@@ -43,10 +47,10 @@ def curves(run_id: str) -> Curves:
     return curves_of([run_id])[0]
 
 
-def curves_of(run_ids: Sequence[str]) -> list[Curves]:
+def curves_of(run_ids: str | Sequence[str]) -> list[Curves]:
     """Return the curves of several runs, read at one go."""
     store = open_store()
-    runs = [store.run(run_id) for run_id in run_ids]
+    runs = [store.run(run_id) for run_id in as_names(run_ids)]
     rows: dict[str, list[EpochRow]] = {run.id: [] for run in runs}
     for row in store.epochs(list(rows)):
         rows[row.run].append(row)
@@ -64,9 +68,18 @@ def kl_by_dimension(run_id: str, epoch: int | None = None) -> tuple[float, ...]:
     return tuple(sorted((float(value) for value in kept[max(kept)]), reverse=True))
 
 
-def newer(run_ids: Sequence[str], seq: int) -> list[EpochRow]:
+def newer(run_ids: str | Sequence[str], seq: int) -> list[EpochRow]:
     """Return the epochs of these runs that were written after `seq`, in the order of writing."""
-    return open_store().epochs(run_ids, after=seq)
+    return open_store().epochs(as_names(run_ids), after=seq)
+
+
+def with_stability(run: RunRecord, epochs: Iterable[tuple[int, Mapping[str, float]]]) -> RunRecord:
+    """Return the run with the epoch in which it became unstable, from its epochs where the record does not have it.
+
+    Runs of earlier versions recorded none. epochs: (epoch, values) in order.
+    """
+    found = stability.unstable_epoch(epochs) if run.unstable_epoch is None else None
+    return run if found is None else replace(run, details={**run.details, "unstable_epoch": found})
 
 
 def export(found: Curves, form: str) -> str:
@@ -90,7 +103,7 @@ def _curves(run: RunRecord, rows: Sequence[EpochRow]) -> Curves:
         for name, value in row.values.items():
             series.setdefault(name, []).append((row.epoch, value))
     return Curves(
-        run=run,
+        run=with_stability(run, ((row.epoch, row.values) for row in rows)),
         series={name: tuple(points) for name, points in series.items()},
         seconds={row.epoch: row.seconds for row in rows},
         seq=max((row.seq for row in rows), default=0),

@@ -31,6 +31,22 @@ def entry(name: str) -> Entry:
     return found[name]
 
 
+def name_in_runs(given: str | None) -> str | None:
+    """Return what runs call a data set that was given by name or path; None, for any, stays None.
+
+    One that is gone is known by its runs. Raises UsageError, with what is here, when nothing is called like that.
+    """
+    if given is None:
+        return None
+    try:
+        return library.name_of(given)
+    except UsageError:
+        gone = {given, library.absolute(given)} & {run.dataset for run in open_store().runs()}
+        if not gone:
+            raise
+        return min(gone)
+
+
 def load(name: str) -> Dataset:
     """Return a data set by name or path; the last few stay in memory."""
     one = next((one for one in entries() if one.name == name and one.ready), None)

@@ -74,12 +74,32 @@ def _packages() -> list[Check]:
 
 
 def _device() -> list[Check]:
-    from recdash.runs import environment
-    from recdash.training import devices
+    from recdash import devices
+    from recdash.runs import environment, gpus
 
-    device = devices.describe(devices.choose("auto"))
+    chosen = devices.choose("auto")
+    found = devices.describe(chosen)
+    free = devices.available_bytes(chosen)
+    found += "" if free is None else f", {devices.size(free)} free"
     threads = f"{environment.threads_per_run()} of {environment.cores()} cores each"
-    return [Check("Device", True, f"{device}; up to {places.max_runs()} trainings at once, {threads}")]
+    shared = f", {places.runs_per_gpu()} on each of {gpus.count()} GPUs" if chosen.type == "cuda" else ""
+    return [
+        _trial(found, str(chosen)),
+        Check("Trainings", True, f"up to {places.max_runs()} at once{shared}, {threads}"),
+    ]
+
+
+def _trial(found: str, device: str) -> Check:
+    """Train one update on the device, and say what was seen."""
+    from recdash.training.trial import one_update
+
+    try:
+        seconds = one_update(device)
+    except Exception as error:  # whatever a driver may do
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        advice = "Set RECDASH_DEVICE=cpu, or repair the driver."
+        return Check("Device", False, f"{found}: one update of Mult-VAE fails on it: {said}", advice)
+    return Check("Device", True, f"{found}; one update of Mult-VAE worked ({seconds:.2f} s)")
 
 
 def _folders() -> list[Check]:

@@ -15,7 +15,7 @@ from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import Request, RunRecord
 from recdash.runs.states import State
 from recdash.services.access import open_store, refuse_when_read_only
-from recdash.settings import HIGHEST_SEED, whole_number
+from recdash.settings import HIGHEST_SEED, as_names, whole_number
 
 if TYPE_CHECKING:
     from recdash.data.library import Entry
@@ -53,7 +53,7 @@ def check(request: Request) -> Request:
 
 
 def plan(
-    models: Sequence[str],
+    models: str | Sequence[str],
     dataset: str,
     *,
     protocol: str | None = None,
@@ -64,13 +64,13 @@ def plan(
     split_seed: int = 98765,
     device: str = "auto",
 ) -> list[Request]:
-    """Return one checked request per model.
+    """Return one checked request per model; models as a list, or separated by commas.
 
     protocol: None means each model's own default (`strong` for ranking, `ratings-90` for ratings).
     settings: values, or text to be parsed; with several models each takes those that it has, and a name that none
     of them has is an error.  epochs: for the models that have epochs.
     """
-    chosen = list(dict.fromkeys(models))
+    chosen = list(dict.fromkeys(as_names(models)))
     if not chosen:
         raise UsageError(f"Name at least one model. Known: {', '.join(registry.names())}.")
     shares = _shares(chosen, settings or {}, epochs)
@@ -105,7 +105,7 @@ def train(requests: Sequence[Request], *, key: str | None = None) -> list[RunRec
 
 
 def wait(
-    run_ids: Sequence[str],
+    run_ids: str | Sequence[str],
     on_progress: Callable[[list[RunRecord]], None] | None = None,
     *,
     every: float = 0.25,
@@ -116,7 +116,7 @@ def wait(
     With `timeout` seconds the runs come back as they are by then.
     """
     store = open_store()
-    place = {run_id: number for number, run_id in enumerate(run_ids)}
+    place = {run_id: number for number, run_id in enumerate(as_names(run_ids))}
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:
         found = sorted(store.runs(ids=list(place)), key=lambda run: place[run.id])
@@ -202,11 +202,10 @@ def data_entry(dataset: str) -> Entry:
     """Return a data set that is ready to train on, by name or by path; raises UsageError or DataError otherwise."""
     from recdash.data import library
 
+    name = library.name_of(dataset)
     for entry in library.available():
-        if entry.name == dataset and entry.ready and entry.fingerprint:
+        if entry.name == name and entry.ready and entry.fingerprint:
             return entry
-    path = Path(dataset)
-    name = str(path.expanduser().absolute()) if path.exists() and not _is_known(dataset) else dataset
     loaded = library.load_dataset(name)
     return library.Entry(
         name=name,
@@ -238,12 +237,6 @@ def parsed(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **config_class.parse(texts)}
 
 
-def _is_known(dataset: str) -> bool:
-    from recdash.data import library
-
-    return any(entry.name == dataset for entry in library.available())
-
-
 def _shares(models: Iterable[str], settings: Mapping[str, Any], epochs: int | None) -> dict[str, dict[str, Any]]:
     from recdash.settings import settings_of
 
@@ -268,7 +261,7 @@ def _check_protocol(model: str, protocol: str) -> None:
 
 
 def _check_device(device: str) -> None:
-    from recdash.training import devices
+    from recdash import devices
 
     if device not in ("auto", "cpu"):
         devices.choose(device)

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recdash import devices
 from recdash.data import library
 from recdash.data.catalogue import Item
 from recdash.data.search import resolve_all, search
-from recdash.errors import CheckpointError, UsageError, unknown
+from recdash.errors import CheckpointError, DataError, UsageError, unknown
+from recdash.evaluation.criterion import criterion_of
 from recdash.models import registry
 from recdash.recommend import instant, ranking
 from recdash.recommend.ranking import Reason, Suggestion
+from recdash.runs import gpus
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import RunRecord, json_safe
 from recdash.runs.states import State
-from recdash.services import datasets
+from recdash.services import datasets, launch
 from recdash.services.access import open_store
-from recdash.services.results import title_of
+from recdash.services.results import comparison, title_of
+from recdash.settings import as_names
 
 if TYPE_CHECKING:
+    import torch
+
     from recdash.models.base import Model
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "Suggestion",
     "Suggestions",
     "best_runs",
+    "devices_here",
     "find_items",
     "popular_items",
     "recommend",
@@ -91,22 +99,35 @@ class Answer:
 
 
 def trained_runs(dataset: str) -> list[RunRecord]:
-    """Return all finished runs of a data set whose checkpoints are there, best by validation first per model."""
-    runs = open_store().runs(dataset=dataset, states=[State.FINISHED])
+    """Return all finished runs of a data set whose checkpoints are there, by model, the best run of each model first.
+
+    Validation figures of different protocols, splits or contents of the data set say nothing about each other. So a
+    model's runs on the present content come first, then those of its default protocol, then those that are comparable
+    with its newest run; among comparable ones the best on validation is first, the newest among equals.
+    """
+    runs = open_store().runs(dataset=datasets.name_in_runs(dataset), states=[State.FINISHED])
     there = [run for run in runs if run.model in registry.names() and RunFolder(run.id).has_model()]
-    order = registry.names()
-    return sorted(there, key=lambda run: (order.index(run.model), *_badness(run), -run.created))
+    present, order, newest = _present_fingerprint(dataset, there), registry.names(), _newest_comparable(there)
+
+    def place(run: RunRecord) -> tuple[int, bool, bool, float, tuple[str, ...], tuple[bool, float], float]:
+        group, outdated = comparison(run), run.dataset_fingerprint != present
+        unusual = run.protocol != launch.default_protocol(run.model)
+        latest = -newest[run.model, group]
+        return order.index(run.model), outdated, unusual, latest, group, _by_validation(run), -run.created
+
+    return sorted(there, key=place)
 
 
-def best_runs(dataset: str, models: Sequence[str] | None = None) -> list[RunRecord]:
-    """Return the best run by validation of each trained model (or of those named).
+def best_runs(dataset: str, models: str | Sequence[str] | None = None) -> list[RunRecord]:
+    """Return the first of `trained_runs` of each trained model, or of those named (a list, or separated by commas).
 
     Raises UsageError for a model that does not exist, or that has no finished run on this data.
     """
     best: dict[str, RunRecord] = {}
     for run in trained_runs(dataset):
         best.setdefault(run.model, run)
-    for model in models or ():
+    named = list(best) if models is None else as_names(models)
+    for model in named:
         if model not in registry.names():
             raise unknown("model", model, registry.names())
         if model not in best:
@@ -115,7 +136,7 @@ def best_runs(dataset: str, models: Sequence[str] | None = None) -> list[RunReco
                 f"{model} is not trained on {dataset} (trained: {have}). "
                 f"Train it: recdash train {model} --dataset {dataset}"
             )
-    return list(best.values()) if models is None else [best[model] for model in dict.fromkeys(models)]
+    return [best[model] for model in dict.fromkeys(named)]
 
 
 def find_items(dataset: str, text: str, limit: int = 20) -> list[Item]:
@@ -137,62 +158,87 @@ def recommend(
     dataset: str,
     picks: Sequence[str | int],
     *,
-    models: Sequence[str] | None = None,
-    run_ids: Sequence[str] | None = None,
+    models: str | Sequence[str] | None = None,
+    run_ids: str | Sequence[str] | None = None,
     k: int = 10,
     explain: bool = True,
+    device: str = "cpu",
 ) -> Answer:
     """Return one list per model: the best run of each trained model, of those named, or exactly the named runs.
 
+    models, run_ids: lists, or names separated by commas; what "best" means is said at `trained_runs`.
     picks: titles or item ids of the data set; unknown titles raise UsageError with the nearest ones.
+    device: where trained models answer; one for which a GPU has no room answers on the CPU, and its note says so.
     While nothing is trained on the data set, EASE is fitted on the spot on all its positives, and the note says so.
     """
     if not 1 <= k <= 1000:
         raise UsageError(f"k = {k} is outside [1, 1000]. It is the length of the list, for example 10.")
+    dataset = library.name_of(dataset)
     loaded = datasets.load(dataset)
     chosen = tuple(loaded.catalogue[index] for index in resolve_all(loaded.catalogue, picks))
-    runs = _named(dataset, run_ids) if run_ids is not None else _wanted(dataset, models)
+    runs = _wanted(dataset, models) if run_ids is None else _named(dataset, as_names(run_ids))
     if runs:
-        lists = tuple(_answer_of(run, chosen, k, explain) for run in runs)
+        where = devices.choose(device)
+        lists = tuple(_answer_of(run, chosen, k, explain, where) for run in runs)
     else:
         lists = (_at_once(dataset, loaded.fingerprint, chosen, k, explain),)
     return Answer(dataset=dataset, picks=chosen, lists=lists, generated=loaded.generated)
 
 
-def load_model(run: RunRecord) -> Model:
+def load_model(run: RunRecord, device: str = "cpu") -> Model:
     """Return the trained model of a run, ready to score; the last few stay in memory and must not be changed."""
+    return _load(run, devices.choose(device)).model
+
+
+def devices_here() -> list[str]:
+    """Return where trained models can answer on this machine: the CPU, and its GPUs."""
+    return ["cpu", *(f"cuda:{number}" for number in range(gpus.count()))]
+
+
+def _load(run: RunRecord, device: torch.device) -> _Loaded:
     manifest = RunFolder(run.id).best / "checkpoint.json"
     try:
-        return _loaded(str(manifest.parent), manifest.stat().st_mtime_ns)
+        return _loaded(str(manifest.parent), manifest.stat().st_mtime_ns, str(device))
     except OSError as error:
         raise CheckpointError(f"Run {run.id} has no weights any more ({manifest.parent}). Train it again.") from error
 
 
-def _wanted(dataset: str, models: Sequence[str] | None) -> list[RunRecord]:
-    if models is not None and list(models) == ["ease"] and not trained_runs(dataset):
+def _wanted(dataset: str, models: str | Sequence[str] | None) -> list[RunRecord]:
+    named = None if models is None else as_names(models)
+    if named == []:
+        raise UsageError("No model was named. Name at least one, or none at all for every trained model.")
+    if named == ["ease"] and not trained_runs(dataset):
         return []
-    return best_runs(dataset, models)
+    return best_runs(dataset, named)
 
 
 def _named(dataset: str, run_ids: Sequence[str]) -> list[RunRecord]:
+    if not run_ids:
+        raise UsageError("No run was named. Name at least one, or none at all for the best run of each model.")
     found = [open_store().run(run_id) for run_id in run_ids]
     for run in found:
-        if run.dataset != dataset:
+        if datasets.name_in_runs(run.dataset) != dataset:
             raise UsageError(f"Run {run.id} was trained on {run.dataset}, not on {dataset}. Name that data set.")
         if not RunFolder(run.id).has_model():
             raise UsageError(f"Run {run.id} is {run.state.value} and has no weights yet. Choose a finished run.")
     return found
 
 
-def _answer_of(run: RunRecord, picks: Sequence[Item], k: int, explain: bool) -> Suggestions:
+def _answer_of(run: RunRecord, picks: Sequence[Item], k: int, explain: bool, device: torch.device) -> Suggestions:
     title = title_of(run)
     try:
-        ranked = ranking.rank(load_model(run), picks, k, explain=explain)
+        loaded = _load(run, device)
+        try:
+            ranked, said = ranking.rank(loaded.model, picks, k, explain=explain), loaded.note
+        except RuntimeError as error:  # room for the weights, but not for the scores
+            if device.type == "cpu" or not devices.is_out_of_memory(error):
+                raise
+            on_cpu = _load(run, devices.choose("cpu")).model
+            ranked, said = ranking.rank(on_cpu, picks, k, explain=explain), registry.stays_on_cpu(error, device)
     except CheckpointError as error:
         return Suggestions(model=run.model, title=title, run=run, items=(), note=str(error))
-    return _suggestions(
-        ranked, picks, run.model, title, run, "" if run.state is State.FINISHED else f"this run is {run.state.value}"
-    )
+    unfinished = "" if run.state is State.FINISHED else f"this run is {run.state.value}"
+    return _suggestions(ranked, picks, run.model, title, run, "; ".join(filter(None, (unfinished, said))))
 
 
 def _at_once(dataset: str, fingerprint: str, picks: Sequence[Item], k: int, explain: bool) -> Suggestions:
@@ -221,11 +267,31 @@ def _suggestions(
     )
 
 
-def _badness(run: RunRecord) -> tuple[int, float]:
-    """Orders the runs of one model: those chosen by ranking first, higher is better; then those chosen by RMSE."""
-    if run.best_value is None:
-        return 2, 0.0
-    return (0, -run.best_value) if "ndcg@100" in run.validation else (1, run.best_value)
+def _present_fingerprint(dataset: str, runs: Sequence[RunRecord]) -> str:
+    """Return the fingerprint of what the data set holds now, looked up only where the runs differ; "" if it is gone."""
+    recorded = {run.dataset_fingerprint for run in runs}
+    if len(recorded) == 1:
+        return recorded.pop()
+    with suppress(UsageError, DataError):
+        return launch.data_entry(dataset).fingerprint
+    return ""
+
+
+def _newest_comparable(runs: Sequence[RunRecord]) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Return when the newest run was made, for each model and each group of comparable runs."""
+    newest: dict[tuple[str, tuple[str, ...]], float] = {}
+    for run in runs:
+        key = run.model, comparison(run)
+        newest[key] = max(run.created, newest.get(key, run.created))
+    return newest
+
+
+def _by_validation(run: RunRecord) -> tuple[bool, float]:
+    """Order comparable runs: the best on validation first, those without a value last."""
+    criterion = criterion_of(run.validation)
+    if run.best_value is None or criterion is None:
+        return True, 0.0
+    return False, -criterion.sign * run.best_value
 
 
 def _popularity(dataset: str) -> NDArray[np.int64]:
@@ -246,16 +312,28 @@ def _about(one: Suggestions) -> dict[str, Any]:
     return {
         "model": one.model,
         "run": one.run.id if one.run else None,
+        "protocol": one.run.protocol if one.run else None,
+        "split_seed": one.run.split_seed if one.run else None,
         "validation": one.run.best_value if one.run else None,
+        "unstable_epoch": one.run.unstable_epoch if one.run else None,
+        "still_improving": one.run.still_improving if one.run else None,
         "unknown_picks": [_item(item) for item in one.unknown],
         "because_is": one.reasons_are,
         "note": one.note,
     }
 
 
+class _Loaded(NamedTuple):
+    """A model, and what has to be said about where it lies."""
+
+    model: Model
+    note: str
+
+
 @lru_cache(maxsize=8)
-def _loaded(folder: str, _written: int) -> Model:
-    return registry.load(folder)
+def _loaded(folder: str, _written: int, device: str) -> _Loaded:
+    model = registry.load(folder)
+    return _Loaded(model, registry.move(model, devices.choose(device)))
 
 
 @lru_cache(maxsize=2)

@@ -40,7 +40,7 @@ class Section:
     @cached_property
     def names(self) -> dict[str, str]:
         """What each run is called, by id."""
-        return names_of(self.group.rows)
+        return results.names_of(self.group.rows)
 
     @cached_property
     def verdict(self) -> significance.Verdict | None:
@@ -60,8 +60,8 @@ class Section:
         return [view for view in found if view.cells]
 
     @cached_property
-    def published(self) -> list[published.PublishedRow]:
-        """What others have published for this data and protocol."""
+    def published(self) -> list[published.PublishedTable]:
+        """What others have published for this data and protocol, one table per split."""
         return published.beside(self.group)
 
     def sentence(self) -> str:
@@ -121,7 +121,9 @@ class Report:
         return f"Recommenders on {', '.join(data)}"
 
 
-def make(*, dataset: str | None = None, protocol: str | None = None, run_ids: Sequence[str] | None = None) -> Report:
+def make(
+    *, dataset: str | None = None, protocol: str | None = None, run_ids: str | Sequence[str] | None = None
+) -> Report:
     """Gather a report of the finished runs that fit; raises UsageError when there is none."""
     found = results.groups(dataset=dataset, protocol=protocol, run_ids=run_ids)
     if not found:
@@ -160,22 +162,6 @@ def form_of(path: Path) -> str:
         if path.suffix.lower() == ending:
             return form
     raise UsageError(f"{path.name} ends in none of {', '.join(FORMS.values())}. Name the file for example report.html.")
-
-
-def names_of(rows: Sequence[Row]) -> dict[str, str]:
-    """Return a name for each run: the model's title, and what tells it from others of that model."""
-    tells: tuple[Callable[[Row], str], ...] = (
-        lambda row: row.run.preset,
-        lambda row: ", ".join(f"{name} {value}" for name, value in row.run.settings.items()) or "as preset",
-        lambda row: f"seed {row.run.seed}",
-        lambda row: row.run.id[-4:],
-    )
-    found = {}
-    for row in rows:
-        alike = [other for other in rows if other.title == row.title and other is not row]
-        told = next((tell for tell in tells if all(tell(other) != tell(row) for other in alike)), tells[-1])
-        found[row.run.id] = f"{row.title}, {told(row)}" if alike else row.title
-    return found
 
 
 def _told(row: Row) -> dict[str, str]:

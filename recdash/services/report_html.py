@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from recdash.evaluation.criterion import DECIDING
 from recdash.services import drawing, palette, published, report_markdown, seed_tables, tables
 from recdash.services.costs import COSTS, front
 from recdash.services.drawing import Line, Mark
@@ -14,10 +15,11 @@ from recdash.services.metrics import MARK, higher_is_better, meaning, title
 if TYPE_CHECKING:
     from recdash.services.costs import Cost
     from recdash.services.curves import Curves
+    from recdash.services.published import PublishedTable
     from recdash.services.report import Report, Section
     from recdash.services.slices import View
 
-CURVES = ("ndcg@100", "rmse", "reconstruction", "kl", "loss")
+CURVES = (*DECIDING, "reconstruction", "kl", "loss")
 PARTS = {"activity": "interactions of the user", "popularity": "training users of the item"}
 STYLE = """
 :root { color-scheme: light dark; --line: #dfe3ea; --soft: #667085; --wash: #f5f6f9; }
@@ -96,17 +98,18 @@ _CELLS = tables.Marks(
 
 
 def _published(section: Section) -> str:
-    if not section.published:
-        return ""
-    metrics = [name for name in section.metrics if any(name in row.values for row in section.published)]
-    metrics += [name for row in section.published for name in row.values if name not in metrics]
-    metrics = list(dict.fromkeys(metrics))
+    found = [_published_table(table, section.metrics) for table in section.published]
+    return "".join([*found, _soft(published.NOTE)]) if found else ""
+
+
+def _published_table(table: PublishedTable, first: Sequence[str]) -> str:
+    """Return the table of one split with its caption; the columns of our own table come first, then the others."""
+    metrics = list(dict.fromkeys([*table.columns(first), *table.metrics]))
     rows = [["Model", *(escape(title(name)) for name in metrics), "Source", "Status"]]
-    for row in section.published:
-        cells = [f"{row.values[name]:.3f}" if name in row.values else "-" for name in metrics]
+    for row in table.rows:
         link = f'<a href="{escape(row.url)}" title="{escape(row.note)}">{escape(row.source)}</a>'
-        rows.append([escape(row.title), *cells, link, escape(row.status)])
-    return f"<h3>Published, not rerun</h3>{_grid(rows)}{_soft(published.NOTE)}"
+        rows.append([escape(row.title), *tables.figures_of(row, metrics), link, escape(row.status)])
+    return f"<h3>{escape(table.heading)}</h3>{_grid(rows)}{_soft(table.about)}"
 
 
 def _intervals(section: Section) -> str:
@@ -155,7 +158,7 @@ def _curve(learned: Sequence[Curves], section: Section, name: str) -> str:
     ]
     if not lines:
         return ""
-    on = " on the validation users" if name in ("ndcg@100", "rmse") else ""
+    on = " on the validation users" if name in DECIDING else ""
     said = title(name) if on else name.capitalize() if name != "kl" else "KL divergence"
     key = " ".join(
         f'<span class="dot" style="background:{line.ink}"></span>{escape(line.label)}{_dashed(line)}' for line in lines

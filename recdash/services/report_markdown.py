@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recdash.evaluation.criterion import DECIDING
 from recdash.services import drawing, seed_tables, tables
 from recdash.services.metrics import METRICS, title
 
 if TYPE_CHECKING:
     from recdash.services.report import Report, Section
 
-CURVES = ("ndcg@100", "rmse", "loss")
+CURVES = (*DECIDING, "loss")
 
 
 def page(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""The public tables once more: as published, corrected, and under the common protocols; cell by cell, resumable.
+"""Reproducing published tables: as published, corrected, and under the common protocols; cell by cell, resumable.
 
 The only way into `recdash.published` beside its figures; the evaluation as published is reached from here alone.
 """
@@ -6,7 +6,6 @@ The only way into `recdash.published` beside its figures; the evaluation as publ
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -21,15 +20,17 @@ from recdash.runs.identity import Identity, is_alive
 from recdash.runs.records import iso
 from recdash.services import datasets
 from recdash.services.access import refuse_when_read_only
+from recdash.settings import as_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recdash.data.dataset import Dataset
+    from recdash.published.document import CellFolder, Document
     from recdash.published.explained import Explanation
     from recdash.published.running import Step as Step
     from recdash.published.tables import Cell, Table
-    from recdash.published.work import Found
+    from recdash.published.work import Found, Work
 
 
 @dataclass(frozen=True)
@@ -43,31 +44,35 @@ class Live:
 def run(
     table: str = "metarec",
     *,
-    models: Sequence[str] | None = None,
+    models: str | Sequence[str] | None = None,
     dataset: str | None = None,
     epochs: int | None = None,
     out: Path | None = None,
     on_step: Callable[[Step], Any] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """Compute what is missing of a table and return the whole of it (see `document`).
+    """Compute what is missing of a table and return the whole of it (see `published.document.Document.to_dict`).
 
     models: only their cells, by default all.  dataset: by default the table's own, or for vae20m the largest MovieLens
-    that is here, as a rehearsal.  epochs: at most so many in each training, for a trial.  out: where the document is
-    written beside the data folder, by default benchmarks/results/.  Raises UsageError for unknown names, DataError
-    where the data is missing, and Interrupted, with everything kept, when `should_stop` says so.
+    that is here, as a rehearsal.  epochs: at most so many in each training, for a trial.  out: a file that gets the
+    document as well as the data folder; cells of the same table and data that it holds already are kept.  Raises
+    UsageError for unknown names and where `out` is something else, DataError where the data is missing, and
+    Interrupted, with everything kept, when `should_stop` says so.
     """
     from recdash.published import running
-    from recdash.published.work import Work, write_json
+    from recdash.published.document import CellFolder
+    from recdash.published.work import Work
 
     refuse_when_read_only("reproduced")
     known = find(table)
     wanted = _wanted(known, models)
     data = load(known, dataset)
-    home = _home(known, data, epochs)
-    done = _cells(home)
-    todo = [cell for cell in known.cells if cell.model in wanted and cell.name not in done]
-    work = Work(data, home, epochs=epochs, should_stop=should_stop or (lambda: False))
+    folder = CellFolder(_home(), known, data, epochs)
+    done = folder.document()
+    if out is not None:
+        _already_at(out, done)
+    todo = [cell for cell in known.cells if cell.model in wanted and cell.name not in done.cells]
+    work = Work(data, folder.path, epochs=epochs, should_stop=should_stop or (lambda: False))
     with _alone(known.name) as note:
 
         def say(step: Step) -> None:
@@ -76,19 +81,12 @@ def run(
                 on_step(step)
 
         def keep(cell: Cell, found: Found, seconds: float) -> None:
-            kept = {
-                "columns": {name: dict(column) for name, column in found.columns.items()},
-                "facts": dict(found.facts),
-                "seconds": round(seconds, 1),
-                "when": iso(time.time()),
-                "about": cell.about,
-            }
-            write_json(home / f"{cell.name}.json", _finite(kept))
+            folder.keep(cell, found, seconds=seconds, when=_now(), device=_device(found, work))
             replace(work, cell=cell.name).clear()
-            _publish(known, data, home, epochs, out)
+            _publish(folder, out)
 
         running.compute(todo, work, say=say, keep=keep, cores=environment.cores())
-    return _publish(known, data, home, epochs, out)
+    return _publish(folder, out)
 
 
 def find(table: str) -> Table:
@@ -123,34 +121,33 @@ def explanations(table: str = "metarec") -> tuple[Explanation, ...]:
 
 def bare(table: str = "metarec") -> dict[str, Any]:
     """Return a table with nothing computed: the published figures alone."""
-    from recdash.published.tables import rows_of
+    from recdash.published.document import Document
 
     known = find(table)
-    rows, missing = rows_of(known, {}), [cell.name for cell in known.cells]
-    found = {"table": known.name, "title": known.title, "url": known.url, "published_on": known.dataset}
-    return {**found, "dataset": None, "rehearsal": False, "when": None, "missing": missing, "rows": rows, "cells": {}}
+    return Document(known, known.dataset, "").to_dict() | {"dataset": None}
 
 
 def look(table: str = "metarec") -> dict[str, Any] | None:
-    """Return the newest document of a table that was kept here, else the one that came with the program, else None.
+    """Return a table as far as it was computed here or came with the program, else a rehearsal, else None.
 
-    Its rows are made afresh from its cells, so titles and sentences are those of this version.
+    Of each cell the newest is shown. What was computed on different data is never mixed: the newest document counts.
     """
-    from recdash.published.tables import RECIPE, rows_of
-
-    real, rehearsal = _kept_at(table, rehearsal=False), _kept_at(table, rehearsal=True)
-    for path in (real, _shipped(table), rehearsal):
-        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found["recipe"] == RECIPE:
-                known = find(table)
-                names = [cell.name for cell in known.cells]
-                cells = {name: found["cells"][name] for name in names if name in found["cells"]}
-                rows = rows_of(known, cells, rehearsal=found["rehearsal"])
-                missing = [name for name in names if name not in cells]
-                own = {"title": known.title, "url": known.url, "published_on": known.dataset}
-                return {**found, **own, "rows": rows, "cells": cells, "missing": missing}
+    for paths in ((_kept_at(table, rehearsal=False), _shipped(table)), (_kept_at(table, rehearsal=True),)):
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # a file that somebody has changed
+            found = sorted(filter(None, map(_readable, paths)), key=lambda one: one.when or "", reverse=True)
+            if found:
+                first, *others = found
+                for other in others:
+                    first = first.merged(other)
+                return first.to_dict()
     return None
+
+
+def sources_in_words(found: Mapping[str, Any]) -> list[str]:
+    """Return in words where the cells of a document come from, one line per provenance."""
+    from recdash.published import provenance
+
+    return [provenance.in_words(source, len(found["cells"])) for source in found["provenance"]]
 
 
 def live(table: str = "metarec") -> Live | None:
@@ -176,12 +173,13 @@ def ease_now() -> dict[str, float]:
     Returns NDCG@100 as "as_published" and "corrected", "seen_places" and "seconds".  Raises DataError without the data.
     """
     from recdash.published import implicit
+    from recdash.published.document import CellFolder
     from recdash.published.work import Work
 
     table = find("metarec")
     data = load(table)
     started = time.perf_counter()
-    work = Work(data, _home(table, data, None), "ease-now")
+    work = Work(data, CellFolder(_home(), table, data).path, "ease-now")
     found = implicit.closed_form(work, "ease", preset="published")
     return {
         "as_published": found.columns["as_published"]["ndcg@100"],
@@ -191,95 +189,69 @@ def ease_now() -> dict[str, float]:
     }
 
 
-def document(table: Table, data: Dataset, cells: Mapping[str, Any], epochs: int | None = None) -> dict[str, Any]:
-    """Return a table as one JSON document.
-
-    rows: {"model", "metric", "published", "as_published", "corrected", "common", "what_was_wrong", ...}, None for what
-    is not computed yet; cells: what the rows are made of, with seconds and dates; missing: cells still to be computed.
-    """
-    from recdash.published.tables import RECIPE, rows_of
-    from recdash.training import devices
-
-    rehearsal = data.name != table.dataset or epochs is not None
-    return {
-        "table": table.name,
-        "title": table.title,
-        "url": table.url,
-        "dataset": data.name,
-        "dataset_fingerprint": data.fingerprint,
-        "published_on": table.dataset,
-        "rehearsal": rehearsal,
-        "epochs_at_most": epochs,
-        "recipe": RECIPE,
-        "when": max((cell["when"] for cell in cells.values()), default=None),
-        "seconds": round(sum(cell["seconds"] for cell in cells.values()), 1),
-        "versions": devices.versions(),
-        "machine": devices.machine(),
-        "missing": [cell.name for cell in table.cells if cell.name not in cells],
-        "rows": rows_of(table, cells, rehearsal=rehearsal),
-        "cells": dict(cells),
-    }
-
-
-def _publish(table: Table, data: Dataset, home: Path, epochs: int | None, out: Path | None) -> dict[str, Any]:
-    """Write the document to its places, with what an earlier run on the same data has left there and this one lacks."""
+def _publish(folder: CellFolder, out: Path | None) -> dict[str, Any]:
+    """Write the document to the data folder, and to `out`; each keeps the cells that it has already."""
     from recdash.published.work import write_json
 
-    cells = _cells(home)
-    rehearsal = data.name != table.dataset or epochs is not None
-    shipped = _shipped(table.name)
-    places_of = [_kept_at(table.name, rehearsal=rehearsal)]
+    found = folder.document()
+    path = _kept_at(folder.table.name, rehearsal=found.rehearsal)
+    found = found.merged(_readable(path))
+    write_json(path, found.to_dict())
     if out is not None:
-        places_of.append(out)
-    elif not rehearsal and shipped.parent.is_dir():
-        places_of.append(shipped)
-    whole: dict[str, Any] = {}
-    for path in places_of:
-        whole = document(table, data, {**_left_at(path, table, data, epochs), **cells}, epochs)
-        write_json(path, whole)
-    return document(table, data, cells, epochs)
+        write_json(out, found.merged(_already_at(out, found)).to_dict())
+    return found.to_dict()
 
 
-def _left_at(path: Path, table: Table, data: Dataset, epochs: int | None) -> dict[str, Any]:
-    from recdash.published.tables import RECIPE
+def _already_at(out: Path, found: Document) -> Document | None:
+    """Return the document in a file that is to be written to; raises UsageError where the file is anything else."""
+    from recdash.published.document import read
 
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        same = (found["dataset_fingerprint"], found["recipe"], found["epochs_at_most"]) == (
-            data.fingerprint,
-            RECIPE,
-            epochs,
-        )
-        known = {cell.name for cell in table.cells}
-        return {name: cell for name, cell in found["cells"].items() if name in known} if same else {}
-    return {}
+    if not out.exists():
+        return None
+    advice = "It is not overwritten: name another file with --out."
+    try:
+        there = read(out)
+    except DataError as error:
+        raise UsageError(f"{error} {advice}") from error
+    if other := found.difference(there):
+        raise UsageError(f"{out} holds {other}. {advice}")
+    return there
 
 
-def _wanted(table: Table, models: Sequence[str] | None) -> tuple[str, ...]:
-    chosen = table.models() if models is None or "all" in models else tuple(models)
+def _readable(path: Path) -> Document | None:
+    from recdash.published.document import read
+
+    with suppress(DataError):
+        return read(path)
+    return None
+
+
+def _device(found: Found, work: Work) -> str:
+    """Return the device that a cell was computed on, such as "cpu": its own where it names one."""
+    from recdash import devices
+
+    return str(found.facts.get("device") or devices.describe(devices.choose(work.device)))
+
+
+def _now() -> str:
+    return str(iso(time.time()))
+
+
+def _wanted(table: Table, models: str | Sequence[str] | None) -> tuple[str, ...]:
+    named = ["all"] if models is None else as_names(models)
+    chosen = table.models() if "all" in named else tuple(named)
     for model in chosen:
         if model not in table.models():
             raise unknown(f"model in the table {table.name}", model, table.models())
     return chosen
 
 
-def _home(table: Table, data: Dataset, epochs: int | None) -> Path:
-    from recdash.published.tables import RECIPE
-
-    trial = "" if epochs is None else f"-at-most-{epochs}-epochs"
-    return places.data_dir() / "reproduce" / f"{table.name}-{data.fingerprint}-{RECIPE}{trial}"
-
-
-def _cells(home: Path) -> dict[str, Any]:
-    found = {}
-    for path in sorted(home.glob("*.json")):
-        with suppress(OSError, ValueError):
-            found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+def _home() -> Path:
+    return places.data_dir() / "reproduce"
 
 
 def _kept_at(table: str, *, rehearsal: bool) -> Path:
-    return places.data_dir() / "reproduce" / f"{table}{'-rehearsal' if rehearsal else ''}.json"
+    return _home() / f"{table}{'-rehearsal' if rehearsal else ''}.json"
 
 
 def _shipped(table: str) -> Path:
@@ -287,7 +259,7 @@ def _shipped(table: str) -> Path:
 
 
 def _progress(table: str) -> Path:
-    return places.data_dir() / "reproduce" / f"{table}-progress.json"
+    return _home() / f"{table}-progress.json"
 
 
 @contextmanager
@@ -318,10 +290,3 @@ def _alone(table: str) -> Iterator[Callable[[Step], None]]:
         yield note
     finally:
         _progress(table).unlink(missing_ok=True)
-
-
-def _finite(value: Any) -> Any:
-    """Replace what JSON has no word for by None."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from recdash.errors import UsageError, unknown
+from recdash.evaluation.criterion import CRITERIA, Criterion, task_of
 from recdash.models import registry
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import RunRecord, json_safe
 from recdash.runs.states import State
 from recdash.services.access import open_store
+from recdash.services.datasets import name_in_runs
 from recdash.services.metrics import higher_is_better
+from recdash.settings import as_names
 
 __all__ = [
     "Group",
     "Row",
     "Value",
     "best",
+    "comparison",
     "differences",
     "export",
     "grouped",
     "groups",
     "higher_is_better",
     "metric_names",
+    "names_of",
     "per_user",
     "title_of",
 ]
 
-PRIMARY = {"ranking": "ndcg@100", "rating": "rmse"}
 _ORDER = (
     "rmse",
     "mae",
@@ -100,6 +104,8 @@ class Row:
             "runtime_s": run.runtime_s,
             "epochs_run": self.epochs_run,
             "best_epoch": run.best_epoch,
+            "unstable_epoch": run.unstable_epoch,
+            "still_improving": run.still_improving,
             "parameters": run.details.get("parameters"),
             "n_scored": self.n_scored,
             "peak_memory_bytes": run.details.get("peak_memory_bytes"),
@@ -133,16 +139,26 @@ class Group:
         return f"{Path(self.dataset).name}, {self.protocol}, split seed {self.split_seed}"
 
     @property
+    def criterion(self) -> Criterion:
+        """What decides the best epoch of a run, and the best run."""
+        return CRITERIA[self.task]
+
+    @property
     def primary(self) -> str:
         """The metric by which epochs and settings are chosen."""
-        return PRIMARY[self.task]
+        return self.criterion.metric
 
 
 def groups(
-    *, dataset: str | None = None, protocol: str | None = None, run_ids: Sequence[str] | None = None
+    *, dataset: str | None = None, protocol: str | None = None, run_ids: str | Sequence[str] | None = None
 ) -> list[Group]:
-    """Return the finished runs as comparable groups, the group with the newest run first."""
-    runs = open_store().runs(dataset=dataset, ids=run_ids, states=[State.FINISHED])
+    """Return the finished runs as comparable groups, the group with the newest run first.
+
+    dataset: by name or path.  run_ids: only these, a list or separated by commas.  Raises UsageError when no data set
+    is called like that.
+    """
+    ids = None if run_ids is None else as_names(run_ids)
+    runs = open_store().runs(dataset=name_in_runs(dataset), ids=ids, states=[State.FINISHED])
     return grouped([run for run in runs if protocol is None or run.protocol == protocol])
 
 
@@ -154,14 +170,14 @@ def grouped(runs: Sequence[RunRecord]) -> list[Group]:
     alike: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
         if run.model in registry.names():
-            key = (
-                run.protocol,
-                run.dataset_fingerprint,
-                run.split_fingerprint,
-                "" if run.split_fingerprint else run.id,
-            )
-            alike.setdefault(key, []).append(run)
+            alike.setdefault(comparison(run), []).append(run)
     return [_group(members) for members in alike.values()]
+
+
+def comparison(run: RunRecord) -> tuple[str, ...]:
+    """Return what two runs have in common when their figures may be compared: protocol, data and split."""
+    alone = "" if run.split_fingerprint else run.id
+    return run.protocol, run.dataset_fingerprint, run.split_fingerprint, alone
 
 
 def differences(found: Sequence[Group]) -> list[str]:
@@ -220,17 +236,20 @@ def best(*, task: str = "ranking", dataset: str | None = None) -> Row | None:
     return None
 
 
-def export(found: Sequence[Group], form: str, metrics: Sequence[str] | None = None) -> str:
-    """Return the groups as "csv", "md", "latex" or "table" text; cells that look like formulas are made harmless."""
+def export(found: Sequence[Group], form: str, metrics: str | Sequence[str] | None = None) -> str:
+    """Return the groups as "csv", "md", "latex" or "table" text; cells that look like formulas are made harmless.
+
+    metrics: the columns, a list or separated by commas; by default the usual ones.
+    """
     from recdash.services import tables
 
     if form not in tables.FORMS:
         raise unknown("format", form, tables.FORMS)
-    known = metric_names(found)
-    for name in metrics or ():
+    known, columns = metric_names(found), as_names(metrics or ())
+    for name in columns:
         if name not in known:
             raise unknown("metric", name, known)
-    return tables.text(found, form, list(metrics) if metrics else None)
+    return tables.text(found, form, columns or None)
 
 
 def title_of(run: RunRecord) -> str:
@@ -239,12 +258,28 @@ def title_of(run: RunRecord) -> str:
     return str(recorded) if recorded else registry.model_class(run.model).title
 
 
+def names_of(rows: Sequence[Row]) -> dict[str, str]:
+    """Return a name for each run: the model's title, and what tells it from others of that model."""
+    tells: tuple[Callable[[Row], str], ...] = (
+        lambda row: row.run.preset,
+        lambda row: ", ".join(f"{name} {value}" for name, value in row.run.settings.items()) or "as preset",
+        lambda row: f"seed {row.run.seed}",
+        lambda row: row.run.id[-4:],
+    )
+    found = {}
+    for row in rows:
+        alike = [other for other in rows if other.title == row.title and other is not row]
+        told = next((tell for tell in tells if all(tell(other) != tell(row) for other in alike)), tells[-1])
+        found[row.run.id] = f"{row.title}, {told(row)}" if alike else row.title
+    return found
+
+
 def _group(runs: Sequence[RunRecord]) -> Group:
     newest = runs[0]
-    task = "rating" if "rmse" in newest.metrics else "ranking"
+    task = task_of(newest.metrics)
     rows = [Row(run=run, title=title_of(run), metrics=_values(run)) for run in runs]
-    metric, sign = PRIMARY[task], -1 if higher_is_better(PRIMARY[task]) else 1
-    rows.sort(key=lambda row: sign * row.metrics[metric].mean if metric in row.metrics else float("inf"))
+    metric, sign = CRITERIA[task].metric, CRITERIA[task].sign
+    rows.sort(key=lambda row: -sign * row.metrics[metric].mean if metric in row.metrics else float("inf"))
     return Group(
         dataset=newest.dataset,
         protocol=newest.protocol,

@@ -12,6 +12,8 @@ from recdash.runs.records import Event, RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import no_such_run
 from recdash.services.access import open_store
+from recdash.services.datasets import name_in_runs
+from recdash.settings import as_names
 
 __all__ = ["Event", "RunRecord", "State", "events", "find", "listing", "log", "remaining_s", "supervised", "version"]
 
@@ -21,11 +23,17 @@ def listing(
     dataset: str | None = None,
     model: str | None = None,
     active: bool | None = None,
-    ids: Sequence[str] | None = None,
+    ids: str | Sequence[str] | None = None,
 ) -> list[RunRecord]:
-    """Return runs, newest first; states are true at this moment. ids: only these, those that are gone left out."""
+    """Return runs, newest first; states are true at this moment.
+
+    dataset: by name or path.  ids: only these, those that are gone left out.
+    Raises UsageError when no data set is called like that.
+    """
     states = None if active is None else [state for state in State if state.is_active() == active]
-    return open_store().runs(dataset=dataset, model=model, ids=ids, states=states)
+    return open_store().runs(
+        dataset=name_in_runs(dataset), model=model, ids=None if ids is None else as_names(ids), states=states
+    )
 
 
 def find(reference: str) -> RunRecord:

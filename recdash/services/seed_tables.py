@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from recdash.services import tables
 from recdash.services.metrics import divisors, title
+from recdash.settings import as_names
 
 if TYPE_CHECKING:
     from recdash.services.seeds import SeedTable, Spread
@@ -17,15 +18,15 @@ NOTE = (
 )
 
 
-def text(found: Sequence[SeedTable], form: str, metrics: Sequence[str] | None = None) -> str:
+def text(found: Sequence[SeedTable], form: str, metrics: str | Sequence[str] | None = None) -> str:
     """Return tables over seeds in one of the forms "table", "md" and "latex"."""
     return "\n\n".join(_text(table, form, columns_of(table, metrics)) for table in found)
 
 
-def columns_of(table: SeedTable, metrics: Sequence[str] | None = None) -> list[str]:
+def columns_of(table: SeedTable, metrics: str | Sequence[str] | None = None) -> list[str]:
     """Return those of the metrics, by default of the usual ones, that the table has."""
     there = {name for row in table.rows for name in row.metrics}
-    return [name for name in (metrics or tables.SHOWN[table.task]) if name in there]
+    return [name for name in as_names(metrics or tables.SHOWN[table.task]) if name in there]
 
 
 def cell(spread: Spread | None) -> str:

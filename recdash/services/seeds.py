@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import fmean, stdev, variance
 from typing import TYPE_CHECKING, Any
 
+from recdash.evaluation.criterion import CRITERIA
 from recdash.runs.records import json_safe
-from recdash.services.metrics import higher_is_better
-from recdash.services.results import PRIMARY, metric_names
+from recdash.services.results import metric_names
 
 if TYPE_CHECKING:
     from recdash.services.results import Group, Row
@@ -76,7 +76,7 @@ class SeedTable:
     @property
     def primary(self) -> str:
         """The metric by which epochs and settings are chosen."""
-        return PRIMARY[self.task]
+        return CRITERIA[self.task].metric
 
     def to_dict(self) -> dict[str, Any]:
         """Return the command line's document."""
@@ -111,8 +111,8 @@ def _is_repeated(members: Sequence[tuple[Group, Row]]) -> bool:
 def _table(alike: Sequence[Sequence[tuple[Group, Row]]]) -> SeedTable:
     first = alike[0][0][0]
     rows = [_row(members) for members in alike]
-    sign = -1 if higher_is_better(PRIMARY[first.task]) else 1
-    rows.sort(key=lambda row: sign * spread.mean if (spread := row.metrics.get(PRIMARY[first.task])) else float("inf"))
+    metric, sign = CRITERIA[first.task].metric, CRITERIA[first.task].sign
+    rows.sort(key=lambda row: -sign * spread.mean if (spread := row.metrics.get(metric)) else float("inf"))
     groups = {group.split_fingerprint: group for members in alike for group, _ in members}
     ordered = sorted(groups.values(), key=lambda group: group.split_seed)
     return SeedTable(

@@ -14,6 +14,7 @@ from recdash.evaluation.paired import ALPHA, Differences, holm, paired_bootstrap
 from recdash.evaluation.uncertainty import Sums
 from recdash.runs.checkpoints import RunFolder
 from recdash.services.metrics import higher_is_better, title
+from recdash.settings import as_names
 
 if TYPE_CHECKING:
     from recdash.services.results import Group
@@ -76,9 +77,9 @@ class Verdict:
         }
 
 
-def verdicts(group: Group, metrics: Sequence[str]) -> dict[str, Verdict]:
+def verdicts(group: Group, metrics: str | Sequence[str]) -> dict[str, Verdict]:
     """Return the verdict on each metric that has a direction and per-user values; others are left out."""
-    wanted = [name for name in metrics if higher_is_better(name) is not None]
+    wanted = [name for name in as_names(metrics) if higher_is_better(name) is not None]
     known = tuple((row.run.id, row.run.version) for row in group.rows)
     means = tuple(
         (name, tuple((row.run.id, row.metrics[name].mean) for row in group.rows if name in row.metrics))
@@ -132,7 +133,7 @@ def sums_of(run_id: str, metric: str) -> Sums | None:
         entries = folder.read_facts().get("entries")
     except CheckpointError:
         return None
-    if entries is None:
+    if entries is None or len(entries) != len(kept[metric]):
         return None
     counts = entries.sum(axis=1, dtype=np.float64)
     own = np.nan_to_num(kept[metric].astype(np.float64))

@@ -85,7 +85,7 @@ def _one(run_id: str, by: str, metric: str) -> tuple[tuple[Part, ...], tuple[Cel
 
 def _by_activity(run_id: str, facts: Facts, metric: str) -> tuple[Sequence[Part], Sums] | None:
     whole = sums_of(run_id, metric)
-    if whole is None:
+    if whole is None or len(whole.above) != len(facts["history"]):
         return None
     bins = slices.user_bins(facts["history"], whole.below[:, 0] > 0)
     inside = bins.inside()
@@ -98,8 +98,8 @@ def _by_popularity(run_id: str, facts: Facts, metric: str) -> tuple[Sequence[Par
         return _named(bins), Sums(facts["squared"].astype(np.float64), facts["entries"].astype(np.float64), root=True)
     ends, items = facts["held_out_ends"].astype(np.int64), facts["held_out_items"].astype(np.int32)
     held_out = Histories(ends, items, None, len(facts["item_counts"]), ordered=False)
-    top = RunFolder(run_id).read_per_user(["top"])["top"]
-    return _named(bins), slices.by_item(top, held_out, bins)
+    top = RunFolder(run_id).read_per_user(["top"]).get("top", np.zeros((0, 0), np.int32))
+    return (_named(bins), slices.by_item(top, held_out, bins)) if len(top) == len(held_out) else None
 
 
 _VIEWS = {"activity": _by_activity, "popularity": _by_popularity}

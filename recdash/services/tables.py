@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recdash.runs.records import IMPROVING
 from recdash.services import facts, published
 from recdash.services.metrics import DIVISORS, LEGEND, MARK, divisors, title
 
 if TYPE_CHECKING:
+    from recdash.services.published import PublishedRow, PublishedTable
     from recdash.services.results import Group, Row
     from recdash.services.significance import Verdict
 
@@ -80,7 +82,7 @@ def heading(metric: str) -> str:
 
 
 def notes(group: Group, metrics: Sequence[str], best: str = "in bold the best of its column") -> list[str]:
-    """Return what has to stand under a table: what the signs mean, the divisor of recall, the data, what is unsure."""
+    """Return the notes under a table: what the signs mean, the divisor of recall, the data, what is unsure, remarks."""
     found = _verdicts(group, metrics)
     lines = ["mean over test users ± half of the 95 % bootstrap interval"]
     if any(one.standings for one in found.values()):
@@ -88,7 +90,18 @@ def notes(group: Group, metrics: Sequence[str], best: str = "in bold the best of
     lines += [said for said in (divisors(list(metrics)), facts.in_words(group)) if said]
     if group.primary in found and found[group.primary].note:
         lines.append(found[group.primary].note)
-    return lines
+    return [*lines, *remarks(group)]
+
+
+def remarks(group: Group) -> list[str]:
+    """Return which trainings of a group became unstable, and which ended while still improving: a line each, if any."""
+    from recdash.services.results import names_of
+
+    names = names_of(group.rows)
+    unstable = [f"{names[row.run.id]} since epoch {row.run.unstable_epoch}" for row in group.rows if row.run.warning]
+    improving = [names[row.run.id] for row in group.rows if row.run.still_improving]
+    said = {"unstable": ", ".join(unstable), IMPROVING: ", ".join(improving)}
+    return [f"{what}: {who}" for what, who in said.items() if who]
 
 
 @dataclass(frozen=True)
@@ -163,16 +176,16 @@ def _verdicts(group: Group, metrics: Sequence[str]) -> Mapping[str, Verdict]:
     return significance.verdicts(group, metrics)
 
 
-def published_lines(group: Group, metrics: Sequence[str], name: Callable[[str], str]) -> Lines:
-    """Return what others have published, as heading and rows of cells; empty where there is nothing to stand beside."""
-    found = published.beside(group, metrics)
-    if not found:
-        return []
-    shown = [metric for metric in metrics if any(metric in row.values for row in found)]
+def published_lines(table: PublishedTable, metrics: Sequence[str], name: Callable[[str], str]) -> Lines:
+    """Return what others have published for one split, as heading and rows of cells; `name` writes a metric."""
+    shown = table.columns(metrics)
     heads = ["Published model", *map(name, shown), "Source", "Status"]
-    cells = [[f"{row.values[metric]:.3f}" if metric in row.values else "-" for metric in shown] for row in found]
-    ends = [[row.source, row.status] for row in found]
-    return [heads, *([row.title, *mid, *end] for row, mid, end in zip(found, cells, ends, strict=True))]
+    return [heads, *([row.title, *figures_of(row, shown), row.source, row.status] for row in table.rows)]
+
+
+def figures_of(row: PublishedRow, metrics: Sequence[str]) -> list[str]:
+    """Return the published figures of a row as cells."""
+    return [f"{row.values[metric]:.3f}" if metric in row.values else "-" for metric in metrics]
 
 
 def _plain(group: Group, metrics: list[str]) -> str:
@@ -181,15 +194,17 @@ def _plain(group: Group, metrics: list[str]) -> str:
         columns(lines(group, metrics, _SIGNS, heading)),
         *notes(group, metrics, "* best of its column"),
     ]
-    beside = published_lines(group, metrics, heading)
-    return "\n".join([*parts, *(["", columns(beside), published.NOTE] if beside else [])])
+    for table in (beside := published.beside(group, metrics)):
+        parts += ["", table.heading, columns(published_lines(table, metrics, heading)), table.about]
+    return "\n".join([*parts, *([published.NOTE] if beside else [])])
 
 
 def _markdown(group: Group, metrics: list[str]) -> str:
     under = [f"{said}  " for said in notes(group, metrics)]
     parts = [f"**{group.label}**", "", markdown(lines(group, metrics, _BOLD, title)), "", *under]
-    beside = published_lines(group, metrics, title)
-    parts += ["", markdown(beside), "", f"{published.NOTE}  "] if beside else []
+    for table in (beside := published.beside(group, metrics)):
+        parts += ["", f"**{table.heading}**", "", markdown(published_lines(table, metrics, title)), "", table.about]
+    parts += ["", f"{published.NOTE}  "] if beside else []
     return "\n".join(parts).rstrip()
 
 
@@ -201,9 +216,11 @@ def markdown(rows: Lines) -> str:
 
 
 def _latex(group: Group, metrics: list[str]) -> str:
-    own = latex(lines(group, metrics, _TEX, title, tex), [group.label, *notes(group, metrics)])
-    beside = [[tex(cell) for cell in row] for row in published_lines(group, metrics, title)]
-    return f"{own}\n\n{latex(beside, [published.NOTE])}" if beside else own
+    parts = [latex(lines(group, metrics, _TEX, title, tex), [group.label, *notes(group, metrics)])]
+    for table in published.beside(group, metrics):
+        cells = [[tex(cell) for cell in row] for row in published_lines(table, metrics, title)]
+        parts.append(latex(cells, [table.heading, table.about, published.NOTE]))
+    return "\n\n".join(parts)
 
 
 def latex(rows: Lines, said: Sequence[str]) -> str:
@@ -218,10 +235,11 @@ def _csv(found: Sequence[Group], metrics: list[str] | None) -> str:
 
     chosen = metrics or metric_names(found)
     parts = [f"{name}{part}" for name in chosen for part in ("", " low", " high")]
+    ends = ["unstable_epoch", "still_improving"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["run", "name", "model", "dataset", "protocol", "split", "seed", "preset", "epochs", "runtime_s", *parts]
+        ["run", "name", "model", "dataset", "protocol", "split", "seed", "preset", "epochs", "runtime_s", *parts, *ends]
     )
     for group in found:
         for row in group.rows:
@@ -231,7 +249,7 @@ def _csv(found: Sequence[Group], metrics: list[str] | None) -> str:
             for name in chosen:
                 value = row.metrics.get(name)
                 numbers += [None, None, None] if value is None else [value.mean, value.low, value.high]
-            writer.writerow([*map(harmless, words), *numbers])
+            writer.writerow([*map(harmless, words), *numbers, run.unstable_epoch, run.still_improving])
     return out.getvalue().rstrip("\n")
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recdash.data.dataset import Dataset
-from recdash.errors import unknown
-from recdash.settings import HIGHEST_SEED, real_number, whole_number
+from recdash.errors import UsageError, shown
+from recdash.settings import HIGHEST_SEED, known_name, real_number, whole_number
 from recdash.splits import published
 from recdash.splits.global_time import global_time
 from recdash.splits.ratings import RatingSplit, split_ratings
@@ -139,8 +139,11 @@ def make_split(
     the default seed for that of the table (see `published.SEEDS`).  Raises UsageError for an unknown name or a wrong
     number, SplitError when the data cannot be split so.
     """
-    if protocol not in PROTOCOLS:
-        raise unknown("protocol", protocol, PROTOCOLS)
+    if not isinstance(dataset, Dataset):
+        raise UsageError(
+            f"dataset: expected a Dataset, found {shown(dataset)}. Give what recdash.load_dataset returns."
+        )
+    known_name("protocol", protocol, PROTOCOLS)
     seed = whole_number("seed", seed, 0, HIGHEST_SEED)
     min_positives = whole_number("min_positives", min_positives, 1)
     if held_out_users is not None:

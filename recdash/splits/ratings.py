@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
+from recdash.data.arrays import check_count, finite_numbers, whole_numbers
 from recdash.data.catalogue import Catalogue
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
-from recdash.errors import SplitError
+from recdash.errors import SplitError, shown
 from recdash.models.shape import Shape
 
 HELD_OUT = {"ratings-90": (0.09, 0.1), "ratings-80": (0.1, 0.1)}  # shares of validation and test
@@ -41,7 +43,8 @@ class Entries:
 class RatingSplit:
     """Ratings to learn from, to choose on and to test on; a test rating is never an input of any kind.
 
-    train: rows of users with their ratings as values.  facts: counts of what the protocol did.
+    train: rows of users with their ratings as values.  facts: counts of what the protocol did.  Raises SplitError where
+    a part has no ratings.
     """
 
     protocol: str
@@ -55,6 +58,13 @@ class RatingSplit:
     dataset_fingerprint: str = ""
     user_ids: tuple[str, ...] = ()
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.train.n_entries == 0:
+            raise SplitError("train: no ratings to learn from. Give at least one, or use more data.")
+        for name, part in (("validation", self.validation), ("test", self.test)):
+            if part is not None and len(part) == 0:
+                raise SplitError(f"{name}: no ratings, so there is nothing to measure. Give some, or use more data.")
 
     @property
     def n_items(self) -> int:
@@ -80,35 +90,38 @@ class RatingSplit:
 
     def part(self, on: str) -> Entries:
         """Return "validation" or "test"; raises SplitError when there is none of that name."""
-        found = {"validation": self.validation, "test": self.test}.get(on)
+        found = {"validation": self.validation, "test": self.test}.get(str(on))
         if found is None:
-            raise SplitError(f"This split has no part {on!r} to evaluate on. Choose 'test', or give a validation part.")
+            raise SplitError(
+                f"This split has no part {shown(on)} to evaluate on. Choose 'test', or give a validation part."
+            )
         return found
 
 
 def from_arrays(train: Any, validation: Any, test: Any) -> RatingSplit:
-    """Build from (users, items, ratings) triples of arrays; users and items are whole numbers from 0.
+    """Build from (users, items, ratings) triples; users and items are whole numbers from 0, nearly without gaps.
 
-    Raises SplitError for arrays of unequal length, negative numbers, ratings that are no numbers, or a pair that is
-    in two parts.
+    A triple is three columns of equal length (arrays, lists, Series, tensors), or a DataFrame with these three columns
+    in this order.  Raises SplitError for anything else, for numbers that are negative or far above the number of
+    ratings, for ratings that are no finite numbers, for a pair that comes twice, and for a part without ratings.
     """
-    parts = {"train": train, "validation": validation, "test": test}
-    checked = {name: _checked(part, name) for name, part in parts.items() if part is not None}
-    if "train" not in checked or len(checked["train"]) == 0 or "test" not in checked:
+    given = {"train": train, "validation": validation, "test": test}
+    parts = {name: _Triple.of(part, name) for name, part in given.items() if part is not None}
+    if "train" not in parts or len(parts["train"].values) == 0 or "test" not in parts:
         raise SplitError("train and test are needed: triples of arrays (users, items, ratings), train not empty.")
-    n_users = 1 + max(int(part.users.max(initial=-1)) for part in checked.values())
-    n_items = 1 + max(int(part.items.max(initial=-1)) for part in checked.values())
-    pairs = np.concatenate([part.users.astype(np.int64) * n_items + part.items for part in checked.values()])
+    n_users, n_items = _count(parts, "users"), _count(parts, "items")
+    pairs = np.concatenate([part.users * n_items + part.items for part in parts.values()])
     if len(np.unique(pairs)) < len(pairs):
         raise SplitError("The same (user, item) pair stands in the arrays twice. Each pair may be in one part, once.")
-    rows = _rows(checked["train"], n_users, n_items, ordered=False)
-    observed = checked["train"].values
+    entries = {name: part.entries() for name, part in parts.items()}
+    rows = _rows(entries["train"], n_users, n_items, ordered=False)
+    observed = entries["train"].values
     return RatingSplit(
         protocol="own",
         seed=None,
         train=rows,
-        validation=checked.get("validation"),
-        test=checked["test"],
+        validation=entries.get("validation"),
+        test=entries["test"],
         catalogue=Catalogue.bare(range(n_items)),
         scale=(float(observed.min()), float(observed.max())),
     )
@@ -206,26 +219,75 @@ def _rows(entries: Entries, n_users: int, n_items: int, *, ordered: bool) -> His
     )
 
 
-def _whole(column: NDArray[Any]) -> bool:
-    """Whether these are whole numbers, floats among them as a text file's columns come."""
-    if np.issubdtype(column.dtype, np.floating):
-        return bool((column == np.floor(column)).all())
-    return bool(np.issubdtype(column.dtype, np.integer))
+class _Triple(NamedTuple):
+    """What somebody gave as one part: users, items (n,) int64 from 0, values (n,) float32."""
 
+    users: NDArray[np.int64]
+    items: NDArray[np.int64]
+    values: NDArray[np.float32]
 
-def _checked(part: Any, name: str) -> Entries:
-    try:
-        users, items, values = (np.asarray(column) for column in part)
-    except (TypeError, ValueError) as error:
-        raise SplitError(f"{name}: expected three arrays (users, items, ratings).") from error
-    if not len(users) == len(items) == len(values):
-        raise SplitError(
-            f"{name}: {len(users)} users, {len(items)} items, {len(values)} ratings. Give one of each a row."
+    @classmethod
+    def of(cls, part: Any, name: str) -> Self:
+        """Read three columns; raises SplitError, with the name of the part, for what is none of them."""
+        users, items, values = _columns(part, name)
+        read = cls(
+            _from_zero(users, f"{name}: users"),
+            _from_zero(items, f"{name}: items"),
+            finite_numbers(values, f"{name}: ratings", SplitError),
         )
-    for column, what in ((users, "users"), (items, "items")):
-        if column.size and not (_whole(column) and column.min() >= 0):
-            found = "negative ones" if _whole(column) else column.dtype
-            raise SplitError(f"{name}: {what} must be whole numbers from 0, found {found}. Number them first.")
-    if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
-        raise SplitError(f"{name}: ratings must be finite numbers. Remove the other rows.")
-    return Entries(users.astype(np.int32), items.astype(np.int32), values.astype(np.float32))
+        if len({len(column) for column in read}) != 1:
+            raise SplitError(
+                f"{name}: {len(read.users)} users, {len(read.items)} items, {len(read.values)} ratings. "
+                "Give one of each a row."
+            )
+        return read
+
+    def entries(self) -> Entries:
+        """Return them as a split keeps them, once it is known that the numbers fit."""
+        return Entries(self.users.astype(np.int32), self.items.astype(np.int32), self.values)
+
+
+def _columns(part: Any, name: str) -> tuple[Any, Any, Any]:
+    """The three columns of a triple, not yet read."""
+    if hasattr(part, "iloc"):  # a DataFrame, which goes through its column names, or a Series
+        part = tuple(part.iloc[:, place] for place in range(part.shape[1])) if part.ndim == 2 else None
+    try:
+        columns = () if sparse.issparse(part) else tuple(part)
+    except Exception as error:  # going through it runs the code of any class, which may raise anything
+        raise SplitError(f"{name}: expected three arrays (users, items, ratings), found {shown(part)}.") from error
+    if len(columns) != 3:
+        raise SplitError(
+            f"{name}: expected three arrays (users, items, ratings), found {len(columns)} parts. "
+            "Turn rows into columns with zip(*rows), a table with columns[:, 0], columns[:, 1], columns[:, 2]."
+        )
+    if _may_be_rows(part):
+        raise SplitError(
+            f"{name}: 3 x 3 numbers may be three columns or three rows. Give a tuple of arrays (users, items, ratings)."
+        )
+    return columns[0], columns[1], columns[2]
+
+
+def _may_be_rows(part: Any) -> bool:
+    """Whether these three may as well be rows (user, item, rating): one array, or a list of tuples, of 3 x 3."""
+    if isinstance(part, list):
+        return all(isinstance(row, tuple) and len(row) == 3 for row in part)
+    return tuple(getattr(part, "shape", ())) == (3, 3)
+
+
+def _from_zero(source: Any, where: str) -> NDArray[np.int64]:
+    """Read numbers of users or items."""
+    column = whole_numbers(source, where, SplitError)
+    if column.min(initial=0) < 0:
+        place = int(np.argmax(column < 0))
+        raise SplitError(
+            f"{where}: expected whole numbers from 0, found negative ones, the first is {column[place]} at position "
+            f"{place}. Number them first."
+        )
+    return column
+
+
+def _count(parts: Mapping[str, _Triple], what: Literal["users", "items"]) -> int:
+    """Number of users or items of all parts; raises SplitError when that is far more than there are ratings."""
+    count = 1 + max(int(getattr(part, what).max(initial=-1)) for part in parts.values())
+    check_count(count, sum(len(part.values) for part in parts.values()), what, f"The highest of the {what}", SplitError)
+    return count

@@ -11,9 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recdash.data.arrays import check_count
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
-from recdash.errors import SplitError
+from recdash.errors import SplitError, shown
 from recdash.models.shape import Shape
 from recdash.splits.ratings import RatingSplit, from_arrays
 
@@ -49,7 +50,8 @@ class Split:
         test        a: fold-in 1 2 3 4, held out 6       b: fold-in 2 3 5, held out 1
 
     Rows are positives in time order, values their ratings.  `ratings` holds all ratings of the training users on the
-    same items, liked or not, for models that predict ratings.  `facts` counts what the protocol did.
+    same items, liked or not, for models that predict ratings.  `facts` counts what the protocol did.  Raises SplitError
+    where a part to measure on has no users, or nothing is held out of any of them.
     """
 
     protocol: str
@@ -64,6 +66,14 @@ class Split:
     dataset_fingerprint: str = ""
     user_ids: tuple[str, ...] = ()
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, part in (("validation", self.validation), ("test", self.test)):
+            if part is not None and part.held_out.n_entries == 0:
+                raise SplitError(
+                    f"{name}: nothing is held out of its {len(part)} users, so there is nothing to measure. "
+                    "Hold out at least one item, or use more data."
+                )
 
     @property
     def n_items(self) -> int:
@@ -92,35 +102,35 @@ class Split:
 
     def part(self, on: str) -> HeldOut:
         """Return "validation" or "test"; raises SplitError when there is none of that name."""
-        found = {"validation": self.validation, "test": self.test}.get(on)
+        found = {"validation": self.validation, "test": self.test}.get(str(on))
         if found is None:
-            raise SplitError(f"This split has no part {on!r} to evaluate on. Choose 'test', or give a validation part.")
+            raise SplitError(
+                f"This split has no part {shown(on)} to evaluate on. Choose 'test', or give a validation part."
+            )
         return found
 
     @classmethod
-    def from_matrices(
-        cls, train: Any, validation: Any = None, test: Any = None, *, items: Catalogue | None = None
-    ) -> Self:
+    def from_matrices(cls, train: Any, validation: Any = None, test: Any = None, *, items: Any = None) -> Self:
         """Build from matrices (users, items), non-zero = positive; held-out parts are (fold_in, held_out) pairs.
 
-        items: catalogue of the columns; by default their numbers.  Without `validation` nothing is selected: the last
-        epoch counts.  Raises SplitError when shapes differ or a held-out item is in its own fold-in.
+        A matrix is a sparse one of scipy, of any format, or what numpy reads as two dimensions, a DataFrame among them.
+        items: names of the columns, unique, or a Catalogue; by default their numbers.  Without `validation` nothing is
+        selected: the last epoch counts.  Raises DataError for what is no matrix (see `Histories.from_csr`) or no name,
+        SplitError when shapes differ, nothing is held out in a part, or a held-out item is in its own fold-in.
         """
         rows = Histories.from_csr(train, name="train")
         if rows.n_entries == 0:
             raise SplitError("train: no positives at all. Give a matrix with at least one non-zero entry.")
         if test is None:
             raise SplitError("test: a (fold_in, held_out) pair of matrices is needed.")
-        catalogue = items or Catalogue.bare(range(rows.n_items))
-        if len(catalogue) != rows.n_items:
-            raise SplitError(f"items: {len(catalogue)} entries for {rows.n_items} columns. Give one entry per column.")
+        check_count(rows.n_items, rows.n_entries, "items", "train", SplitError)
         return cls(
             protocol="own",
             seed=None,
             train=rows,
             validation=None if validation is None else _pair(validation, "validation", rows.n_items),
             test=_pair(test, "test", rows.n_items),
-            catalogue=catalogue,
+            catalogue=_catalogue(items, rows.n_items),
         )
 
     @classmethod
@@ -129,13 +139,22 @@ class Split:
         return from_arrays(train, validation, test)
 
 
+def _catalogue(items: Any, n_items: int) -> Catalogue:
+    if items is None:
+        return Catalogue.bare(range(n_items))
+    catalogue = Catalogue.of_names(items)
+    if len(catalogue) != n_items:
+        raise SplitError(f"items: {len(catalogue)} entries for {n_items} columns. Give one entry per column.")
+    return catalogue
+
+
 def _pair(pair: Any, name: str, n_items: int) -> HeldOut:
-    try:
-        fold_in, held_out = pair
-    except (TypeError, ValueError) as error:
-        raise SplitError(f"{name}: expected two matrices (fold_in, held_out), found {type(pair).__name__}.") from error
-    first = Histories.from_csr(fold_in, name=f"{name} fold_in")
-    second = Histories.from_csr(held_out, name=f"{name} held_out")
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise SplitError(f"{name}: expected two matrices (fold_in, held_out), found {_described(pair)}.")
+    first, second = (
+        Histories.from_csr(part, name=f"{name} {what}")
+        for part, what in zip(pair, ("fold_in", "held_out"), strict=True)
+    )
     if len(first) != len(second):
         raise SplitError(
             f"{name}: fold_in has {len(first)} users, held_out {len(second)}. Row i of both is the same user."
@@ -151,3 +170,7 @@ def _pair(pair: Any, name: str, n_items: int) -> HeldOut:
             f"{name}: {shared} held-out entries are also in the fold-in, where no list may show them. Remove them."
         )
     return HeldOut(first, second)
+
+
+def _described(pair: Any) -> str:
+    return f"{len(pair)} parts" if isinstance(pair, tuple | list) else type(pair).__name__

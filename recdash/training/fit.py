@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from recdash import devices
 from recdash.data.histories import Histories
-from recdash.errors import UsageError
+from recdash.errors import UsageError, shown, unknown
+from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.ratings import errors_of, pooled
 from recdash.evaluation.report import quick_means
 from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
 from recdash.models.rating import RatingModel
-from recdash.settings import HIGHEST_SEED, whole_number
+from recdash.settings import HIGHEST_SEED, callback, known_name, whole_number
 from recdash.splits.ratings import RatingSplit
 from recdash.splits.split import Split
-from recdash.training import devices
 from recdash.training.loop import EpochRecord, Hooks, Training, Validation
 from recdash.training.state import TrainingState
 
-SELECT_BY = "ndcg@100"
-WATCHED = ("ndcg@100", "recall@20", "recall@50")
+MOST_THREADS = 1024  # far more than this, and the system refuses to start them
+WATCHED = (CRITERIA["ranking"].metric, "recall@20", "recall@50")
 
 
 def fit(
@@ -50,11 +52,21 @@ def fit(
     """
     check(name, split)
     seed = whole_number("seed", seed, 0, HIGHEST_SEED)
+    threads = None if threads is None else whole_number("threads", threads, 1, MOST_THREADS)
+    _check_kinds(name, preset, device, resume)
+    callback("on_epoch", on_epoch)
+    callback("should_stop", should_stop)
+    callback("on_checkpoint", on_checkpoint)
+    callback("on_best", on_best)
+    settings = registry.model_class(name).config_class.checked(settings)
     config = registry.configure(name, split.shape, preset, settings)
+    if registry.preset_used(name, preset) != preset:
+        warnings.warn(f"{name} has no preset {preset!r}: auto is used.", stacklevel=2)
     chosen = devices.choose(device)
     record: dict[str, Any] = {
         "model": name,
         "preset": preset,
+        "preset_used": registry.preset_used(name, preset),
         "seed": seed,
         "protocol": split.protocol,
         "split_fingerprint": split.fingerprint,
@@ -64,20 +76,23 @@ def fit(
         "versions": devices.versions(),
         "machine": devices.machine(),
     }
-    model = registry.build(name, config, split.shape)
-    model.catalogue = split.catalogue
     hooks = Hooks(on_epoch, should_stop, on_checkpoint, on_best)
-    if isinstance(model, ClosedFormModel):
-        model.seed = seed
-        model.record = record | _solve(model.to(chosen), split, hooks)
-    elif isinstance(model, GradientModel):
-        model.record = record | _train(model.to(chosen), split, seed, record, hooks, resume)
+    with devices.explaining_memory(chosen):
+        model = registry.build(name, config, split.shape)
+        model.catalogue = split.catalogue
+        if isinstance(model, ClosedFormModel):
+            model.seed = seed
+            model.record = record | _solve(model.to(chosen), split, hooks)
+        elif isinstance(model, GradientModel):
+            model.record = record | _train(model, split, seed, chosen, hooks, resume)
     return model
 
 
 def check(name: str, split: Split | RatingSplit) -> None:
     """Raise UsageError when the model cannot learn from this split, with the reason."""
-    model_class = registry.model_class(name)
+    model_class = registry.model_class(known_name("model", name, registry.names()))
+    if not isinstance(split, Split | RatingSplit):
+        raise UsageError(f"split: expected a split, found {shown(split)}. Give what recdash.make_split returns.")
     if isinstance(split, RatingSplit):
         if model_class.task != "rating":
             raise UsageError(f"{name} ranks and predicts no ratings. Use a ranking protocol, for example 'strong'.")
@@ -90,13 +105,23 @@ def check(name: str, split: Split | RatingSplit) -> None:
         )
 
 
+def _check_kinds(name: str, preset: object, device: object, resume: object) -> None:
+    """Raise UsageError for a preset or device that is no name, and a state that is none."""
+    if not isinstance(preset, str):
+        raise unknown(f"preset of {name}", preset, registry.presets_of(name))
+    if not isinstance(device, str | torch.device):
+        raise unknown("device", device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
+    if resume is not None and not isinstance(resume, TrainingState):
+        raise UsageError(f"resume = {shown(resume)} is no TrainingState. Give a state that on_checkpoint was offered.")
+
+
 def _validation(split: Split | RatingSplit) -> Validation | None:
     if split.validation is None:
         return None
     if isinstance(split, RatingSplit):
         part = split.validation
-        return Validation(lambda model: pooled(errors_of(model, part)), "rmse", -1)
-    return Validation(lambda model: quick_means(model, split, WATCHED), SELECT_BY)
+        return Validation(lambda model: pooled(errors_of(model, part)), CRITERIA["rating"])
+    return Validation(lambda model: quick_means(model, split, WATCHED), CRITERIA["ranking"])
 
 
 def _learned_from(model: Model, split: Split | RatingSplit) -> Histories:
@@ -115,15 +140,16 @@ def _solve(model: ClosedFormModel, split: Split | RatingSplit, hooks: Hooks) -> 
     if hooks.on_epoch is not None:
         hooks.on_epoch(EpochRecord(1, 1, seconds, values))
     return {
-        "precision": "float32",
+        "precision": model.precision,
         "epochs": 1,
         "epochs_run": 1,
         "best_epoch": 1,
-        "best_value": None if validation is None else values[validation.select_by],
+        "best_value": None if validation is None else values[validation.criterion.metric],
         "looks": len(values) and 1,
         "seconds": seconds,
         "validation_seconds": time.perf_counter() - started - seconds,
         "stopped": False,
+        "unstable_epoch": None,
     }
 
 
@@ -131,7 +157,7 @@ def _train(
     model: GradientModel,
     split: Split | RatingSplit,
     seed: int,
-    record: Mapping[str, Any],
+    device: torch.device,
     hooks: Hooks,
     resume: TrainingState | None,
 ) -> dict[str, Any]:
@@ -140,22 +166,31 @@ def _train(
         raise UsageError(
             "This state belongs to another training. Resume with the same model, settings, seed and split."
         )
-    dtype = devices.matrix_format(model.device, model.config.precision)
+    dtype = devices.matrix_format(device, model.config.precision)
     rows, validation = _learned_from(model, split), _validation(split)
     if isinstance(model, RatingModel):
         model.observe(rows)
     training = Training(
-        model, model.training_rows(rows), validation, seed=seed, dtype=dtype, hooks=hooks, facts=identity
+        model,
+        model.training_rows(rows),
+        validation,
+        seed=seed,
+        dtype=dtype,
+        hooks=hooks,
+        facts=identity,
+        device=device,
+        resume=resume,
     )
-    training.run(resume)
+    training.run()
     return {
         "precision": "bfloat16" if dtype == torch.bfloat16 else "float32",
         "epochs": model.config.epochs,
         "epochs_run": training.position.epoch,
         "best_epoch": training.best.epoch or training.position.epoch,
-        "best_value": validation.sign * training.best.value if validation and training.best.epoch else None,
+        "best_value": validation.criterion.sign * training.best.value if validation and training.best.epoch else None,
         "looks": training.best.looks,
         "seconds": training.position.seconds,
         "validation_seconds": training.position.validation_seconds,
         "stopped": training.stopped,
+        "unstable_epoch": training.position.unstable_epoch,
     }

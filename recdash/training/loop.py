@@ -14,8 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recdash import devices
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError
+from recdash.evaluation import stability
+from recdash.evaluation.criterion import Criterion
 from recdash.models.base import GradientModel, Model, Phase, Progress
 from recdash.models.batch import Batch, Noise
 from recdash.training import batches
@@ -27,7 +30,8 @@ class EpochRecord:
     """One epoch: number from 1, updates so far, seconds since the start (resumed parts included), named values.
 
     values: means over the epoch ("loss", "reconstruction", "kl", nats per user), "lr", "examples/s", and, when the
-    epoch was validated, metrics on the validation users.  arrays: short arrays by name.
+    epoch was validated, metrics on the validation users.  arrays: short arrays by name.  unstable_epoch: the first
+    epoch, up to this one, whose loss was more than ten times that of the first epoch; None while there is none.
     """
 
     epoch: int
@@ -35,6 +39,7 @@ class EpochRecord:
     seconds: float
     values: dict[str, float]
     arrays: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    unstable_epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,17 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Validation:
-    """How an epoch is judged: metrics of the validation part, and which of them decides (by its sign, higher wins)."""
+    """How an epoch is judged: metrics of the validation part, and which of them decides."""
 
     measure: Callable[[Model], dict[str, float]]
-    select_by: str
-    sign: int = 1
+    criterion: Criterion
 
 
 class Training:
-    """One training of one model on some rows; `run` goes on from a state, or from the start."""
+    """One training of one model on some rows, from the start or from a state; `run` does it.
+
+    model: on the CPU, where its weights are drawn from the seed; the training moves it to `device`.
+    """
 
     def __init__(
         self,
@@ -69,10 +76,17 @@ class Training:
         dtype: torch.dtype,
         hooks: Hooks,
         facts: dict[str, Any],
+        device: torch.device | None = None,
+        resume: TrainingState | None = None,
     ) -> None:
         self.model, self.rows, self.validation = model, rows, validation
         self.seed, self.dtype, self.hooks, self.facts = seed, dtype, hooks, facts
         self.config = model.config
+        if resume is None:
+            model.initialise(batches.torch_generator(seed, "weights"))
+        else:
+            model.load_tensors(resume.tensors)
+        model.to(device)
         self.phases = model.phases()
         self.per_pass = batches.count(len(rows), self.config.batch_size)
         self.planned = self.config.epochs * self.per_pass * sum(phase.passes for phase in self.phases)
@@ -81,20 +95,22 @@ class Training:
         self.best_tensors: dict[str, Tensor] = {}
         self.average: dict[str, Tensor] = {}
         self.stopped = False
-
-    def run(self, resume: TrainingState | None = None) -> None:
-        """Train; afterwards the model holds the best weights (the last ones where nothing was validated)."""
-        if resume is None:
-            self.model.initialise(batches.torch_generator(self.seed, "weights"))
-        else:
+        if resume is not None:
             self._restore(resume)
-        while self.position.epoch < self.config.epochs and not self._patience_is_over():
-            values = self._epoch()
-            if self.stopped:
-                self._checkpoint()
-                return
-            self._finish_epoch(values)
-            self._checkpoint()
+
+    def run(self) -> None:
+        """Train; afterwards, also after a stop, the model holds the best weights and is ready to score.
+
+        Where nothing was validated these are the last ones, or their running mean.
+        """
+        with devices.deterministic(self.model.device):
+            while self.position.epoch < self.config.epochs and not self._patience_is_over():
+                values = self._epoch()
+                if self.stopped:
+                    self._checkpoint(self.state().copied())
+                    break
+                self._finish_epoch(values)
+                self._checkpoint(self.state())
         if self.best_tensors:
             self.model.load_tensors(self.best_tensors)
         else:
@@ -104,7 +120,7 @@ class Training:
     def _epoch(self) -> dict[str, float]:
         """Go through the rest of the current epoch; returns its means, or stops half-way."""
         self.model.train()
-        started, before = time.perf_counter(), self.position.seconds
+        started, before, earlier = time.perf_counter(), self.position.seconds, self.position.epoch_seconds
         epoch = self.position.epoch + 1
         for number, phase in list(enumerate(self.phases))[self.position.phase :]:
             self._select(phase, epoch)
@@ -117,16 +133,20 @@ class Training:
                     self.rows, order, self.config.batch_size, self.model.device, self.position.batch
                 ):
                     self._update(batch, phase, epoch)
-                    seconds = before + time.perf_counter() - started
+                    spent = time.perf_counter() - started
                     self.position = replace(
-                        self.position, update=self.position.update + 1, batch=self.position.batch + 1, seconds=seconds
+                        self.position,
+                        update=self.position.update + 1,
+                        batch=self.position.batch + 1,
+                        seconds=before + spent,
+                        epoch_seconds=earlier + spent,
                     )
                     if self.hooks.should_stop is not None and self.hooks.should_stop():
                         self.stopped = True
                         return {}
                 self.position = replace(self.position, one_pass=one_pass + 1, batch=0)
             self.position = replace(self.position, phase=number + 1, one_pass=0)
-        return self._means(time.perf_counter() - started)
+        return self._means(earlier + time.perf_counter() - started)
 
     def _update(self, batch: Batch, phase: Phase, epoch: int) -> None:
         optimiser = self.optimisers[phase.name]
@@ -183,15 +203,24 @@ class Training:
             self.model.eval()
             with self._averaged():
                 values |= self.validation.measure(self.model)
-                self._compare(self.validation.sign * values[self.validation.select_by], epoch)
+                criterion = self.validation.criterion
+                self._compare(criterion.sign * values[criterion.metric], epoch)
             spent = self.position.validation_seconds + time.perf_counter() - started
             self.position = replace(self.position, validation_seconds=spent)
         arrays = {name: (np.array(sums) / of).astype(np.float32) for name, (sums, of) in self.position.arrays.items()}
         values |= self.model.summarise_arrays(arrays)
-        self.position = replace(self.position, epoch=epoch, phase=0, one_pass=0, batch=0, sums={}, arrays={})
+        fresh: dict[str, Any] = {"phase": 0, "one_pass": 0, "batch": 0, "epoch_seconds": 0.0, "sums": {}, "arrays": {}}
+        self.position = replace(self.position, epoch=epoch, **fresh, **self._stability(values, epoch))
         if self.hooks.on_epoch is not None:
             seconds = self.position.seconds + self.position.validation_seconds
-            self.hooks.on_epoch(EpochRecord(epoch, self.position.update, seconds, values, arrays))
+            update, unstable = self.position.update, self.position.unstable_epoch
+            self.hooks.on_epoch(EpochRecord(epoch, update, seconds, values, arrays, unstable))
+
+    def _stability(self, values: dict[str, float], epoch: int) -> dict[str, Any]:
+        """Remember the losses of the first epoch, and the first epoch in which one of them is ten times as large."""
+        first = self.position.first_losses or stability.losses_of(values)
+        unstable = self.position.unstable_epoch or (epoch if stability.exploded(values, first) else None)
+        return {"first_losses": first, "unstable_epoch": unstable}
 
     def _compare(self, value: float, epoch: int) -> None:
         looks = self.best.looks + 1
@@ -253,9 +282,9 @@ class Training:
         ]
         return self.model.optimiser(groups)
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, state: TrainingState) -> None:
         if self.hooks.on_checkpoint is not None:
-            self.hooks.on_checkpoint(self.state())
+            self.hooks.on_checkpoint(state)
 
     def state(self) -> TrainingState:
         """Return what a resumed training starts from; valid until the next update."""
@@ -274,7 +303,6 @@ class Training:
         return replace(position, sums=dict(position.sums), arrays=dict(position.arrays))
 
     def _restore(self, state: TrainingState) -> None:
-        self.model.load_tensors(state.tensors)
         self.position, self.best = self._copied(state.position), state.best
         self.best_tensors = state.best_tensors
         self.average = {name: tensor.to(self.model.device).clone() for name, tensor in state.average.items()}

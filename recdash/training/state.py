@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor
 
+from recdash.data.storage import reading_back
 from recdash.errors import CheckpointError
 from recdash.models import files
 
@@ -16,8 +17,10 @@ from recdash.models import files
 class Position:
     """Where a training stands: epochs completed, and how far the one after them has come.
 
-    phase, one_pass, batch: the next batch inside the unfinished epoch.  sums: what that epoch has added up so far, by
-    name, each with the number of rows it is of.  arrays: the same for short arrays.
+    phase, one_pass, batch: the next batch inside the unfinished epoch.  seconds: of all updates; epoch_seconds: of
+    those in the unfinished epoch.  sums: what that epoch has added up so far, by name, each with the number of rows it
+    is of.  arrays: the same for short arrays.  first_losses: those of the first epoch.  unstable_epoch: the first epoch
+    with a loss above ten times those; None while there is none.
     """
 
     epoch: int = 0
@@ -27,13 +30,19 @@ class Position:
     batch: int = 0
     seconds: float = 0.0
     validation_seconds: float = 0.0
+    epoch_seconds: float = 0.0
     sums: dict[str, tuple[float, int]] = field(default_factory=dict)
     arrays: dict[str, tuple[list[float], int]] = field(default_factory=dict)
+    first_losses: dict[str, float] = field(default_factory=dict)
+    unstable_epoch: int | None = None
 
 
 @dataclass(frozen=True)
 class Best:
-    """The best validation so far: epoch (0 for none), value, validations, and those without a gain that count."""
+    """The best validation so far: epoch (0 for none), value, validations, and those without a gain that count.
+
+    value: with the criterion's sign, so that larger is better: minus the RMSE for rating models.
+    """
 
     epoch: int = 0
     value: float = float("-inf")
@@ -55,6 +64,11 @@ class TrainingState:
     optimisers: dict[str, dict[str, Any]]
     facts: dict[str, Any]
     average: dict[str, Tensor] = field(default_factory=dict)
+
+    def copied(self) -> Self:
+        """Return the state with tensors of its own on the CPU: it stays valid whatever happens to the training."""
+        parts = ("tensors", "best_tensors", "average", "optimisers")
+        return replace(self, **{part: _copied(getattr(self, part)) for part in parts})
 
     def save(self, folder: str | Path) -> None:
         """Keep the state in a folder, whole or not at all."""
@@ -82,7 +96,9 @@ class TrainingState:
     def load(cls, folder: str | Path) -> TrainingState:
         """Read what `save` wrote; raises CheckpointError when it is absent or damaged."""
         tensors, facts = files.read(Path(folder))
-        try:
+        with reading_back(
+            Path(folder), CheckpointError, "Start the training anew.", "this training state cannot be read"
+        ):
             optimisers: dict[str, dict[str, Any]] = {}
             for phase, saved in facts["optimisers"].items():
                 optimisers[phase] = {"param_groups": saved["param_groups"], "state": {}}
@@ -102,10 +118,15 @@ class TrainingState:
                 facts["training"],
                 _under(tensors, "average/"),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"{folder}: this training state cannot be read ({error}). Start the training anew."
-            ) from error
+
+
+def _copied(value: Any) -> Any:
+    """Return nested dicts and lists with copies of their tensors on the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {name: _copied(inner) for name, inner in value.items()}
+    return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -129,11 +129,19 @@ def starters(dataset: str, limit: int) -> list[Item]:
     return _starters(dataset, _fingerprint(dataset))[:limit]
 
 
-def answer(dataset: str, picks: tuple[str, ...], runs: Sequence[RunRecord], length: int) -> Answer:
-    """Return all lists for the picks."""
-    return _answer(
-        dataset, _fingerprint(dataset), picks, tuple(run.id for run in runs), tuple(run.version for run in runs), length
-    )
+def devices() -> list[str]:
+    """Return where trained models can answer, the CPU first."""
+    from recdash.services import recommend
+
+    return recommend.devices_here()
+
+
+def answer(dataset: str, picks: tuple[str, ...], runs: Sequence[RunRecord], length: int, device: str = "cpu") -> Answer:
+    """Return the lists of some runs for the picks; no runs, where nothing is trained, mean the model fitted at once."""
+    from recdash.services import runs as store
+
+    ids, versions = tuple(run.id for run in runs), tuple(str(run.version) for run in runs) or (store.version(),)
+    return _answer(dataset, _fingerprint(dataset), picks, ids, versions, length, device)
 
 
 def ease_now() -> dict[str, float]:
@@ -232,9 +240,10 @@ def _answer(
     fingerprint: str,
     picks: tuple[str, ...],
     run_ids: tuple[str, ...],
-    versions: tuple[int, ...],
+    versions: tuple[str, ...],
     length: int,
+    device: str,
 ) -> Answer:
     from recdash.services import recommend
 
-    return recommend.recommend(dataset, picks, run_ids=run_ids or None, k=length)
+    return recommend.recommend(dataset, picks, run_ids=run_ids or None, k=length, device=device)

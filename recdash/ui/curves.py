@@ -87,7 +87,7 @@ def _live(run_ids: Sequence[str], names: Sequence[str], how: panels.Look) -> Non
     from recdash.services import runs
 
     by_id = {run.id: run for run in runs.listing(ids=run_ids)}
-    found = [by_id[run_id] for run_id in run_ids if run_id in by_id]
+    found = panels.judged("curves", [by_id[run_id] for run_id in run_ids if run_id in by_id])
     panels.legend(found)
     if any(run.epoch for run in found):
         panels.draw("curves", found, names, how)
@@ -146,8 +146,8 @@ def _usual(found: Sequence[RunRecord]) -> list[str]:
 
 
 def _line(run: RunRecord, name: str) -> str:
-    state = "" if run.state == "finished" else f", {run.state.value}"
-    return f"{name} ({plural(run.epoch, 'epoch')}{state})"
+    told = [plural(run.epoch, "epoch"), "" if run.state == "finished" else run.state.value, run.warning]
+    return f"{name} ({', '.join(filter(None, told))})"
 
 
 def _weight(text: str) -> float:

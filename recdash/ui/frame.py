@@ -72,21 +72,25 @@ def _show(page: Any) -> None:
 def heading(title: str, about: str, *, needs_store: bool = True) -> None:
     """Open a page: its name and one sentence on what it is for. The first thing that any page does.
 
-    needs_store: the page ends here, with the way to mend it, when the store of runs cannot be used.
+    The page ends here, with the way to mend it, when a setting of the environment means nothing or, with needs_store,
+    when the store of runs cannot be used.
     """
+    from recdash.services import access
+
     _hand_over()
     url_state.enter(title)
     with st.container(gap="xsmall"):
         st.title(title, anchor=False)
         st.markdown(f":gray[{about}]")
+    try:
+        access.check_settings()
+        if needs_store:
+            running_ids()
+    except RecdashError as error:
+        _say(error)
+        st.stop()
     if places.read_only():
         st.badge("Look and recommend only: RECDASH_READ_ONLY is set", icon=":material/lock:", color="gray")
-    if needs_store:
-        try:
-            running_ids()
-        except RecdashError as error:
-            _say(error)
-            st.stop()
 
 
 def link(page: str, label: str, **query: str | list[str]) -> None:

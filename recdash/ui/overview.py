@@ -139,7 +139,8 @@ def _best(group: Group, title: str) -> None:
     if value is not None:
         between = "" if value.low is None else f", 95 % interval {value.low:.3f} to {value.high:.3f}"
         st.markdown(
-            f"{escape(top.title)} with {words.metric(metric)} **{value.mean:.4f}**{between}",
+            f"{escape(top.title)} with {words.metric(metric)} **{value.mean:.4f}**{between} "
+            f"{words.warning_badge(top.run)}",
             help=words.metric_help(metric),
         )
     judged = cached.verdicts(group, [metric]).get(metric)

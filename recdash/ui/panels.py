@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from recdash.runs.records import IMPROVING
 from recdash.ui import charts, colours, words
 from recdash.ui.text import escape, setting
 
@@ -85,6 +86,10 @@ class Feed:
         found = {name for rows in self.epochs.values() for _, values in rows.values() for name in values}
         return sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
+    def values(self, run_id: str) -> list[tuple[int, Mapping[str, float]]]:
+        """Return (epoch, values) of a run in order."""
+        return [(epoch, values) for epoch, (_, values) in sorted(self.epochs.get(run_id, {}).items())]
+
     def points(self, run_id: str, name: str) -> list[tuple[int, float, float]]:
         """Return (epoch, seconds, value) in order; a value that is no number is NaN."""
         rows = sorted(self.epochs.get(run_id, {}).items())
@@ -99,6 +104,14 @@ def feed(place: str, run_ids: Sequence[str]) -> Feed:
     found: Feed = kept
     found.read()
     return found
+
+
+def judged(place: str, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs of a feed with the epoch in which they became unstable, also where the record has none."""
+    from recdash.services import curves
+
+    read = feed(place, [run.id for run in runs])
+    return [curves.with_stability(run, read.values(run.id)) for run in runs]
 
 
 def draw(place: str, runs: Sequence[RunRecord], names: Iterable[str], look: Look, columns: int = 2) -> None:
@@ -204,10 +217,19 @@ def legend(runs: Sequence[RunRecord]) -> None:
     with st.container(horizontal=True, gap="medium"):
         for run in runs:
             dot = colours.dot(run.id)
-            best = f" :gray[:small[best epoch {run.best_epoch}]]" if run.best_epoch and (run.epochs or 0) > 1 else ""
-            state = "" if run.state == "finished" else f" {words.state_badge(run.state)}"
+            badges = words.warning_badge(run) if run.state == "finished" else words.badges(run)
             line = " :gray[:small[dashed]]" if dashes[run.id] else ""
-            st.markdown(f"{dot} {escape(shown[run.id])}{line}{state}{best}", width="content")
+            st.markdown(
+                f"{dot} {escape(shown[run.id])}{line} {badges}{_best_epoch(run)}",
+                help=words.UNSTABLE if run.warning else None,
+                width="content",
+            )
+
+
+def _best_epoch(run: RunRecord) -> str:
+    if not run.best_epoch or (run.epochs or 0) <= 1:
+        return ""
+    return f" :gray[:small[best epoch {run.best_epoch}{f', {IMPROVING}' if run.still_improving else ''}]]"
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from recdash.evaluation.criterion import DECIDING
 from recdash.services import reproduce
 from recdash.ui import cached, dumbbells, frame, url_state, words
 from recdash.ui.text import ago, count, duration, escape, listed
@@ -49,7 +50,7 @@ def sentence(found: Mapping[str, Any]) -> Any:
         slot = st.empty()
     row = _row(found, "ease", "ndcg@100")
     if row is not None and row["as_published"] is not None and row["corrected"] is not None:
-        _say(slot, row["as_published"], row["corrected"], _measured(found))
+        _say(slot, row["as_published"], row["corrected"], _measured(found["cells"]["ease"]["when"]))
     elif reproduce.has_data():
         slot.markdown(":gray[Solving EASE on MovieLens-1M, with and without the movies already seen]")
     else:
@@ -98,7 +99,7 @@ def story(table: str) -> None:
 def state(table: str, found: Mapping[str, Any], live: Live | None) -> None:
     """Say how complete this is, and what to do about it."""
     if live is not None:
-        st.fragment(_going_on, run_every=2.0)(table, len(found["cells"]))
+        st.fragment(_going_on, run_every=2.0)(table, found["when"])
     elif not found["cells"]:
         st.info(
             "Nothing has been computed yet: the hollow dots are the printed numbers.", icon=":material/hourglass_empty:"
@@ -135,10 +136,10 @@ def todo(table: str, found: Mapping[str, Any], live: Live | None) -> None:
 
 
 @frame.calm
-def _going_on(table: str, done: int) -> None:
+def _going_on(table: str, newest: str | None) -> None:
     live = reproduce.live(table)
     kept = reproduce.look(table)
-    if live is None or (kept is not None and len(kept["cells"]) != done):
+    if live is None or (kept is not None and kept["when"] != newest):
         st.rerun()
     for step in live.steps:
         share = step.epoch / step.epochs if step.epochs else 0.0
@@ -230,10 +231,11 @@ def numbers(found: Mapping[str, Any]) -> None:
         st.dataframe(_frame(found), column_config=config, hide_index=True, width="stretch", alt="All numbers")
         if found["when"]:
             st.caption(
-                f"Computed on {escape(str(found['dataset']))}, {_measured(found)}, in {duration(found.get('seconds'))} "
-                "of work. Recall divides by the smaller of 100 and the number of held-out movies, except where it says "
-                "(of all)."
+                f"Computed on {escape(str(found['dataset']))}, {_measured(found['when'])}, in "
+                f"{duration(found.get('seconds'))} of work. Recall divides by the smaller of 100 and the number of "
+                "held-out movies, except where it says (of all)."
             )
+            st.caption("\n".join(f"- {escape(said)}" for said in reproduce.sources_in_words(found)))
     st.caption(
         f"Printed numbers: [{escape(found['title'])}]({found['url']}), not rerun. The published figures of all papers "
         "stand in `recdash/published/figures.json`; `docs/reproduce.md` tells how each number here is computed."
@@ -257,7 +259,7 @@ def _frame(found: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _headline(title: str, found: Mapping[str, Any], model: str) -> str:
-    for metric in ("ndcg@100", "rmse"):
+    for metric in DECIDING:
         row = _row(found, model, metric)
         if row is not None and row["published"] is not None:
             after = "" if row["corrected"] is None else f" → {_number(row['corrected'], metric)}"
@@ -267,7 +269,7 @@ def _headline(title: str, found: Mapping[str, Any], model: str) -> str:
 
 def _one_each(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Keep one sentence for each line of the table: that of NDCG, or of RMSE."""
-    return [row for row in rows if row["metric"] in ("ndcg@100", "rmse")]
+    return [row for row in rows if row["metric"] in DECIDING]
 
 
 def _row(found: Mapping[str, Any], model: str, metric: str) -> Mapping[str, Any] | None:
@@ -279,13 +281,14 @@ def _title(found: Mapping[str, Any], cell: str) -> str:
     return next((str(row["title"]).split(",")[0] for row in found["rows"] if row["model"] == model), model)
 
 
-def _measured(found: Mapping[str, Any]) -> str:
+def _measured(when: object) -> str:
+    """Return a date of a document in words. Each cell has its own; that of the document is the newest."""
     from datetime import datetime
 
-    when = found.get("when")
-    if not when:
+    try:
+        moment = datetime.fromisoformat(str(when))
+    except ValueError:
         return "not dated"
-    moment = datetime.fromisoformat(str(when))
     return f"measured on {moment:%d %B %Y} ({ago(moment.timestamp())})"
 
 

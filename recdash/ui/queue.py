@@ -9,6 +9,7 @@ import streamlit as st
 
 from recdash import places
 from recdash.errors import RecdashError
+from recdash.runs.records import IMPROVING
 from recdash.ui import colours, words
 from recdash.ui.text import ago, duration, escape
 
@@ -21,7 +22,7 @@ def compact(found: Sequence[RunRecord]) -> None:
     for run in found:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(_name(run), width="content")
-            st.markdown(words.state_badge(run.state), width="content")
+            st.markdown(words.badges(run), width="content")
             st.caption(_when(run), width="content")
         if run.state == "running":
             st.progress(_share(run), text=_progress(run))
@@ -47,7 +48,7 @@ def act(function: Callable[..., Any], *args: Any, said: str) -> None:
 
 def _card(run: RunRecord) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{_name(run)} {words.state_badge(run.state)}", help=words.STATES[run.state][2], width="stretch")
+        st.markdown(f"{_name(run)} {words.badges(run)}", help=words.badge_help(run), width="stretch")
         _buttons(run)
     st.caption(_facts(run))
     if run.state.is_active():
@@ -126,6 +127,8 @@ def _facts(run: RunRecord) -> str:
         parts.append(words.differs(dict(run.settings)))
     if run.state == "finished":
         parts += [words.quality(run.metrics), f"trained in {duration(run.runtime_s)}"]
+    if run.still_improving:
+        parts.append(IMPROVING)
     return " · ".join([*parts, _when(run)])
 
 

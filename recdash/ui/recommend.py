@@ -22,10 +22,12 @@ REASONS = {
 }
 
 
-def options() -> tuple[str, list[str], int]:
-    """Let somebody choose the data, the lists and their length."""
-    ready = cached.ready()
-    first, second, third = st.columns([2, 6, 1], vertical_alignment="top")
+def options() -> tuple[str, list[str], int, str]:
+    """Let somebody choose the data, the lists, their length, and, where there is a GPU, the device that answers."""
+    ready, devices = cached.ready(), cached.devices()
+    first, second, third, *fourth = st.columns(
+        [2, 6, 1, 1] if len(devices) > 1 else [2, 6, 1], vertical_alignment="top"
+    )
     with first:
         dataset = str(st.selectbox("Data set", ready, **url_state.bind("dataset", ready[0], options=ready)))
     trained = cached.trained(dataset)
@@ -45,7 +47,13 @@ def options() -> tuple[str, list[str], int]:
         )
     with third:
         length = st.number_input("Length", 3, 50, **url_state.bind("k", 10, read=_length))
-    return dataset, list(chosen), int(length)
+    device = devices[0]
+    for column in fourth:
+        with column:
+            told = "Where the models compute their lists. Without free memory there, a list is computed on the CPU."
+            bound = url_state.bind("device", devices[0], options=devices)
+            device = str(st.selectbox("Device", devices, help=told, **bound))
+    return dataset, list(chosen), int(length), device
 
 
 def lists(answer: Answer, chosen: Sequence[str]) -> None:
@@ -92,6 +100,23 @@ def overlap(answer: Answer) -> None:
             st.markdown(f"**{escape(name)}** {said}{more}")
 
 
+def answers(
+    dataset: str,
+    picks: Sequence[str],
+    trained: Sequence[RunRecord],
+    chosen: Sequence[RunRecord],
+    length: int,
+    device: str = "cpu",
+) -> None:
+    """Draw the lists of the chosen runs for the picks; without a chosen run, say that one has to be chosen."""
+    if trained and not chosen:
+        st.info("No list is chosen. Choose at least one run under Lists.", icon=":material/playlist_add:")
+    elif picks:
+        answer = cached.answer(dataset, tuple(picks), chosen, length, device)
+        lists(answer, picks)
+        overlap(answer)
+
+
 def invitation(trained: Sequence[RunRecord]) -> None:
     """Say what will happen here, to somebody who has picked nothing yet."""
     if trained:
@@ -110,8 +135,13 @@ def _heading(one: Suggestions, names: dict[str, str]) -> None:
         st.markdown(f"**{escape(one.title)}** :gray[:small[fitted on the spot]]", help=told or None)
     else:
         quality = f"{words.quality(one.run.validation)} on validation. " if one.run.validation else ""
-        told = f"{escape(one.run.name)}, preset {escape(one.run.preset)}, seed {one.run.seed}. {quality}{told}"
-        st.markdown(f"{colours.dot(one.run.id)} **{escape(names[one.key])}**", help=told)
+        remarks = "".join(f"{said[0].upper()}{said[1:]}. " for said in one.run.remarks)
+        named = f"{escape(one.run.name)}, run {one.run.id}, preset {escape(one.run.preset)}, seed {one.run.seed}"
+        st.markdown(
+            f"{colours.dot(one.run.id)} **{escape(names[one.key])}** {words.warning_badge(one.run)}",
+            help=f"{named}. {quality}{remarks}{told}",
+        )
+        st.caption(f"{escape(one.run.protocol)}, split seed {one.run.split_seed}")
     if one.note:
         st.caption(escape(one.note[0].upper() + one.note[1:]))
 

@@ -89,6 +89,7 @@ def group(one: Group, columns: Sequence[str], *, drawn: bool = True) -> None:
         if cached.is_generated(one.dataset):
             frame.generated_note()
         _verdict(one, found.get(one.primary))
+        _unstable(one)
         styled, config = tables.results(one, shown, found)
         event = st.dataframe(
             styled,
@@ -125,25 +126,34 @@ def _verdict(one: Group, found: Verdict | None) -> None:
         st.caption(f":material/info: {escape(found.note)}")
 
 
+def _unstable(one: Group) -> None:
+    """Show which runs of a group became unstable while they were trained."""
+    names = tables.labels(one.rows)
+    said = [f"{escape(names[row.run.id])} {words.warning_badge(row.run)}" for row in one.rows if row.run.warning]
+    if said:
+        st.markdown(" ".join(said), help=words.UNSTABLE)
+
+
 def _published(one: Group, columns: Sequence[str]) -> None:
-    """Show what others have published for this data and protocol, marked as what it is."""
+    """Show what others have published for this data and protocol: one table per split, marked as what it is."""
     from recdash.services import published
 
-    rows = published.beside(one, list(dict.fromkeys([one.primary, *columns])))
-    if not rows:
-        return
-    st.markdown(f"**Published, not rerun** :gray[:small[{escape(published.NOTE.partition(': ')[2])}]]")
-    table, config = tables.published(rows)
-    st.dataframe(
-        table,
-        column_config=config,
-        hide_index=True,
-        width="stretch",
-        height="content" if len(rows) <= 8 else 320,
-        key=f"published.{_place(one)}",
-        placeholder="–",
-        alt=f"Published figures for {one.label}, not rerun",
-    )
+    found = published.beside(one, list(dict.fromkeys([one.primary, *columns])))
+    for table in found:
+        st.markdown(f"**{escape(table.heading)}** :gray[:small[{escape(table.about)}]]")
+        shown, config = tables.published(table)
+        st.dataframe(
+            shown,
+            column_config=config,
+            hide_index=True,
+            width="stretch",
+            height="content" if len(table.rows) <= 8 else 320,
+            key=f"published.{_place(one)}.{table.split}",
+            placeholder="–",
+            alt=f"Published figures for {one.label}, not rerun. {table.title}",
+        )
+    if found:
+        st.caption(escape(f"{published.NOTE[0].upper()}{published.NOTE[1:]}."))
 
 
 def over_seeds(found: Sequence[Group], columns: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from recdash.ui.text import ago, count, duration, escape, listed, plural, settin
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recdash.services.published import PublishedRow
+    from recdash.services.published import PublishedTable
     from recdash.services.results import Group, Row
     from recdash.services.runs import RunRecord
     from recdash.services.seeds import SeedTable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DOT = "●"
 AGAINST = "Against the best"
+REMARKS = "Remarks"
 MOST_NAMED = 4
 PUBLISHED = ("rmse", "precision@100", "recall@100", "ndcg@100")  # the columns of the published table, in its order
 MORE = ("recall@20", "recall@50", "mae", "coverage@100")
@@ -42,7 +43,7 @@ def latest(found: Sequence[RunRecord]) -> pd.DataFrame:
         [
             {
                 "Run": run.name,
-                "State": run.state.value,
+                "State": f"{run.state.value}, {run.warning}" if run.warning else run.state.value,
                 "Data set": run.dataset,
                 "Protocol": run.protocol,
                 "Epochs": f"{run.epoch} of {run.epochs}" if run.epochs and run.epochs > 1 else "–",
@@ -113,6 +114,8 @@ def results(
     if judged is not None and judged.standings:
         data[AGAINST] = [_behind(judged, row.run.id) for row in group.rows]
         numbers.append(AGAINST)
+    if any(row.run.remarks for row in group.rows):
+        data[REMARKS] = ["; ".join(row.run.remarks) for row in group.rows]
     table = pd.DataFrame(data).astype(dict.fromkeys(numbers, "float64")).astype({"Epochs": "Int64"})
     styled = table.style.apply(lambda _: [f"color: {colours.of(row.run.id)}" for row in group.rows], subset=[" "])
     for name in metrics:
@@ -140,11 +143,11 @@ def over_seeds(table: SeedTable, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def published(rows: Sequence[PublishedRow]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return published figures as a table and its column configuration; every row carries its mark."""
+def published(table: PublishedTable) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the published figures of one split as a table and its column configuration; every row has its mark."""
     import pandas as pd
 
-    names = list(dict.fromkeys(name for row in rows for name in row.values))
+    rows, names = table.rows, table.metrics
     data: dict[str, list[Any]] = {"Model": [row.title for row in rows]}
     data |= {name: [row.values.get(name) for row in rows] for name in names}
     data |= {"Status": [row.status for row in rows], "Source": [row.source for row in rows]}
@@ -235,6 +238,7 @@ def _columns(metrics: Sequence[str], primary: str) -> dict[str, Any]:
             AGAINST, help=f"{words.metric(primary)} minus that of the best, user by user. {LEGEND}."
         ),
     }
+    found[REMARKS] = st.column_config.TextColumn(REMARKS, help=f"Unstable: {words.UNSTABLE}")
     for name in metrics:
         told = f"{words.metric_help(name)} Mean over test users ± half of the 95 % interval; {direction(name)}."
         told += f" {MARK}: cannot be told from the best." if higher_is_better(name) is not None else ""
@@ -286,4 +290,5 @@ def _quality(run: RunRecord) -> str:
 
 def _note(row: Row) -> str:
     parameters = row.run.details.get("parameters")
-    return f"{count(parameters)} parameters" if parameters else ""
+    size = [f"{count(parameters)} parameters"] if parameters else []
+    return ", ".join([*size, *row.run.remarks])

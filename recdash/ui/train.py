@@ -87,7 +87,7 @@ def _live_curves() -> None:
     if not shown:
         return
     st.subheader("Curves of this training" if len(shown) == 1 else "Curves of these trainings", anchor=False)
-    panels.legend(shown)
+    panels.legend(panels.judged("train", shown))
     if not any(run.epoch for run in shown):
         st.caption("The first epoch is on its way.")
     there = panels.feed("train", [run.id for run in shown]).names()

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from recdash.evaluation.criterion import criterion_of
 from recdash.services import metrics
 from recdash.ui.text import escape
+
+if TYPE_CHECKING:
+    from recdash.services.runs import RunRecord
 
 STATES = {
     "queued": ("gray", ":material/hourglass_empty:", "Waiting for a free place. It starts by itself."),
@@ -15,6 +20,10 @@ STATES = {
     "stopped": ("orange", ":material/stop:", "Somebody stopped it. It can be resumed from its last checkpoint."),
     "interrupted": ("orange", ":material/power_off:", "Its process died. It can be resumed from its last checkpoint."),
 }
+UNSTABLE = (
+    "A loss rose above ten times that of the first epoch. The weights are those of the best epoch on validation, but "
+    "train again with a lower learning rate."
+)
 PRESETS = {
     "auto": "Fits the size of the data by itself. The default everywhere.",
     "paper": "What the authors of the model report.",
@@ -78,7 +87,8 @@ def metric_help(name: str) -> str:
 
 def quality(values: Mapping[str, float]) -> str:
     """Return the value by which runs are judged, with its name; empty when there is none."""
-    return next((f"{metric(name)} {values[name]:.4f}" for name in ("ndcg@100", "rmse") if name in values), "")
+    criterion = criterion_of(values)
+    return "" if criterion is None else f"{metric(criterion.metric)} {values[criterion.metric]:.4f}"
 
 
 def curve(name: str) -> tuple[str, str, str]:
@@ -93,6 +103,21 @@ def state_badge(state: str) -> str:
     """Return a state as Markdown."""
     colour, icon, _ = STATES[state]
     return f":{colour}-badge[{icon} {state}]"
+
+
+def warning_badge(run: RunRecord) -> str:
+    """Return what makes the figures of a run doubtful as Markdown; empty for most runs."""
+    return f":orange-badge[:material/warning: {run.warning}]" if run.warning else ""
+
+
+def badges(run: RunRecord) -> str:
+    """Return the state of a run, and what makes its figures doubtful, as Markdown."""
+    return " ".join(filter(None, (state_badge(run.state), warning_badge(run))))
+
+
+def badge_help(run: RunRecord) -> str:
+    """Return what the badges of a run mean."""
+    return f"{STATES[run.state][2]} {UNSTABLE}" if run.warning else STATES[run.state][2]
 
 
 def preset_captions(presets: tuple[str, ...]) -> str:

@@ -80,7 +80,7 @@ def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str
     settle(tab)
     tab.get_by_text("Settings", exact=True).click()
     set_epochs(tab, "Mult-DAE", 4)
-    set_epochs(tab, "Mult-VAE", 6)
+    set_epochs(tab, "Mult-VAE", 15)
     tab.get_by_role("button", name="Start 2 trainings").click()
     wait_until(tab, lambda: "running)" in tab.title(), 20, "the note in the tab's title")
     wait_until(tab, lambda: points_drawn(tab, "Reconstruction loss") >= 2, 60, "a first piece of the curve")

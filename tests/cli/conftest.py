@@ -1,5 +1,5 @@
 """The fixtures of tests/running.py."""
 
-from tests.running import demo_cache, here, small, toy, waiting
+from tests.running import demo_cache, here, runs, small, store, toy, waiting
 
-__all__ = ["demo_cache", "here", "small", "toy", "waiting"]
+__all__ = ["demo_cache", "here", "runs", "small", "store", "toy", "waiting"]

@@ -79,7 +79,7 @@ def test_every_command_explains_itself(call, name: str) -> None:
         (["train", "ease"], "--dataset"),
         (["train", "eese", "--dataset", "toy"], "Did you mean 'ease'"),
         (["train", "ease", "--dataset", "toy", "--set", "l2"], "is not name=value"),
-        (["train", "ease", "--dataset", "toy", "--set", "l3=1"], "Known: l2."),
+        (["train", "ease", "--dataset", "toy", "--set", "l3=1"], "Known: l2, precision."),
         (["train", "ease", "--dataset", "toy", "--seed", "x"], "invalid int value"),
         (["train", "ease", "--data", "toy"], "--dataset"),
         (["train", "ease", "--dataset", "tyo"], "Did you mean 'toy'"),

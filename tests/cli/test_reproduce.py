@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from recdash import places
 from recdash.cli.main import main
@@ -81,6 +82,32 @@ def test_the_table_has_a_sentence_for_each_number(call: Call, ml_1m: None) -> No
 def test_a_rehearsal_says_so(call: Call, ml_1m: None) -> None:
     status, out, _ = call("--table", "vae20m", "--models", "popularity")
     assert status == 0 and "A rehearsal on ml-1m" in out
+
+
+def test_the_answer_says_where_its_figures_come_from(call: Call, ml_1m: None) -> None:
+    _, out, _ = call("--models", "popularity")
+    assert "Where the computed figures come from:\n- All cells: 20" in out and f"torch {torch.__version__}" in out
+
+
+def test_without_a_file_the_result_goes_to_the_data_folder_and_the_delivered_one_stays_byte_for_byte(
+    ml_1m: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = places.PROJECT / "benchmarks" / "results"
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("reproduce_*.json")}
+    assert main(["reproduce", "--models", "popularity", "--json"]) == 0
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("reproduce_*.json")}
+    found = json.loads((places.data_dir() / "reproduce" / "metarec.json").read_text())
+    assert found == json.loads(capsys.readouterr().out) and "popularity" in found["cells"]
+
+
+def test_a_file_that_is_something_else_is_refused_in_one_line_and_left_alone(
+    call: Call, ml_1m: None, tmp_path: Path
+) -> None:
+    (tmp_path / "result.json").write_text("my notes")
+    status, out, err = call("--models", "popularity")
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert "result.json holds no reproduced table. It is not overwritten: name another file with --out." in err
+    assert (tmp_path / "result.json").read_text() == "my notes"
 
 
 def test_a_signal_stops_it_and_the_same_command_goes_on(ml_1m: None, tmp_path: Path) -> None:

@@ -40,21 +40,27 @@ def split() -> Split:
     return toy_split()
 
 
-def small_fit(name: str, split: Split, **more: Any) -> Model:
+def small_fit(name: str, split: Split, device: str, **more: Any) -> Model:
     known = registry.model_class(name).config_class
     fields = set(known.__dataclass_fields__)
     wanted = SMALL | SMALL_OF.get(name, {}) | more
-    return fit(name, split, **{k: v for k, v in wanted.items() if k in fields or k in ("seed", "on_epoch")})
+    chosen = {k: v for k, v in wanted.items() if k in fields or k in ("seed", "on_epoch")}
+    return fit(name, split, device=device, **chosen)
 
 
 @pytest.fixture(scope="module")
-def trained(split: Split) -> Callable[[str], Model]:
-    made: dict[str, Model] = {}
+def made() -> dict[tuple[str, str], Model]:
+    return {}
+
+
+@pytest.fixture
+def trained(split: Split, made: dict[tuple[str, str], Model], request: Any, device: str) -> Callable[[str], Model]:
+    kind = request.node.callspec.params["device"]
 
     def get(name: str) -> Model:
-        if name not in made:
-            made[name] = small_fit(name, split)
-        return made[name]
+        if (kind, name) not in made:
+            made[kind, name] = small_fit(name, split, device)
+        return made[kind, name]
 
     return get
 
@@ -99,12 +105,17 @@ class TestEveryModel:
         for row in range(len(top)):
             assert not set(top[row].tolist()) & set(split.test.fold_in.row(row).tolist())
 
-    def test_saving_and_loading_gives_equal_scores_to_the_bit(
-        self, name: str, split: Split, trained: Any, tmp_path: Path
+    def test_saving_and_loading_gives_equal_scores_to_the_bit_on_the_device_that_is_asked_for(
+        self, name: str, split: Split, trained: Any, device: str, tmp_path: Path
     ) -> None:
         trained(name).save(tmp_path / "model")
-        loaded = registry.load(tmp_path / "model")
-        assert np.array_equal(loaded.score(split.test.fold_in), trained(name).score(split.test.fold_in))
+        rows = split.test.fold_in
+        loaded = registry.load(tmp_path / "model", device=device)
+        assert loaded.device.type == device
+        assert np.array_equal(loaded.score(rows), trained(name).score(rows))
+        on_cpu = registry.load(tmp_path / "model")
+        assert on_cpu.device.type == "cpu"
+        np.testing.assert_allclose(on_cpu.score(rows), loaded.score(rows), rtol=1e-3, atol=1e-4)
         assert loaded.config == trained(name).config
         assert loaded.catalogue == split.catalogue
         assert loaded.record == trained(name).record
@@ -138,6 +149,14 @@ class TestEveryModel:
             with pytest.raises(UsageError, match="at least one pick"):
                 trained(name).recommend([], k=5)
 
+    def test_learned_numbers_do_not_count_the_data(self, name: str, split: Split, trained: Any) -> None:
+        model = trained(name)
+        assert 0 <= model.n_learned <= sum(tensor.numel() for tensor in model.tensors().values())
+        if isinstance(model, GradientModel):
+            assert model.n_learned == sum(parameter.numel() for parameter in model.parameters())
+        if isinstance(model, RatingModel) and not isinstance(model, GradientModel):
+            assert model.n_learned == len(split.train) + split.n_items
+
     def test_the_record_says_how_it_came_about(self, name: str, split: Split, trained: Any) -> None:
         record = trained(name).record
         assert record["split_fingerprint"] == split.fingerprint
@@ -161,9 +180,9 @@ GRADIENT = [name for name in registry.names() if issubclass(registry.model_class
 
 @pytest.mark.parametrize("name", GRADIENT)
 class TestEveryGradientModel:
-    def test_it_learns(self, name: str, split: Split, trained: Any) -> None:
+    def test_it_learns(self, name: str, split: Split, trained: Any, device: str) -> None:
         records: list[EpochRecord] = []
-        model = small_fit(name, split, epochs=25, patience=25, on_epoch=records.append)
+        model = small_fit(name, split, device, epochs=25, patience=25, on_epoch=records.append)
         watched = "reconstruction" if "reconstruction" in records[0].values else "loss"
         assert records[-1].values[watched] < records[0].values[watched]
         if model.task == "ranking":
@@ -172,18 +191,20 @@ class TestEveryGradientModel:
         else:
             assert records[-1].values["train_rmse"] < 0.9 * records[0].values["train_rmse"]
 
-    def test_an_epoch_moves_every_parameter(self, name: str, split: Split) -> None:
-        after = small_fit(name, split, epochs=1, seed=0)
-        before = small_fit(name, split, epochs=1, seed=0, learning_rate=0.0)
+    def test_an_epoch_moves_every_parameter(self, name: str, split: Split, device: str) -> None:
+        after = small_fit(name, split, device, epochs=1, seed=0)
+        before = small_fit(name, split, device, epochs=1, seed=0, learning_rate=0.0)
         for key, parameter in parameters_of(after).items():
             assert not torch.equal(parameter, parameters_of(before)[key]), key
 
-    def test_the_same_seed_gives_the_same_model_and_another_seed_another(self, name: str, split: Split) -> None:
-        first, second, third = (small_fit(name, split, epochs=2, seed=seed) for seed in (4, 4, 5))
+    def test_the_same_seed_gives_the_same_model_and_another_seed_another(
+        self, name: str, split: Split, device: str
+    ) -> None:
+        first, second, third = (small_fit(name, split, device, epochs=2, seed=seed) for seed in (4, 4, 5))
         assert all(torch.equal(tensor, parameters_of(second)[key]) for key, tensor in parameters_of(first).items())
         assert any(not torch.equal(tensor, parameters_of(third)[key]) for key, tensor in parameters_of(first).items())
 
-    def test_one_batch_can_be_learned_by_heart(self, name: str, split: Split) -> None:
+    def test_one_batch_can_be_learned_by_heart(self, name: str, split: Split, device: str) -> None:
         assert split.ratings is not None
         rating = registry.model_class(name).task == "rating"
         rows = (split.ratings if rating else split.train).slice(0, 8)
@@ -196,6 +217,7 @@ class TestEveryGradientModel:
         if isinstance(model, RatingModel):
             model.observe(rows)
         model.initialise(torch_generator(0, "weights"))
+        model.to(device)
         batch = Batch.of(rows, model.device, np.arange(8))
         optimiser = torch.optim.Adam(model.parameters(), lr=0.003 if rating else 0.01)
         losses = []

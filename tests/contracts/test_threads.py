@@ -15,7 +15,7 @@ from recdash.models import registry
 def test_scores_are_the_same_every_time_and_for_any_number_of_threads(name: str) -> None:
     split = recdash.make_split(recdash.load_dataset("demo"), "strong")
     trained = hasattr(registry.model_class(name).config_class(), "epochs")
-    model = recdash.fit(name, split, preset="fast", **({"epochs": 1} if trained else {}))
+    model = recdash.fit(name, split, preset="fast", device="cpu", **({"epochs": 1} if trained else {}))
     before, found = torch.get_num_threads(), {}
     try:
         for threads in (1, 2):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from scipy import sparse
 
+from recdash import devices
+from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.models import ease as module
 from recdash.models.ease import EASE, EASEConfig
@@ -49,6 +53,32 @@ def test_scores_are_the_sum_of_the_rows_of_the_picks(dense: NDArray[np.float64])
 def test_a_matrix_that_cannot_fit_in_memory_is_refused_with_its_size(
     dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_free_memory", lambda device: 100.0)
-    with pytest.raises(TrainingError, match=r"GiB for 6 items"):
+    def never(*_: object) -> None:
+        raise AssertionError("the Gram matrix was built before its memory was checked")
+
+    monkeypatch.setattr(module, "_gram", never)
+    with pytest.raises(TrainingError, match=r"EASE needs 1,677\.\d GiB for 387,384 items, .* GiB are free on cpu"):
+        EASE(EASEConfig(precision="auto")).solve(sparse.csr_array(([1.0], ([0], [7])), shape=(1, 387_384)))
+    monkeypatch.setattr(devices, "available_bytes", lambda device: 500)
+    with pytest.raises(TrainingError, match=r"GiB for 6 items, .* Set precision=float32"):
         EASE(EASEConfig()).solve(dense)
+
+
+@pytest.mark.parametrize("free", [10**4, 10**12, None])
+def test_the_precision_follows_from_the_number_of_items_and_never_from_free_memory(
+    free: int | None, dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plenty = EASE(EASEConfig(l2=0.3)).solve(dense)
+    monkeypatch.setattr(devices, "available_bytes", lambda device: free)
+    model = EASE(EASEConfig(l2=0.3)).solve(dense)
+    assert model.precision == "float64"
+    assert np.array_equal(model.weights.numpy(), plenty.weights.numpy())
+    monkeypatch.setattr(module, "FLOAT64_UP_TO", 5)
+    assert EASE(EASEConfig()).solve(dense).precision == "float32"
+    assert EASE(EASEConfig(precision="float64")).solve(dense).precision == "float64"
+
+
+def test_the_gram_matrix_is_the_same_in_blocks(dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CELLS_AT_ONCE", 13)
+    found = module._gram(Histories.from_csr(dense), torch.float64)
+    np.testing.assert_array_equal(found.numpy(), dense.T @ dense)

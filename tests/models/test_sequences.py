@@ -88,6 +88,21 @@ def test_the_chunked_loss_is_the_plain_one(at_once: int, monkeypatch: pytest.Mon
         torch.testing.assert_close(one, other)
 
 
+def test_the_chunked_loss_has_the_right_gradient_however_its_positions_are_weighed() -> None:
+    generator = torch.Generator().manual_seed(2)
+    last, hidden = nn.Linear(4, 9), torch.randn(8, 4, generator=generator, requires_grad=True)
+    targets = torch.randint(0, 9, (8, 1), generator=generator)
+    shares, weights = torch.rand(8, generator=generator), torch.randn(8, generator=generator)
+    plain = nn.functional.cross_entropy(last(hidden), targets[:, 0], reduction="none")
+    inputs = [hidden, last.weight, last.bias]
+    for wanted in (weights, shares * 2, torch.zeros(8), torch.eye(8)[3]):
+        expected = torch.autograd.grad((plain * wanted).sum(), inputs, retain_graph=True)
+        ours = next_item_nll(last, hidden, targets, shares, torch.float32)
+        found = torch.autograd.grad((ours * wanted).sum(), inputs)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other)
+
+
 def test_rows_are_added_for_products_in_bfloat16_alone_and_change_nothing() -> None:
     rows = torch.randn(5, 3)
     assert level(rows) is rows

@@ -12,6 +12,7 @@ import pytest
 
 from recdash import places
 from recdash.published import tables
+from recdash.published.document import Document
 from recdash.published.running import Step
 from recdash.runs.identity import Identity
 from recdash.services import reproduce
@@ -51,7 +52,7 @@ def complete(**changes: Any) -> dict[str, Any]:
     names = ("seen_places", "best_epoch", "epochs", "shown_epoch", "chosen_epoch", "honest_last", "pooled_last")
     facts = dict.fromkeys(names, 7.0) | {f"masked_{metric}": 0.41 for metric in metrics}
     cells = {cell.name: CELL | {"columns": columns, "facts": facts} for cell in table.cells}
-    found = reproduce.document(table, replace(toy_dataset(), name="ml-1m"), cells)
+    found = Document(table, "ml-1m", toy_dataset().fingerprint, cells=cells).to_dict()
     return found | changes
 
 
@@ -96,6 +97,19 @@ def test_a_complete_result_explains_every_model_in_words_numbers_and_sources(ope
     )
     table = next(frame.value for frame in tab.dataframe if "Corrected" in frame.value.columns)
     assert len(table) == len(tables.METAREC.rows)
+
+
+def test_the_page_says_where_the_figures_come_from_cell_by_cell(open_page: Open, shipped: Path) -> None:
+    found = complete()
+    known = {"versions": {"recdash": "0.9"}, "machine": {"processor": "Some CPU", "cores": 2}, "device": "cpu"}
+    for name, cell in found["cells"].items():
+        found["cells"][name] = cell | known | {"provenance": "recorded"}
+    found["cells"]["ease"] |= {"versions": {"recdash": "1.0"}, "when": "2026-11-25T10:00:00Z"}
+    shipped.write_text(json.dumps(found))
+    text = said(open_page("published")).replace("\\", "")
+    assert "ease: 2026-11-25; recdash 1.0; Some CPU, 2 cores, cpu" in text
+    assert ": 2026-11-20; recdash 0.9; Some CPU, 2 cores, cpu" in text
+    assert "measured on 25 November 2026" in text
 
 
 def test_a_printed_number_that_was_not_met_is_said_with_both_numbers(open_page: Open, shipped: Path) -> None:

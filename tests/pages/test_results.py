@@ -6,14 +6,15 @@ import json
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from recdash.published import figures
 from recdash.runs.checkpoints import RunFolder
 from recdash.services import compare, results
 from recdash.ui import results as page
 from recdash.ui import views
+from recdash.ui.text import escape
 from tests.pages.conftest import Open, Runs, said, table_with
 
 
@@ -131,22 +132,25 @@ def test_nothing_repeated_is_no_table_of_means(open_page: Open, trained: list[st
     assert "Over seeds" not in said(open_page("results"))
 
 
-def test_published_figures_stand_beside_ours_with_their_mark(open_page: Open, runs: Runs) -> None:
+def test_published_figures_stand_below_ours_in_one_marked_table_per_split(
+    open_page: Open, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs.finished("ease", 0.42, epochs=1)
-    group = results.groups()[0]
-    rows = page_rows(type(group)(**{**vars(group), "dataset": "ml-20m"}))
-    table: pd.DataFrame = rows[0]
-    assert (table["Status"].str.startswith("published, not rerun")).all()
-    assert table["ndcg@100"].iloc[0] == table["ndcg@100"].max()
-    assert table["Link"].str.startswith("https://").all()
     assert "not rerun" not in said(open_page("results")), "nobody has published anything for this data"
-
-
-def page_rows(group: results.Group) -> Any:
-    from recdash.services import published
-    from recdash.ui import tables
-
-    return tables.published(published.beside(group, ["ndcg@100", "recall@20"]))
+    real = figures.comparable
+    monkeypatch.setattr(figures, "comparable", lambda dataset, protocol: real("ml-20m", protocol))
+    tab = open_page("results")
+    assert not tab.exception
+    tables = [frame.value for frame in tab.dataframe if "Status" in frame.value.columns]
+    found = dict(zip(["liang-2018", "vasp", "elsa", "compressed-elsa", "sansa"], tables, strict=True))
+    for split, table in found.items():
+        titles = {figure.title for figure in figures.figures(dataset="ml-20m", protocol="strong", split=split)}
+        assert set(table["Model"]) <= titles, split
+        assert (table["Status"].str.startswith("published, not rerun")).all()
+        assert table["ndcg@100"].iloc[0] == table["ndcg@100"].max()
+        assert table["Link"].str.startswith("https://").all()
+        assert escape(figures.splits()[split].about) in said(tab)
+    assert "VASP" in set(found["vasp"]["Model"]) and "RecVAE" in set(found["liang-2018"]["Model"])
 
 
 def test_the_report_of_the_page_is_one_whole_file(open_page: Open, trained: list[str]) -> None:

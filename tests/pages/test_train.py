@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamlit.testing.v1 import AppTest
 
+from recdash.models import registry
 from recdash.runs import queue
 from recdash.runs.records import RunRecord
 from recdash.runs.states import State
@@ -146,3 +147,12 @@ def test_progress_says_how_far_and_how_long(open_page: Open, runs: Runs) -> None
     assert tab.progress[0].value == 60
     assert tab.progress[0].text.startswith("Epoch 3 of at most 5, at most ")
     assert len(tab.get("vega_lite_chart")) == 3  # reconstruction, KL, NDCG
+
+
+def test_only_presets_that_all_chosen_models_have_are_offered(open_page: Open) -> None:
+    def offered(*models: str) -> list[str]:
+        return open_page("train", dataset="toy", model=list(models), preset="tuned").segmented_control[0].options
+
+    for models in (["ease"], ["ease", "multvae"]):
+        has = [set(registry.presets_of(model)) for model in models]
+        assert set(offered(*models)) == set.intersection(*has) and "tuned" not in offered(*models)

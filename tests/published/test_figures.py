@@ -9,7 +9,7 @@ import pytest
 from recdash.errors import DataError
 from recdash.evaluation import metrics, ratings
 from recdash.published import figures as published
-from recdash.published.figures import TITLES, Figure, comparable, figures, protocols
+from recdash.published.figures import TITLES, Figure, comparable, figures, protocols, splits
 
 KINDS = {*metrics.BY_HITS, *ratings.NAMES}
 OWN_PROTOCOLS = {
@@ -32,6 +32,7 @@ def test_every_figure_is_whole_and_in_our_words(figure: Figure) -> None:
     assert figure.model in TITLES
     assert figure.protocol in OWN_PROTOCOLS or len(protocols()[figure.protocol].split()) > 4
     assert figure.dataset in {"ml-1m", "ml-10m", "ml-20m", "netflix", "msd", "yelp"}
+    assert figure.split in splits()
     assert re.fullmatch(r"https://(github\.com|arxiv\.org|doi\.org)/\S+", figure.url)
     assert len(figure.source) > 10
     assert figure.on == "test" or figure.as_published or figure.variant, "not a test figure, and nothing says why"
@@ -39,7 +40,7 @@ def test_every_figure_is_whole_and_in_our_words(figure: Figure) -> None:
 
 
 def test_no_number_stands_there_twice() -> None:
-    names = [(f.model, f.variant, f.dataset, f.protocol, f.metric, f.on, f.source, f.note) for f in figures()]
+    names = [(f.model, f.variant, f.dataset, f.protocol, f.split, f.metric, f.on, f.source, f.note) for f in figures()]
     assert len(set(names)) == len(names)
 
 
@@ -71,18 +72,107 @@ def test_filters_narrow_and_together_narrow_more() -> None:
 
 
 def test_what_may_stand_beside_our_tables_has_no_known_mistake() -> None:
-    assert comparable("ml-1m", "published-implicit") == ()
-    found = comparable("ml-1m", "published-svae")
-    assert {f.source.split(":")[0] for f in found if f.model == "svae"} == {
-        "Sachdeva, Manco, Ritacco and Pudi",
-        "noveens/svae_cf, the authors' notebook",
+    assert comparable("ml-1m", "published-implicit") == {}
+    by_split = comparable("ml-1m", "published-svae")
+    assert {split: {f.source.split(":")[0] for f in found} for split, found in by_split.items()} == {
+        "svae-paper": {"Sachdeva, Manco, Ritacco and Pudi"},
+        "svae-notebook": {"noveens/svae_cf, the authors' notebook"},
     }
-    assert all(f.on == "test" and not f.as_published for f in comparable("ml-20m", "strong"))
-    assert {f.value for f in comparable("ml-20m", "strong") if f.second_hand and f.model == "recvae"} == {
-        0.414,
-        0.553,
-        0.442,
-    }
+    strong = comparable("ml-20m", "strong")
+    assert all(f.on == "test" and not f.as_published for found in strong.values() for f in found)
+    assert {f.value for f in strong["liang-2018"] if f.second_hand and f.model == "recvae"} == {0.414, 0.553, 0.442}
+
+
+@pytest.mark.parametrize("name", splits())
+def test_every_split_is_used_and_explained_in_one_plain_sentence(name: str) -> None:
+    assert figures(split=name)
+    told = splits()[name]
+    assert told.title and len(told.about.split()) > 6
+    assert told.about.endswith(".") and not re.search(r"\.\s+[A-Z]", told.about.replace("al. ", "al "))
+
+
+EVERY_TABLE = sorted({(figure.dataset, figure.protocol) for figure in figures()})
+
+
+@pytest.mark.parametrize(("dataset", "protocol"), EVERY_TABLE)
+def test_figures_come_apart_by_split_and_none_is_lost(dataset: str, protocol: str) -> None:
+    by_split = comparable(dataset, protocol)
+    assert all({figure.split for figure in found} == {split} for split, found in by_split.items())
+    expected = figures(dataset=dataset, protocol=protocol, on="test", as_published=False)
+    assert sorted(map(repr, expected)) == sorted(repr(figure) for found in by_split.values() for figure in found)
+
+
+def test_vasp_is_not_on_the_split_of_liang_and_others() -> None:
+    assert {figure.split for figure in figures(model="vasp")} == {"vasp"}
+    assert {figure.split for figure in figures(model="flvae")} == {"vasp"}
+    assert "not those of Liang" in splits()["vasp"].about
+
+
+@pytest.mark.parametrize(
+    ("model", "split", "second_hand", "values"),
+    [
+        ("popularity", "liang-2018", False, (0.191, 0.162, 0.235)),
+        ("slim", "liang-2018", False, (0.401, 0.370, 0.495)),
+        ("cdae", "liang-2018", False, (0.418, 0.391, 0.523)),
+        ("multdae", "liang-2018", False, (0.419, 0.387, 0.524)),
+        ("multvae", "liang-2018", False, (0.426, 0.395, 0.537)),
+        ("ease", "liang-2018", False, (0.420, 0.391, 0.521)),
+        ("higher-order-ease", "liang-2018", False, (0.4292, 0.4000, 0.5303)),
+        ("ract", "liang-2018", False, (0.434, None, None)),
+        ("recvae", "liang-2018", True, (0.442, 0.414, 0.553)),
+        ("h-vamp", "liang-2018", True, (0.445, 0.413, 0.551)),
+        ("ease", "sansa", False, (0.4221, 0.3920, 0.5206)),
+        ("ease", "compressed-elsa", False, (0.4253, 0.3867, 0.5158)),
+        ("flvae", "vasp", False, (0.445, 0.409, 0.547)),
+        ("vasp", "vasp", False, (0.448, 0.414, 0.552)),
+        ("elsa", "elsa", False, (0.4259, 0.3985, 0.53)),
+        ("elsa", "compressed-elsa", False, (0.4286, 0.3928, 0.5281)),
+        ("sansa", "sansa", False, (0.4172, 0.3869, 0.5161)),
+        ("sansa", "sansa", False, (0.4195, 0.3884, 0.5177)),
+    ],
+)
+def test_figures_on_movielens_20m_are_on_the_split_they_were_measured_on(
+    model: str, split: str, second_hand: bool, values: tuple[float | None, ...]
+) -> None:
+    found = figures(model=model, dataset="ml-20m", protocol="strong", split=split)
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for figure in found:
+        assert figure.second_hand is second_hand
+        rows.setdefault((figure.variant, figure.source), {})[figure.metric] = figure.value
+    assert values in [
+        tuple(row.get(metric) for metric in ("ndcg@100", "recall@20", "recall@50")) for row in rows.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "protocol", "expected"),
+    [
+        ("AutoRec, WWW", "ratings-90", {"autorec-paper", "llorma-paper"}),
+        ("RecLab", "ratings-90", {"reclab"}),
+        ("gtshs2", "ratings-90", {"gtshs2-autorec"}),
+        (
+            "Training Deep",
+            "ratings-netflix-time",
+            {f"deeprec-{part}" for part in ("full", "3-months", "6-months", "1-year")},
+        ),
+        ("issue 11", "ratings-chronological-70", {"deeprec-issue-11"}),
+        ("Collaborative Denoising", "weak-5-core", {"cdae-paper"}),
+        ("Variational Autoencoders for", "ncf-sampled", {"ncf-paper"}),
+        ("Embarrassingly", "weak-30", {"ease-paper-ml-10m"}),
+        ("Sequential", "published-svae", {"svae-paper"}),
+        ("Sequential", "svae-random-fold", {"svae-paper-random-fold"}),
+        ("Sequential", "svae-subset", {"svae-paper-netflix"}),
+        ("svae_cf", "published-svae", {"svae-notebook"}),
+        ("MetaRec", "published-svae", {"metarec-svae"}),
+        ("MetaRec", "published-implicit", {"metarec-implicit"}),
+        ("MetaRec", "published-autorec", {"metarec-autorec"}),
+        ("MetaRec", "published-deeprec", {"metarec-deeprec"}),
+        ("blog review", "strong", {"liang-2018"}),
+        ("MultiVAE", "published-vae20m", {"vae20m"}),
+    ],
+)
+def test_every_source_has_its_own_split_under_each_protocol(source: str, protocol: str, expected: set[str]) -> None:
+    assert {figure.split for figure in figures(protocol=protocol) if source in figure.source} == expected
 
 
 def test_a_title_names_the_variant() -> None:
@@ -91,10 +181,34 @@ def test_a_title_names_the_variant() -> None:
     assert figures(model="ease", dataset="netflix")[0].title == "EASE"
 
 
-def test_a_row_with_a_word_that_is_not_known_is_refused() -> None:
-    row = {"model": "ease", "dataset": "ml-1m", "protocol": "strong", "source": "s", "values": {"rmse": 1}}
-    assert published._read(row, {"s": {"title": "t", "url": "u"}})[0].value == 1.0
-    with pytest.raises(DataError, match="Mend the row"):
-        published._read(row | {"colour": "red"}, {"s": {"title": "t", "url": "u"}})
-    with pytest.raises(DataError, match="Mend the row"):
-        published._read(row, {})
+ROW = {"model": "ease", "dataset": "ml-1m", "protocol": "strong", "source": "s", "values": {"rmse": 1}}
+SOURCES = {"s": {"title": "t", "url": "u", "split": "a"}}
+
+
+def test_a_rows_own_split_wins_over_that_of_its_source() -> None:
+    assert published._read(ROW, SOURCES, {"a", "b"})[0].split == "a"
+    (figure,) = published._read(ROW | {"split": "b"}, SOURCES, {"a", "b"})
+    assert (figure.split, figure.value) == ("b", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sources", "said"),
+    [
+        ({"colour": "red"}, SOURCES, "unknown fields colour. Fix the row"),
+        ({}, {}, "unknown source"),
+        ({"on": "everybody"}, SOURCES, "unknown source or part"),
+        ({"split": "c"}, SOURCES, "unknown split 'c'"),
+        ({}, {"s": {"title": "t", "url": "u"}}, "unknown split None"),
+    ],
+)
+def test_a_row_that_is_not_whole_is_refused_in_one_line(
+    changes: dict[str, str], sources: dict[str, dict[str, str]], said: str
+) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        published._read(ROW | changes, sources, {"a", "b"})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_row_without_values_is_refused() -> None:
+    with pytest.raises(DataError, match="lacks values"):
+        published._read({name: value for name, value in ROW.items() if name != "values"}, SOURCES, {"a"})

@@ -43,6 +43,7 @@ def test_side_by_side_gives_what_one_after_the_other_gives(tmp_path: Path) -> No
     alone, _ = found_by([EASE, SVAE], work_in(tmp_path / "alone"), cores=1)
     both, steps = found_by([EASE, SVAE], work_in(tmp_path / "both"), cores=2)
     assert both == alone
+    assert both["svae"].facts["device"] == "cpu", "wherever the others compute"
     assert [(step.cell, step.number) for step in steps if step.over] == [("ease", 1), ("svae", 2)]
     assert [step.epoch for step in steps if step.cell == "svae" and not step.over] == [0, 1, 2]
 

@@ -17,7 +17,7 @@ from recdash import places
 from recdash.runs import environment, queue, supervisor
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.identity import kill_tree
-from recdash.runs.nursery import LOST, Nursery
+from recdash.runs.nursery import LOST, Nursery, Started
 from recdash.runs.states import State
 from recdash.runs.store import Store
 from recdash.runs.supervisor import Supervisor, SupervisorLock
@@ -48,7 +48,7 @@ store.settle(run.id, me, State.FINISHED if run.model == "short" else State.STOPP
 """
 
 
-def act(run_id: str, threads: int, log: Path) -> subprocess.Popen:
+def act(run_id: str, threads: int, device: str, log: Path) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", ACTOR, run_id], start_new_session=True)
 
 
@@ -260,8 +260,11 @@ def test_a_forked_worker_ends_as_one_that_started_by_itself(store, toy, request_
         folder = RunFolder(run.id)
         folder.make()
         threads = environment.threads_per_run()
-        starter = (lambda *words: nursery.start(words[0], words[2])) if not ends else supervisor.start_process
-        child = starter(run.id, threads, folder.log)
+        if not ends:
+            child: Started | None = nursery.start(run.id, "cpu", folder.log)
+        else:
+            child = supervisor.start_process(run.id, threads, "cpu", folder.log)
+        assert child is not None
         until(lambda child=child: child.poll() is not None, 60)
         assert child.poll() == 0 and child.pid == store.run(run.id).pid
         assert "finished" in folder.tail(1)
@@ -281,13 +284,13 @@ def test_the_nursery_tells_how_a_worker_died_and_its_own_death_is_survived(
     children = {}
     for run_id in ids[1:]:
         RunFolder(run_id).make()
-        children[run_id] = nursery.start(run_id, RunFolder(run_id).log)
+        children[run_id] = nursery.start(run_id, "cpu", RunFolder(run_id).log)
     until(lambda: all(store.run(run_id).epoch for run_id in ids[1:]), 60)
     os.kill(store.run(ids[1]).pid, signal.SIGKILL)
     until(lambda: children[ids[1]].poll() == -9)
     os.kill(nursery._process.pid, signal.SIGKILL)
     until(lambda: children[ids[2]].poll() == LOST)
-    assert nursery.start(ids[0], RunFolder(ids[0]).log) is None
+    assert nursery.start(ids[0], "cpu", RunFolder(ids[0]).log) is None
     before = store.run(ids[2]).epoch
     until(lambda: store.run(ids[2]).epoch > before)
     kill_tree(store.run(ids[2]).pid)

@@ -19,6 +19,7 @@ from recdash.runs.identity import Identity
 from recdash.runs.records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
+from tests.devices import fake_gpu
 
 SMALL = {"epochs": 6, "hidden": (), "latent": 8, "batch_size": 40, "patience": 50}
 
@@ -95,6 +96,99 @@ def test_the_best_epoch_is_the_one_with_the_best_validation(work, store: Store) 
     run = work()
     values = {row.epoch: row.values["ndcg@100"] for row in store.epochs([run.id])}
     assert run.best_epoch == max(values, key=values.__getitem__)
+
+
+def test_the_best_epoch_of_a_rating_run_goes_on_getting_better_after_a_stop(work, store: Store) -> None:
+    settings = {"epochs": 8, "latent": 8, "batch_size": 10, "patience": 50, "learning_rate": 0.01}
+    words = {"protocol": "ratings-90", "settings": settings, "seed": 3}
+    stopped = work("autorec", **words, before=stop_at(2))
+    assert stopped.state is State.STOPPED and stopped.best_epoch is not None and stopped.best_epoch <= 2
+    best_when_stopped = stopped.best_value
+    shown: list[int | None] = []
+
+    def watch(one: worker.Worker) -> None:
+        keep = one._on_epoch
+
+        def on_epoch(record) -> None:
+            keep(record)
+            shown.append(store.run(stopped.id).best_epoch)
+
+        one._on_epoch = on_epoch
+
+    resumed = work(resume=stopped.id, before=watch)
+    values = {row.epoch: row.values["rmse"] for row in store.epochs([resumed.id])}
+    best = min(values, key=values.__getitem__)
+    assert best > 2 and values[best] < best_when_stopped, "the test needs a training that gets better after the stop"
+    assert resumed.best_epoch == shown[-1] == best
+    assert resumed.validation["rmse"] == resumed.best_value == values[best]
+    assert resumed.validation == work("autorec", **words).validation
+
+
+def test_a_run_whose_loss_explodes_says_since_which_epoch(work, store: Store) -> None:
+    running: list[int | None] = []
+
+    def watch(one: worker.Worker) -> None:
+        keep = one._on_epoch
+
+        def on_epoch(record) -> None:
+            keep(record)
+            running.append(store.run(one.run.id).details.get("unstable_epoch"))
+
+        one._on_epoch = on_epoch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry.model_class("multvae"), "learning_rate", lambda _, epoch: 50.0 if epoch == 3 else 1e-3)
+        run = work(before=watch)
+    losses = {row.epoch: row.values["loss"] for row in store.epochs([run.id])}
+    expected = next(epoch for epoch, loss in losses.items() if loss > 10 * losses[1])
+    assert run.state is State.FINISHED and run.details["unstable_epoch"] == expected
+    assert running == [None] * (expected - 1) + [expected] * (7 - expected)
+    assert work(seed=1).details.get("unstable_epoch") is None
+
+
+def test_learned_numbers_of_a_rating_model_leave_out_its_training_ratings(work) -> None:
+    run = work("bias", protocol="ratings-90")
+    assert run.details["parameters"] == run.details["users"] + run.details["items"]
+
+
+def test_a_run_computes_on_the_device_that_its_supervisor_chose(store: Store, toy: str, request_of) -> None:
+    settings = {"epochs": 2, "hidden": (), "latent": 8, "batch_size": 60}
+    (queued,) = queue.enqueue(store, [request_of("multvae", settings=settings)])
+    with fake_gpu.installed():
+        assert worker.main([queued.id, "--threads", "1", "--device", "cuda:0"]) == 0
+    run = store.run(queued.id)
+    assert run.state is State.FINISHED and run.device == "auto"
+    assert run.details["assigned_device"] == "cuda:0" and run.details["device"] == "cuda: Fake GPU"
+    assert run.details["card_memory_bytes"] == 1 << 30
+    assert registry.load(RunFolder(run.id).best).device.type == "cpu"
+
+
+def test_a_run_that_finds_its_gpu_full_fails_with_what_it_needs_and_keeps_its_last_state(
+    store: Store, toy: str, request_of, capsys
+) -> None:
+    settings = {"epochs": 4, "hidden": (), "latent": 8, "batch_size": 60}
+    (queued,) = queue.enqueue(store, [request_of("multvae", settings=settings)])
+    run = queue.claim(store, queued.id, Identity.mine(), 1)
+    with fake_gpu.installed() as gpu:
+        one = worker.Worker(store, run, Identity.mine(), "cuda:0")
+        one._states.allows = lambda: True
+        keep = one._on_epoch
+
+        def on_epoch(record) -> None:
+            keep(record)
+            gpu.full = record.epoch == 2
+
+        one._on_epoch = on_epoch
+        assert one.work() is State.FAILED
+        failed = store.run(queued.id)
+        assert "Not enough memory on cuda:0: 20.0 MiB more are needed, 1.0 MiB are free" in failed.error
+        assert "\n" not in failed.error and failed.epoch == 2
+        gpu.full = False
+        queue.resume(store, queued.id)
+        assert worker.main([queued.id, "--threads", "1", "--device", "cuda:0"]) == 0
+    resumed = store.run(queued.id)
+    assert resumed.state is State.FINISHED and resumed.epoch == 4
+    assert resumed.attempts == 2 and "training multvae from epoch 2 on" in capsys.readouterr().out
 
 
 def test_a_stopped_run_keeps_what_it_needs_and_resumes_to_the_same_end(work, store: Store) -> None:
@@ -202,7 +296,7 @@ def test_a_training_that_diverges_fails_with_the_reason_and_keeps_its_epochs(wor
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (MemoryError(), "not enough memory"),
+        (MemoryError(), "Not enough memory"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (ValueError("first line\nsecond line"), "ValueError: first line"),
     ],

@@ -23,7 +23,6 @@ def nothing_was_queued() -> bool:
         ({"models": ["multvea"]}, "Did you mean 'multvae'"),
         ({"models": []}, "Name at least one model"),
         ({"preset": "best"}, "There is no preset of multvae 'best'"),
-        ({"preset": "tuned"}, "There is no preset of multvae 'tuned'"),
         ({"settings": {"dropuot": "0.3"}}, "Did you mean 'dropout'"),
         ({"settings": {"dropout": "1.3"}}, "dropout = 1.3 is outside"),
         ({"settings": {"dropout": "much"}}, "dropout = 'much' is not a number"),

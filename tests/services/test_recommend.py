@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 
 from recdash.errors import UsageError
+from recdash.models import registry
+from recdash.models.base import Model
 from recdash.recommend import instant, ranking
 from recdash.runs.checkpoints import RunFolder
-from recdash.services import compare, launch, recommend, runs
-from tests.toy import toy_dataset
+from recdash.services import compare, datasets, launch, recommend
+from recdash.services import runs as service
+from recdash.training import fit
+from tests.devices import fake_gpu
+from tests.running import Runs
+from tests.toy import toy_dataset, toy_split
 
 PICKS = ["Film 4 (1954)", "7", "film 13"]
 
@@ -37,7 +43,7 @@ def test_of_a_large_catalogue_the_most_popular_items_are_kept(monkeypatch) -> No
 def test_every_trained_model_answers_once_with_its_best_run(here, small) -> None:
     compare.start(compare.requests("toy", ["popularity", "ease", "multvae"], settings=small))
     compare.start(compare.requests("toy", ["ease"], settings={"l2": 1e6}))
-    good, poor = sorted(runs.listing(model="ease"), key=lambda run: -run.best_value)
+    good, poor = sorted(service.listing(model="ease"), key=lambda run: -run.best_value)
     assert good.best_value > poor.best_value
     answer = recommend.recommend("toy", PICKS)
     assert [one.model for one in answer.lists] == ["popularity", "ease", "multvae"]
@@ -72,7 +78,7 @@ def test_a_score_drop_is_what_the_list_loses_without_the_pick(here, small) -> No
     answer = recommend.recommend("toy", PICKS)
     (vae,) = answer.lists
     assert vae.reasons_are == "score drop"
-    model, place = recommend.load_model(runs.find(run.id)), vae.items[0]
+    model, place = recommend.load_model(service.find(run.id)), vae.items[0]
     index = model.catalogue.index_of
     without = [index[pick.id] for pick in answer.picks if pick.id != place.reasons[0].pick.id]
     score = model.score(Histories.from_rows([without], len(model.catalogue)))[0, index[place.item.id]]
@@ -89,7 +95,7 @@ def test_a_pick_that_a_model_does_not_know_is_named_and_not_fatal(here) -> None:
     from recdash.data.catalogue import Item
 
     (run,) = compare.start(compare.requests("toy", ["ease"]))
-    model = recommend.load_model(runs.find(run.id))
+    model = recommend.load_model(service.find(run.id))
     stranger = Item("999", "Never seen", 1999)
     known = model.catalogue[3]
     ranked = ranking.rank(model, [stranger, known], 5)
@@ -157,7 +163,7 @@ def test_lists_have_a_sensible_length(toy, k: int) -> None:
 
 def test_models_are_read_from_disk_once(here, monkeypatch) -> None:
     (run,) = compare.start(compare.requests("toy", ["ease"]))
-    record = runs.find(run.id)
+    record = service.find(run.id)
     assert recommend.load_model(record) is recommend.load_model(record)
 
 
@@ -173,3 +179,123 @@ def test_deleted_runs_do_not_answer_any_more(here) -> None:
     (run,) = compare.start(compare.requests("toy", ["popularity"]))
     launch.delete(run.id)
     assert recommend.trained_runs("toy") == []
+
+
+def best_of(model: str = "multvae") -> str:
+    """The id of the best run of a model."""
+    return recommend.best_runs("toy", [model])[0].id
+
+
+def test_a_higher_figure_under_another_protocol_does_not_win(runs: Runs) -> None:
+    usual = runs.answering(split="aaaa", epochs=2, seed=1)
+    runs.answering(split="bbbb", epochs=5, seed=2, protocol="strong-temporal")
+    assert recommend.trained_runs("toy")[0].id == usual == best_of()
+
+
+def test_a_higher_figure_on_an_older_split_does_not_win(runs: Runs) -> None:
+    runs.answering(split="aaaa", epochs=5, seed=1)
+    newest = runs.answering(split="bbbb", epochs=2, seed=2, split_seed=7)
+    assert best_of() == newest
+
+
+def test_a_higher_figure_on_data_that_have_changed_does_not_win(runs: Runs) -> None:
+    now = datasets.entry("toy").fingerprint
+    present = runs.answering(epochs=2, seed=1, protocol="weak", dataset_fingerprint=now)
+    runs.answering(epochs=5, seed=2, dataset_fingerprint="before")
+    assert best_of() == present, "not even one of the usual protocol"
+
+
+def test_among_comparable_runs_the_best_on_validation_wins_and_of_equals_the_newest(runs: Runs) -> None:
+    first, better, _ = (runs.answering(epochs=epochs, seed=epochs) for epochs in (3, 5, 2))
+    again = runs.answering(epochs=5, seed=50)
+    assert best_of() == again
+    launch.delete(again)
+    assert best_of() == better
+    launch.delete(better)
+    assert best_of() == first
+
+
+def test_runs_whose_split_is_unknown_are_comparable_with_nothing(runs: Runs) -> None:
+    runs.answering(split="", epochs=5, seed=1)
+    newest = runs.answering(split="", epochs=2, seed=2)
+    assert best_of() == newest
+
+
+def test_the_document_names_protocol_and_split_of_each_list(runs: Runs) -> None:
+    runs.answering(protocol="weak", split_seed=7)
+    (about,) = recommend.recommend("toy", PICKS).to_dict()["models"].values()
+    assert (about["protocol"], about["split_seed"]) == ("weak", 7)
+    assert about["still_improving"] is True and about["unstable_epoch"] is None
+
+
+@pytest.fixture(scope="module")
+def trained_models() -> dict[str, Model]:
+    """Every registered model, trained for a moment."""
+    small = {"epochs": 2, "latent": 8, "hidden": (), "hidden_width": 16, "embedding": 8, "recurrent": 8}
+    split, made = toy_split(), {}
+    for name in registry.names():
+        fields = registry.model_class(name).config_class.__dataclass_fields__
+        made[name] = fit(name, split, **{key: value for key, value in small.items() if key in fields})
+    return made
+
+
+def test_a_model_that_answers_without_picks_gives_no_reasons(trained_models: dict[str, Model]) -> None:
+    alone = {name for name, model in trained_models.items() if model.answers_without_picks}
+    assert alone == {name for name, model in trained_models.items() if not model.reads_picks} >= {"random"}
+    for name in alone:
+        found = reasoned(trained_models[name])
+        assert found.reasons_are == "" and not any(place.reasons for place in found.items), name
+
+
+def test_every_other_model_gives_reasons(trained_models: dict[str, Model]) -> None:
+    for name, model in trained_models.items():
+        if model.reads_picks:
+            found = reasoned(model)
+            assert found.reasons_are and all(len(place.reasons) == 3 for place in found.items), name
+
+
+def test_a_rating_model_whose_scores_no_pick_moves_gives_no_reasons() -> None:
+    found = reasoned(fit("bias", toy_split(), variant="item"))
+    assert found.reasons_are == "" and not any(place.reasons for place in found.items)
+
+
+def reasoned(model: Model) -> ranking.RankedList:
+    return ranking.rank(model, [model.catalogue[index] for index in (3, 6, 12)], 5)
+
+
+@pytest.mark.parametrize("nothing", [[], "", " , "])
+def test_an_empty_list_of_models_or_runs_is_refused(runs: Runs, nothing: str | list[str]) -> None:
+    runs.answering()
+    with pytest.raises(UsageError, match="No model was named"):
+        recommend.recommend("toy", PICKS, models=nothing)
+    with pytest.raises(UsageError, match="No run was named"):
+        recommend.recommend("toy", PICKS, run_ids=nothing)
+
+
+def test_models_answer_on_the_device_that_is_asked_for(here, small) -> None:
+    compare.start(compare.requests("toy", ["multvae", "ease"], settings=small))
+    on_cpu = recommend.recommend("toy", PICKS).lists
+    with fake_gpu.installed() as gpu:
+        on_gpu = recommend.recommend("toy", PICKS, device="cuda").lists
+        assert gpu.calls
+        for one, other in zip(on_gpu, on_cpu, strict=True):
+            assert [place.item for place in one.items] == [place.item for place in other.items] and one.note == ""
+
+
+@pytest.mark.parametrize("loaded_before", [False, True])
+def test_on_a_gpu_without_room_models_answer_on_the_cpu_and_say_so(here, small, loaded_before: bool) -> None:
+    compare.start(compare.requests("toy", ["multvae"], settings=small))
+    (expected,) = recommend.recommend("toy", PICKS).lists
+    with fake_gpu.installed() as gpu:
+        if loaded_before:  # then the weights lie there, and only the scores have no room
+            recommend.recommend("toy", PICKS, device="cuda")
+        gpu.full = True
+        (found,) = recommend.recommend("toy", PICKS, device="cuda").lists
+    assert [place.item for place in found.items] == [place.item for place in expected.items]
+    assert "are free" in found.note and "computes on the CPU instead" in found.note and "\n" not in found.note
+
+
+def test_a_device_that_is_not_here_is_refused(here) -> None:
+    compare.start(compare.requests("toy", ["popularity"]))
+    with pytest.raises(UsageError, match="This machine has no device 'cuda:7'"):
+        recommend.recommend("toy", PICKS, device="cuda:7")

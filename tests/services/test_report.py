@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recdash.errors import UsageError
+from recdash.published import figures
 from recdash.services import compare, drawing, labels, launch, published, report, results
+from recdash.services import tables as written
 from tests.services.test_comparability import record
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9)
@@ -141,7 +144,7 @@ def test_runs_of_one_model_have_names_that_differ(here) -> None:
     compare.start(compare.requests("toy", ["ease"], settings={"l2": 3.0}))
     compare.start(compare.requests("toy", ["popularity"]))
     (group,) = results.groups()
-    names = list(report.names_of(group.rows).values())
+    names = list(results.names_of(group.rows).values())
     assert len(set(names)) == 3 and "Popularity" in names and any("l2 3.0" in name for name in names)
 
 
@@ -154,18 +157,66 @@ def of(dataset: str, protocol: str = "strong", **metrics: float) -> results.Grou
 
 def test_published_figures_stand_beside_ours_and_are_marked() -> None:
     group = of("ml-20m")
-    rows = published.beside(group, ["ndcg@100"])
+    found = published.beside(group, ["ndcg@100"])
+    rows = found[0].rows
+    assert found[0].split == "liang-2018"
     ease = next(row for row in rows if row.model == "ease")
     assert ease.values["ndcg@100"] == pytest.approx(0.420, abs=0.001)
-    assert all("published, not rerun" in row.status for row in rows)
-    assert [row.values["ndcg@100"] for row in rows] == sorted((row.values["ndcg@100"] for row in rows), reverse=True)
+    assert all("published, not rerun" in row.status for table in found for row in table.rows)
+    for table in found:
+        values = [row.values["ndcg@100"] for row in table.rows]
+        assert values == sorted(values, reverse=True)
     for form in ("table", "md", "latex"):
         text = results.export([group], form)
-        assert text.count("published, not rerun") > len(rows) and "Steck" in text
-    html = report.text(report.of_groups([group]), "html")
-    assert "Published, not rerun" in html and "Steck" in html
+        assert text.count("published, not rerun") > sum(len(table.rows) for table in found) and "Steck" in text
     csv = results.export([group], "csv")
     assert "published" not in csv, "a file of our numbers holds our numbers"
+
+
+TABLES_IN = {
+    "table": r"^Published model.*\n(?:.+\n)*",
+    "md": r"(?:^\| Published model.*\n)(?:^\|.*\n)+",
+    "latex": r"\\begin\{tabular\}[^%]*Published model(?s:.*?)\\end\{tabular\}",
+    "html": r"<table><thead><tr><th>Model</th>[^\n]*?</table>",
+}
+SAFE = {"latex": written.tex, "html": escape}
+
+
+@pytest.mark.parametrize("form", TABLES_IN)
+def test_no_written_table_mixes_two_splits_and_each_has_its_caption(form: str) -> None:
+    group, safe = of("ml-20m"), SAFE.get(form, str)
+    text = report.text(report.of_groups([group]), "html") if form == "html" else results.export([group], form)
+    found = published.beside(group, None if form == "html" else ["ndcg@100"])
+    rows = [(table.split, safe(row.title), safe(row.source)) for table in found for row in table.rows]
+    seen = []
+    for block in re.findall(TABLES_IN[form], f"{text}\n", flags=re.MULTILINE):
+        lines = block.replace("<tr>", "\n").splitlines()
+        seen.append({split for split, title, source in rows for line in lines if title in line and source in line})
+    seen = [splits for splits in seen if splits]  # our own table is of none
+    assert sorted(map(sorted, seen)) == sorted([table.split] for table in found) and len(found) == 5
+    for table in found:
+        assert table.title in text and (escape(table.about) if form == "html" else table.about) in text
+
+
+EVERY_TABLE = sorted({(figure.dataset, figure.protocol) for figure in figures.figures()})
+
+
+@pytest.mark.parametrize(("dataset", "protocol"), EVERY_TABLE)
+def test_no_published_table_holds_two_splits(dataset: str, protocol: str) -> None:
+    for table in published.beside(of(dataset, protocol)):
+        for row in table.rows:
+            same = {"dataset": dataset, "protocol": protocol, "model": row.model, "on": "test", "as_published": False}
+            of_row = [
+                figure for figure in figures.figures(**same) if (figure.source, figure.title) == (row.source, row.title)
+            ]
+            values = {(figure.metric, figure.value) for figure in of_row if figure.split == table.split}
+            assert set(row.values.items()) <= values, "a figure stands in the table of another split"
+
+
+def test_every_row_of_the_json_answer_names_its_split() -> None:
+    found = [row for table in published.beside(of("ml-20m")) for row in table.to_dicts()]
+    assert {row["split"] for row in found if row["model"] == "vasp"} == {"vasp"}
+    assert all(row["split_about"] == figures.splits()[row["split"]].about and row["status"] for row in found)
 
 
 def test_nothing_published_is_nothing_beside() -> None:
@@ -174,12 +225,10 @@ def test_nothing_published_is_nothing_beside() -> None:
 
 
 def test_figures_with_a_known_mistake_never_stand_beside_ours() -> None:
-    from recdash.published import figures
-
     wrong = {(figure.source, figure.value) for figure in figures.figures(as_published=True)}
-    for dataset in ("ml-1m", "ml-20m"):
-        for protocol in ("strong", "ratings-90", "published-implicit", "published-svae", "published-vae20m"):
-            for row in published.beside(of(dataset, protocol)):
+    for dataset, protocol in EVERY_TABLE:
+        for table in published.beside(of(dataset, protocol)):
+            for row in table.rows:
                 assert not {(row.source, value) for value in row.values.values()} & wrong
 
 

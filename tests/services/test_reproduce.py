@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from recdash import places
+from recdash import devices, places
 from recdash.errors import DataError, UsageError
 from recdash.published import tables
 from recdash.published.figures import figures
 from recdash.published.running import Step
-from recdash.published.work import Interrupted
+from recdash.published.work import Found, Interrupted, Work
 from recdash.runs.identity import Identity
 from recdash.services import reproduce
 from tests.toy import toy_dataset
@@ -99,29 +100,192 @@ def test_a_stop_keeps_the_cells_that_are_done(ml_1m: str) -> None:
     assert reproduce.live() is None
 
 
-def test_the_document_lies_where_the_page_and_the_checkout_look(ml_1m: str, shipped: Path, tmp_path: Path) -> None:
-    reproduce.run(models=["popularity"])
-    there = json.loads((shipped / "reproduce_metarec.json").read_text())
-    assert kept(there, "popularity", "ndcg@100")["corrected"] is not None
-    reproduce.run(models=["ease"], out=tmp_path / "mine.json")
-    assert "ease" not in json.loads((shipped / "reproduce_metarec.json").read_text())["cells"]
-    assert "ease" in json.loads((tmp_path / "mine.json").read_text())["cells"]
-    looked = reproduce.look()
-    assert looked is not None and {"ease", "popularity"} <= set(looked["cells"])
+KEPT_WITH_A_CELL = ("when", "seconds", "versions", "machine", "device", "provenance", "columns", "facts")
 
 
-def test_a_fuller_result_on_the_same_data_is_added_to_and_not_lost(ml_1m: str, shipped: Path) -> None:
-    reproduce.run(models=["popularity"])
+def cells_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return found
+
+
+def as_an_earlier_version_kept_them(*paths: Path) -> None:
+    """Take away what cells and documents of earlier versions do not have."""
+    for path in paths:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for cell in (found, *found.get("cells", {}).values()):
+            for name in (
+                "device",
+                "provenance",
+                *(() if cell is found and "cells" in found else ("versions", "machine")),
+            ):
+                cell.pop(name, None)
+        path.write_text(json.dumps(found), encoding="utf-8")
+
+
+def test_nothing_is_written_into_the_program_by_default(ml_1m: str, shipped: Path) -> None:
     path = shipped / "reproduce_metarec.json"
+    path.write_text('{"delivered": "as it is"}')
+    found = reproduce.run(models=["popularity"])
+    assert path.read_text() == '{"delivered": "as it is"}' and list(shipped.iterdir()) == [path]
+    assert json.loads((places.data_dir() / "reproduce" / "metarec.json").read_text()) == found
+    looked = reproduce.look()
+    assert looked is not None and looked["cells"] == found["cells"]
+
+
+def test_every_cell_says_where_when_and_with_what_it_was_computed(ml_1m: str) -> None:
+    found = reproduce.run(models=["popularity"])
+    for cell in found["cells"].values():
+        assert (cell["versions"], cell["machine"]) == (devices.versions(), devices.machine())
+        assert cell["device"] == devices.describe(devices.choose()) and cell["provenance"] == "recorded"
+        assert cell["seconds"] >= 0 and cell["when"]
+    assert (found["versions"], found["machine"]) == (devices.versions(), devices.machine())
+    (source,) = found["provenance"]
+    assert source["cells"] == ["popularity", "popularity-common"] and source["dates"] == [found["when"][:10]]
+
+
+def test_the_device_of_a_cell_is_its_own_or_that_of_the_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Work(toy_dataset(), Path("nowhere"))
+    monkeypatch.setattr(devices, "describe", lambda device: f"a name of {device.type}")
+    assert reproduce._device(Found({}), replace(work, device="cpu")) == "a name of cpu"
+    assert reproduce._device(Found({}, {"device": "cpu"}), work) == "cpu"
+
+
+def test_cells_keep_their_provenance_when_a_later_run_has_other_versions(
+    ml_1m: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "mine.json"
+    first = reproduce.run(models=["popularity"], out=out)
+    monkeypatch.setattr(devices, "versions", lambda: {"recdash": "9.0"})
+    monkeypatch.setattr(devices, "machine", lambda: {"processor": "another", "cores": 64})
+    second = reproduce.run(models=["ease"], out=out)
+    for found in (second, json.loads(out.read_text()), reproduce.look()):
+        assert found is not None
+        for name, cell in first["cells"].items():
+            assert {key: found["cells"][name][key] for key in KEPT_WITH_A_CELL} == {
+                key: cell[key] for key in KEPT_WITH_A_CELL
+            }
+        assert found["cells"]["ease"]["versions"] == {"recdash": "9.0"}
+        assert found["versions"] is None and found["machine"] is None
+        assert sorted(source["cells"] for source in found["provenance"]) == [
+            ["ease", "ease-common"],
+            ["popularity", "popularity-common"],
+        ]
+        assert found["when"] == max(cell["when"] for cell in found["cells"].values())
+
+
+def test_cells_of_an_earlier_version_get_the_provenance_of_their_document_and_never_that_of_today(
+    ml_1m: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = reproduce.run(models=["popularity"])
+    home = places.data_dir() / "reproduce"
+    as_an_earlier_version_kept_them(home / "metarec.json", *home.glob("metarec-*/*.json"))
+    monkeypatch.setattr(devices, "versions", lambda: {"recdash": "9.0"})
+    for _ in range(2):  # once read from the old files, then from those that this version wrote
+        found = reproduce.run(models=["ease"], out=tmp_path / "mine.json")
+        cell = found["cells"]["popularity"]
+        assert (cell["versions"], cell["provenance"]) == (then["versions"], "of the document")
+        assert cell["device"] is None and cell["when"] == then["cells"]["popularity"]["when"]
+    assert cells_of(tmp_path / "mine.json")["popularity"] == cell
+    assert any("recorded for the document as a whole" in said for said in reproduce.sources_in_words(found))
+
+
+def test_a_cell_of_which_nothing_is_known_stays_unknown(ml_1m: str) -> None:
+    reproduce.run(models=["popularity"])
+    home = places.data_dir() / "reproduce"
+    as_an_earlier_version_kept_them(*home.glob("metarec-*/*.json"))
+    (home / "metarec.json").unlink()
+    found = reproduce.run(models=["ease"])
+    cell = found["cells"]["popularity"]
+    assert (cell["versions"], cell["machine"], cell["device"], cell["provenance"]) == (None, None, None, "unknown")
+    assert found["versions"] is None
+    assert any("versions and machine unknown" in said for said in reproduce.sources_in_words(found))
+
+
+def test_of_each_cell_the_newest_is_shown_and_the_rest_is_what_came_with_the_program(ml_1m: str, shipped: Path) -> None:
+    whole = reproduce.run(models=["popularity", "ease"])
+    path = shipped / "reproduce_metarec.json"
+    for name, cell in whole["cells"].items():
+        cell["when"] = "2026-01-01T00:00:00.000Z" if name.startswith("ease") else "2999-01-01T00:00:00.000Z"
+        cell["device"] = "delivered"
+    path.write_text(json.dumps(whole))
+    for kept_here in (places.data_dir() / "reproduce").glob("metarec*"):
+        shutil.rmtree(kept_here) if kept_here.is_dir() else kept_here.unlink()
+    looked = reproduce.look()
+    assert looked is not None and {cell["device"] for cell in looked["cells"].values()} == {"delivered"}
+    reproduce.run(models=["popularity", "ease"])
+    looked = reproduce.look()
+    assert looked is not None
+    delivered = {name for name, cell in looked["cells"].items() if cell["device"] == "delivered"}
+    assert delivered == {"popularity", "popularity-common"}
+    path.write_text(json.dumps(whole | {"dataset_fingerprint": "of other data"}))
+    looked = reproduce.look()
+    assert looked is not None and {cell["device"] for cell in looked["cells"].values()} == {"delivered"}
+
+
+def test_a_named_file_of_the_same_table_and_data_keeps_its_cells(ml_1m: str, tmp_path: Path) -> None:
+    out = tmp_path / "mine.json"
+    reproduce.run(models=["popularity"], out=out)
+    fuller = json.loads(out.read_text())
+    fuller["cells"]["bias"] = fuller["cells"]["popularity"] | {"device": "elsewhere", "about": "of a colleague"}
+    fuller["cells"]["popularity"] |= {"when": "2000-01-01T00:00:00.000Z", "device": "long ago"}
+    out.write_text(json.dumps(fuller))
+    reproduce.run(models=["ease"], out=out)
+    cells = cells_of(out)
+    assert {"ease", "bias", "popularity"} <= set(cells)
+    assert cells["bias"] == fuller["cells"]["bias"] and cells["popularity"]["device"] != "long ago"
+
+
+def test_what_an_earlier_run_left_in_the_data_folder_is_added_to_unless_it_is_of_other_data(ml_1m: str) -> None:
+    reproduce.run(models=["popularity"])
+    path = places.data_dir() / "reproduce" / "metarec.json"
     fuller = json.loads(path.read_text())
     fuller["cells"]["ease"] = fuller["cells"]["popularity"]
     path.write_text(json.dumps(fuller))
     reproduce.run(models=["bias"])
-    assert {"ease", "bias", "popularity"} <= set(json.loads(path.read_text())["cells"])
-    other = dict(fuller, dataset_fingerprint="of other data")
-    path.write_text(json.dumps(other))
+    assert {"ease", "bias", "popularity"} <= set(cells_of(path))
+    path.write_text(json.dumps(fuller | {"dataset_fingerprint": "of other data"}))
     reproduce.run(models=["bias"])
-    assert "ease" not in json.loads(path.read_text())["cells"]
+    assert "ease" not in cells_of(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"table": "vae20m", "cells": {}}, "holds the table vae20m"),
+        ({"dataset_fingerprint": "0ther", "dataset": "mine"}, "on other data (mine, fingerprint 0ther)"),
+        ({"epochs_at_most": 3}, "with trainings of at most 3 epochs"),
+        ({"recipe": 0}, "computed by another version"),
+        ({"table": "nothing"}, "holds no reproduced table"),
+        (None, "holds no reproduced table"),
+    ],
+)
+def test_a_named_file_that_holds_anything_else_is_left_alone(
+    ml_1m: str, tmp_path: Path, changes: dict[str, Any] | None, said: str
+) -> None:
+    out = tmp_path / "mine.json"
+    found = reproduce.run(models=["popularity"])
+    out.write_text("my notes" if changes is None else json.dumps(found | changes))
+    before, steps = out.read_bytes(), []
+    with pytest.raises(UsageError) as caught:
+        reproduce.run(models=["ease"], out=out, on_step=steps.append)
+    assert said in str(caught.value) and "not overwritten" in str(caught.value) and "\n" not in str(caught.value)
+    assert out.read_bytes() == before and not steps, "refused before anything is computed"
+
+
+def test_a_folder_is_no_file_to_write_to(ml_1m: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not overwritten"):
+        reproduce.run(models=["ease"], out=tmp_path)
+
+
+def test_the_delivered_table_has_the_provenance_of_every_cell() -> None:
+    path = places.PROJECT / "benchmarks" / "results" / "reproduce_metarec.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for cell in found["cells"].values():
+        assert set(cell) >= {"when", "seconds", "versions", "machine", "device", "provenance"}
+    covered = [name for source in found["provenance"] for name in source["cells"]]
+    assert sorted(covered) == sorted(found["cells"])
+    looked = reproduce.look()
+    assert looked is not None and looked["cells"].keys() >= found["cells"].keys()
 
 
 def test_a_rehearsal_is_marked_held_against_nothing_and_never_takes_the_place_of_the_real_one(

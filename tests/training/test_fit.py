@@ -13,12 +13,12 @@ import pytest
 import torch
 
 import recdash
+from recdash import devices
 from recdash.errors import UsageError
 from recdash.models import registry
 from recdash.models.base import auto_batch_size
 from recdash.models.batch import Batch
 from recdash.models.shape import Shape
-from recdash.training import devices
 from tests.toy import toy_dataset, toy_split
 
 

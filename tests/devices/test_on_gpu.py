@@ -1,0 +1,258 @@
+"""All models on a GPU as on the CPU: train, stop, resume, save, load, score, recommend, explain, evaluate.
+
+Without a card this runs on a fake GPU; the tests marked `gpu` are the same on a real one.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import recdash
+from recdash import devices
+from recdash.data.histories import Histories
+from recdash.errors import TrainingError
+from recdash.evaluation import evaluate
+from recdash.models import registry
+from recdash.models.base import ClosedFormModel, GradientModel, Model
+from recdash.models.batch import Batch
+from recdash.models.rating import RatingModel
+from recdash.recommend import ranking
+from recdash.splits import RatingSplit, Split, make_split
+from recdash.training import TrainingState, batches, fit
+from tests.devices import fake_gpu
+from tests.toy import toy_dataset, toy_split
+
+SMALL = {"epochs": 2, "latent": 8, "hidden": (), "batch_size": 60, "hidden_width": 16, "embedding": 12, "recurrent": 16}
+GRADIENT = [name for name in registry.names() if issubclass(registry.model_class(name), GradientModel)]
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return toy_split()
+
+
+@pytest.fixture(scope="module")
+def ratings() -> RatingSplit:
+    found = make_split(toy_dataset(), "ratings-80", seed=1)
+    assert isinstance(found, RatingSplit)
+    return found
+
+
+def small(name: str, **more: Any) -> dict[str, Any]:
+    fields = registry.model_class(name).config_class.__dataclass_fields__
+    return {key: value for key, value in (SMALL | more).items() if key in {*fields, "seed"}}
+
+
+def trained(name: str, split: Any, device: str, **more: Any) -> Model:
+    return fit(name, split, device=device, **small(name, **more))
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_a_model_does_on_a_gpu_what_it_does_on_the_cpu(name: str, split: Split, gpu: str, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="RNN module weights")
+        model = trained(name, split, gpu, precision="float32")
+    assert model.device.type == "cuda" and model.record["device"].startswith("cuda: ")
+    on_cpu = trained(name, split, "cpu", precision="float32")
+    rows = split.test.fold_in
+    np.testing.assert_allclose(model.score(rows), on_cpu.score(rows), rtol=0.01, atol=0.01)
+    assert evaluate(model, split).mean["ndcg@100"] == pytest.approx(evaluate(on_cpu, split).mean["ndcg@100"], abs=0.02)
+
+    picks = [split.catalogue[3], split.catalogue[6]]
+    assert len(model.recommend([pick.id for pick in picks], k=5)) == 5
+    found = ranking.rank(model, picks, 5, explain=True)
+    expected = ranking.rank(on_cpu, picks, 5, explain=True)
+    assert len(found.items) == 5 and found.reasons_are == expected.reasons_are
+
+    model.save(tmp_path / "model")
+    loaded, moved = registry.load(tmp_path / "model"), registry.load(tmp_path / "model", device=gpu)
+    assert loaded.device.type == "cpu" and moved.device.type == "cuda"
+    np.testing.assert_allclose(loaded.score(rows), model.score(rows), rtol=1e-3, atol=1e-4)
+    assert np.array_equal(moved.score(rows), model.score(rows))
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_a_seed_starts_from_the_same_weights_on_every_device(name: str, split: Split, gpu: str) -> None:
+    first = trained(name, split, gpu, epochs=1, learning_rate=0.0, weight_decay=0.0, seed=5)
+    second = trained(name, split, "cpu", epochs=1, learning_rate=0.0, weight_decay=0.0, seed=5)
+    for key, tensor in first.tensors().items():
+        assert torch.equal(tensor.cpu(), second.tensors()[key]), key
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_in_bfloat16_a_stopped_training_goes_on_from_disk(name: str, split: Split, gpu: str, tmp_path: Path) -> None:
+    words = small(name, precision="bfloat16", averaging=0.5, batch_size=20) | {"device": gpu}
+    whole = fit(name, split, **words)
+    asked = iter(range(1000))
+    stopped = fit(
+        name,
+        split,
+        should_stop=lambda: next(asked) >= 3,
+        on_checkpoint=lambda state: state.save(tmp_path / "state"),
+        **words,
+    )
+    assert stopped.record["stopped"] and stopped.record["precision"] == "bfloat16"
+    resumed = fit(name, split, resume=TrainingState.load(tmp_path / "state"), **words)
+    for key, tensor in whole.tensors().items():
+        torch.testing.assert_close(resumed.tensors()[key], tensor, rtol=1e-3, atol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if registry.model_class(name).task == "rating"])
+def test_ratings_are_predicted_on_a_gpu_as_on_the_cpu(name: str, ratings: RatingSplit, gpu: str) -> None:
+    variants: list[dict[str, Any]] = [{"variant": "item"}, {"variant": "user"}] if name == "autorec" else [{}]
+    for variant in variants:
+        models = [trained(name, ratings, device, precision="float32", **variant) for device in (gpu, "cpu")]
+        found, expected = (evaluate(model, ratings).mean["rmse"] for model in models)
+        assert found == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["cdae", "svae", "autorec", "deeprec", "recvae"])
+def test_a_trained_model_can_be_moved_and_answers_there(name: str, split: Split, gpu: str) -> None:
+    model = trained(name, split, "cpu")
+    rows = split.test.fold_in
+    before = model.score(rows)
+    assert isinstance(model, GradientModel)
+    model.to(gpu)
+    np.testing.assert_allclose(model.score(rows), before, rtol=1e-3, atol=1e-3)
+    model.to("cpu")
+    assert np.array_equal(model.score(rows), before)
+
+
+@pytest.mark.parametrize("words", [{"newcomer": "mean"}, {"formula": "published", "weighting": "sampled"}])
+def test_every_form_of_cdae_runs_on_a_gpu(words: dict[str, Any], split: Split, gpu: str) -> None:
+    assert np.isfinite(fit("cdae", split, device=gpu, **small("cdae"), **words).score(split.test.fold_in)).all()
+
+
+@pytest.mark.parametrize("words", [{"refeed": 1, "solver": "sgd"}, {"hidden": (12, 10), "halve_at": (1,)}])
+def test_every_form_of_deeprec_runs_on_a_gpu(words: dict[str, Any], split: Split, gpu: str) -> None:
+    assert np.isfinite(trained("deeprec", split, gpu, **words).score(split.test.fold_in)).all()
+
+
+def test_resilient_propagation_runs_on_a_gpu(split: Split, gpu: str) -> None:
+    model = fit("autorec", split, device=gpu, **small("autorec"), solver="rprop")
+    assert np.isfinite(model.score(split.test.fold_in)).all()
+
+
+def test_a_model_that_knows_no_order_is_asked_without_one_on_a_gpu(split: Split, gpu: str) -> None:
+    model = trained("svae", split, gpu)
+    assert np.isfinite(model.score(split.test.fold_in.matrix())).all()
+
+
+def test_entries_are_grouped_by_item_on_a_gpu(split: Split, gpu: str) -> None:
+    rows = split.test.fold_in
+    there, here = (Batch.of(rows, torch.device(device)).by_item for device in (gpu, "cpu"))
+    for one, other in zip(there, here, strict=True):
+        assert one.device.type == "cuda" and torch.equal(one.cpu(), other)
+
+
+def test_weak_generalisation_reads_training_rows_on_a_gpu(gpu: str) -> None:
+    weak = make_split(toy_dataset(), "weak", seed=1)
+    assert isinstance(weak, Split)
+    assert np.isfinite(evaluate(trained("cdae", weak, gpu), weak).mean["ndcg@100"])
+
+
+def test_ease_is_solved_in_either_precision_on_a_gpu(split: Split, gpu: str) -> None:
+    exact = fit("ease", split, device="cpu").score(split.test.fold_in)
+    for precision in ("float32", "float64"):
+        model = fit("ease", split, device=gpu, precision=precision)
+        assert isinstance(model, ClosedFormModel) and model.record["precision"] == precision
+        np.testing.assert_allclose(model.score(split.test.fold_in), exact, rtol=1e-3, atol=1e-4)
+
+
+def test_a_loaded_model_stays_on_the_cpu_when_the_gpu_is_full_and_says_so(split: Split, tmp_path: Path) -> None:
+    fit("multdae", split, device="cpu", **small("multdae")).save(tmp_path / "model")
+    with fake_gpu.installed() as gpu:
+        gpu.full = True
+        with pytest.warns(UserWarning, match="computes on the CPU instead") as caught:
+            model = recdash.load_model(tmp_path / "model", device="cuda")
+    assert "20.0 MiB more are needed, 1.0 MiB are free" in str(caught[0].message)
+    assert model.device.type == "cpu" and np.isfinite(model.score(split.test.fold_in)).all()
+
+
+@pytest.mark.parametrize("name", ["multvae", "ease", "autorec"])
+def test_a_training_that_runs_out_of_memory_says_what_it_needs(name: str, split: Split) -> None:
+    with fake_gpu.installed() as gpu:
+        gpu.full = True
+        with pytest.raises(TrainingError, match=r"Not enough memory on cuda: 20.0 MiB more|EASE needs|free") as caught:
+            trained(name, split, "cuda")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_that_runs_out_of_memory_later_keeps_its_last_state(split: Split) -> None:
+    states: list[TrainingState] = []
+    with fake_gpu.installed() as gpu:
+
+        def fill(record: Any) -> None:
+            gpu.full = record.epoch == 2
+
+        with pytest.raises(TrainingError, match="RECDASH_RUNS_PER_GPU"):
+            fit(
+                "multdae",
+                split,
+                device="cuda",
+                on_epoch=fill,
+                on_checkpoint=lambda state: states.append(state.copied()) if not gpu.full else None,
+                **small("multdae", epochs=5),
+            )
+        gpu.full = False
+        resumed = fit("multdae", split, device="cuda", resume=states[-1], **small("multdae", epochs=5))
+        whole = trained("multdae", split, "cuda", epochs=5)
+        assert states[-1].position.epoch == 1
+        assert torch.equal(resumed.tensors()["last.weight"], whole.tensors()["last.weight"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 858993459200 bytes"),
+        MemoryError("Unable to allocate 800. GiB for an array with shape (1, 2)"),
+    ],
+)
+def test_a_model_that_the_machine_cannot_hold_is_refused_with_what_it_needs(
+    error: Exception, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(registry, "build", fail)
+    with pytest.raises(TrainingError, match=r"Not enough memory: 800 GiB more are needed, .* free\. Lower batch_size"):
+        fit("multdae", split, device="cpu", epochs=1)
+
+
+def test_the_numbers_of_a_gpu_are_made_repeatable_while_training_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    with devices.deterministic(torch.device("cuda")):
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert not torch.are_deterministic_algorithms_enabled() and torch.utils.deterministic.fill_uninitialized_memory
+    with devices.deterministic(torch.device("cpu")):
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_weights_of_a_training_are_drawn_on_the_cpu_whatever_the_device(split: Split, gpu: str) -> None:
+    config = registry.configure("multvae", split.shape, "auto", small("multvae"))
+    model = registry.build("multvae", config, split.shape)
+    assert isinstance(model, GradientModel)
+    model.initialise(batches.torch_generator(3, "weights"))
+    drawn = {name: tensor.clone() for name, tensor in model.tensors().items()}
+    model.to(gpu)
+    assert all(torch.equal(tensor.cpu(), drawn[name]) for name, tensor in model.tensors().items())
+
+
+def test_pairs_beyond_what_fits_the_cache_are_predicted_on_a_gpu(ratings: RatingSplit, gpu: str) -> None:
+    model = trained("deeprec", ratings, gpu)
+    assert isinstance(model, RatingModel)
+    users = np.arange(20_000) % len(ratings.train)
+    assert np.isfinite(model.predict(users, users % ratings.n_items)).all()
+
+
+def test_a_history_of_nobody_is_scored_on_a_gpu(split: Split, gpu: str) -> None:
+    for name in GRADIENT:
+        model = trained(name, split, gpu, epochs=1)
+        assert np.isfinite(model.score(Histories.from_rows([[], [1]], split.n_items))).all(), name
