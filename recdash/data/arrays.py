@@ -1,4 +1,4 @@
-"""Arrays that people pass in: checked here before a compiled routine, which would trust their numbers, reads them."""
+"""Arrays that people pass in, checked before compiled routines read them: those trust every number."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from recdash.errors import DataError, RecdashError
 
 INT32_MAX = 2**31 - 1
-ALWAYS_ALLOWED = 1_000_000  # so many users or items need no entries of their own
-MOST_PER_ENTRY = {"users": 10, "items": 2}  # beyond: a row costs 8 bytes, an item a place in the catalogue
+ALWAYS_ALLOWED = 1_000_000  # users or items, however few of them have entries
+MOST_PER_ENTRY = {"users": 10, "items": 2}  # where that is more; a user costs 8 bytes, an item some 200
 _KINDS = {"U": "text", "S": "text", "T": "text", "M": "dates", "m": "durations", "c": "complex numbers"}
 _WHOLE, _FINITE = "whole numbers from 0", "finite numbers"
-_FARTHEST = 2**62  # stands for every number beyond it, and is no number of a user or an item
+_FARTHEST = 2**62  # stands for every larger number, and is nobody's
 
 
 def numbers(

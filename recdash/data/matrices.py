@@ -163,7 +163,9 @@ def _of_columns(source: Any, name: str) -> _Entries:
     indptr = _part(source.indptr, f"{name} indptr")
     check_indptr(indptr, source.shape[1], min(len(source.indices), len(source.data)), f"{name}, by column")
     end = int(indptr[-1])
-    columns = np.repeat(np.arange(source.shape[1]), np.diff(indptr))
+    counts = np.diff(indptr)
+    filled = np.flatnonzero(counts)  # few where a matrix is far too wide
+    columns = np.repeat(filled, counts[filled])
     return _Entries(source.indices[:end], columns, source.data[:end])
 
 

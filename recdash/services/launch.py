@@ -261,9 +261,10 @@ def _check_protocol(model: str, protocol: str) -> None:
 
 
 def _check_device(device: str) -> None:
-    from recdash import devices
+    from recdash import devices, places
 
-    if device not in ("auto", "cpu"):
+    asked = places.default_device() if device == "auto" else device
+    if asked not in ("auto", "cpu"):
         devices.choose(device)
 
 

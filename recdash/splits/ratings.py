@@ -289,5 +289,7 @@ def _from_zero(source: Any, where: str) -> NDArray[np.int64]:
 def _count(parts: Mapping[str, _Triple], what: Literal["users", "items"]) -> int:
     """Number of users or items of all parts; raises SplitError when that is far more than there are ratings."""
     count = 1 + max(int(getattr(part, what).max(initial=-1)) for part in parts.values())
-    check_count(count, sum(len(part.values) for part in parts.values()), what, f"The highest of the {what}", SplitError)
+    check_count(
+        count, sum(len(part.values) for part in parts.values()), what, f"Numbers up to {count - 1:,}", SplitError
+    )
     return count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -110,7 +110,14 @@ class Split:
         return found
 
     @classmethod
-    def from_matrices(cls, train: Any, validation: Any = None, test: Any = None, *, items: Any = None) -> Self:
+    def from_matrices(
+        cls,
+        train: Any,
+        validation: Any = None,
+        test: Any = None,
+        *,
+        items: Catalogue | Iterable[Hashable] | None = None,
+    ) -> Self:
         """Build from matrices (users, items), non-zero = positive; held-out parts are (fold_in, held_out) pairs.
 
         A matrix is a sparse one of scipy, of any format, or what numpy reads as two dimensions, a DataFrame among them.
@@ -139,7 +146,7 @@ class Split:
         return from_arrays(train, validation, test)
 
 
-def _catalogue(items: Any, n_items: int) -> Catalogue:
+def _catalogue(items: Catalogue | Iterable[Hashable] | None, n_items: int) -> Catalogue:
     if items is None:
         return Catalogue.bare(range(n_items))
     catalogue = Catalogue.of_names(items)

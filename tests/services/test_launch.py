@@ -185,3 +185,11 @@ def test_records_are_json_whatever_is_in_them(here, small) -> None:
 def test_the_log_of_a_run_without_a_log_is_empty(waiting) -> None:
     (run,) = launch.train(launch.plan(["popularity"], "toy"))
     assert runs.log(run.id) == ""
+
+
+def test_a_default_device_that_is_not_here_is_refused_before_anything_is_queued(waiting, store, monkeypatch) -> None:
+    monkeypatch.setenv("RECDASH_DEVICE", "gpu")
+    with pytest.raises(UsageError, match=r"There is no device 'gpu' \(RECDASH_DEVICE\)"):
+        launch.train(launch.plan(["ease"], "toy"))
+    assert not store.runs()
+    assert launch.plan(["ease"], "toy", device="cpu")
