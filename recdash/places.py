@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 WAITING = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 REPEATABLE = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # what cuBLAS wants to be told before it gives equal results twice
 
-_MEND_FOLDER = "Set it to a folder, or unset it."
+_FIX_FOLDER = "Set it to a folder, or unset it."
 ON, OFF = ("1", "true", "yes", "on", "y", "t"), ("", "0", "false", "no", "off", "n", "f")
 
 
@@ -25,22 +25,20 @@ def _folder(variable: str, default: Path) -> Path:
     value = os.environ.get(variable, "").strip()
     try:
         value.encode()
-        return Path(value).expanduser().resolve() if value else default
+        folder = Path(value).expanduser().resolve() if value else default
+        folder.exists()  # raises for a name that is too long
+        return folder
     except (OSError, RuntimeError, UnicodeError) as error:  # a loop of links, "~nobody", bytes that are no text
         other = "it is no text" if isinstance(error, UnicodeError) else "there is no such place"
         why = getattr(error, "strerror", None) or other
-        raise UsageError(f"{variable} = {value[:200]!a} cannot be a folder ({why}). {_MEND_FOLDER}") from error
+        raise UsageError(f"{variable} = {value[:200]!a} cannot be a folder ({why}). {_FIX_FOLDER}") from error
 
 
 def _check_folder(variable: str, folder: Path) -> None:
     """Raise UsageError where a folder is not and can never be."""
-    try:
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-    except OSError as error:
-        found = f"{variable} = {str(folder)[:200]!r} cannot be a folder ({error.strerror})"
-        raise UsageError(f"{found}. {_MEND_FOLDER}") from error
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
-        raise UsageError(f"{variable} = {str(folder)!r}: {there} is no folder. {_MEND_FOLDER}")
+        raise UsageError(f"{variable} = {str(folder)!r}: {there} is no folder. {_FIX_FOLDER}")
 
 
 def _count(variable: str, default: int) -> int:

@@ -43,7 +43,9 @@ def run(options: argparse.Namespace) -> int:
     if options.model and options.run_id:
         raise UsageError("recommend: --model and --run exclude each other. Name one of them.")
     chosen = runs.find(options.run_id) if options.run_id else None
-    dataset = options.dataset or (chosen.dataset if chosen else _usual_dataset(options.model))
+    dataset = options.dataset
+    if dataset is None:
+        dataset = chosen.dataset if chosen else _usual_dataset(options.model)
     found = recommend.recommend(
         dataset,
         options.pick,

@@ -15,7 +15,7 @@ HELP = "write a comparison into one file (HTML, Markdown or LaTeX)"
 def add(commands: Any) -> None:
     """Declare the command."""
     parser = command(commands, "report", run, HELP)
-    parser.add_argument("--dataset", metavar="D", help="only runs on this data set")
+    parser.add_argument("--dataset", metavar="D", help="only runs on this data set (a name or a path)")
     parser.add_argument("--protocol", metavar="P", help="only runs under this protocol")
     parser.add_argument(
         "--run", dest="runs", action="append", default=[], metavar="RUN", help="only these runs; repeatable"

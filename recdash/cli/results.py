@@ -13,7 +13,7 @@ HELP = "print the results of finished runs"
 def add(commands: Any) -> None:
     """Declare the command."""
     parser = command(commands, "results", run, HELP)
-    parser.add_argument("--dataset", metavar="D", help="only runs on this data set")
+    parser.add_argument("--dataset", metavar="D", help="only runs on this data set (a name or a path)")
     parser.add_argument("--protocol", metavar="P", help="only runs under this protocol")
     parser.add_argument(
         "--format", choices=("table", "json", "csv", "md", "latex"), default="table", help="default table"

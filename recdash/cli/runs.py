@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
     parser.set_defaults(dataset=None, model=None, active=False)
     parts = parser.add_subparsers(metavar="list|show|stop|resume|retry|delete|rename|note")
     listing = command(parts, "list", list_runs, "list runs, newest first", part=True)
-    listing.add_argument("--dataset", metavar="D", help="only runs on this data set")
+    listing.add_argument("--dataset", metavar="D", help="only runs on this data set (a name or a path)")
     listing.add_argument("--model", metavar="M", help="only runs of this model")
     listing.add_argument("--active", action="store_true", help="only runs that are queued or running")
     show = _about_one(parts, "show", show_run, "show one run")

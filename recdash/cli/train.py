@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 def add_training_options(parser: Parser) -> None:
     """Declare what train and compare share."""
     parser.add_argument(
-        "--dataset", required=True, metavar="NAME", help="a data set that is here, or the path of a CSV"
+        "--dataset", required=True, metavar="NAME", help="an installed data set, or the path of a file or folder"
     )
     parser.add_argument("--protocol", metavar="P", help="how to split and score (default: strong for ranking models)")
     parser.add_argument(

@@ -20,6 +20,7 @@ from recdash.data.readers.blocks import Progress
 from recdash.errors import DataError, UsageError, unknown
 
 DEMO = "demo"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and bytes that are no text
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -58,7 +59,7 @@ def load_dataset(
     Raises UsageError for a name or path that does not exist, DataError for what is wrong with the data.
     """
     given = _given(user=user, item=item, rating=rating, time=time, titles=titles, delimiter=delimiter, header=header)
-    name = name_of(name_or_path)
+    name = _named(name_or_path)
     if not _is_known(name):
         return dataset_at(Path(name), given, progress)
     if name != DEMO and not _is_kept(name):
@@ -78,8 +79,15 @@ def name_of(name_or_path: str | Path) -> str:
 
     That is the name of one that is known; of any other file or folder its absolute path without symbolic links. A
     known name wins over a file of that name, and a `Path` is never a name. Nothing is read.
-    Raises UsageError, with what is here, when there is neither.
+    Raises UsageError, with what is here, when there is neither, and for a path that cannot be written on one line.
     """
+    name = _named(name_or_path)
+    if _CONTROL.search(name):
+        raise UsageError(f"{name!a}: this path has characters that no list of data sets can show. Rename the file.")
+    return name
+
+
+def _named(name_or_path: str | Path) -> str:
     if isinstance(name_or_path, str) and _is_known(name_or_path):
         return name_or_path
     if str(name_or_path).strip() and os.path.lexists(_path(name_or_path)):

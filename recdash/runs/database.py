@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,7 @@ from recdash.runs import schema
 BUSY_SECONDS = 30
 _WRITE_LOCK = 7239105  # any number that no other program on the same PostgreSQL database locks
 REBUILD = "To rebuild it: recdash doctor --mend"
-ELSEWHERE = "set RECDASH_STORE, or RECDASH_DATA_DIR for the usual store, to another place"
+ELSEWHERE = "set RECDASH_STORE, or RECDASH_DATA_DIR for the default store, to another place"
 EXAMPLE = "Use for example sqlite:////path/runs.db."
 _DRIVERS = ("sqlite", "sqlite+pysqlite")
 _DAMAGED = ("file is not a database", "malformed", "file is encrypted")
@@ -96,7 +96,7 @@ class Database:
             with self._engine.connect().execution_options(recdash_write=False) as connection, connection.begin():
                 return schema.version_of(connection)
         except (TypeError, ValueError) as error:  # from the driver, for options that it does not take
-            raise StoreError(f"RECDASH_STORE: the options behind its ? are off ({error}). Correct them.") from error
+            raise StoreError(f"RECDASH_STORE: an option after its ? is not valid ({error}). Correct it.") from error
 
     def _inode(self) -> int | None:
         """Which file is open; 0 where it cannot change."""
@@ -195,10 +195,14 @@ def url_of(text: str) -> URL:
 def _possible(file: Path) -> Path:
     """Return the path of a database; raises StoreError where there can be none."""
     try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            file.stat()  # raises for a name that is too long and for a loop of links
         there = next(path for path in (file, *file.parents) if path.exists())
         is_folder = there.is_dir()
     except OSError as error:
-        raise StoreError(f"RECDASH_STORE: no file can have this name ({error.strerror}). {EXAMPLE}") from error
+        raise StoreError(
+            f"{str(file)[:200]}: the run store cannot lie here ({error.strerror}); {ELSEWHERE}."
+        ) from error
     if there == file and is_folder:
         raise StoreError(f"{file} is a folder, and the run store is a file. Name one in it, or {ELSEWHERE}.")
     if there != file and not is_folder:
