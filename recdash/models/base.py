@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recdash import devices
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
 from recdash.errors import UsageError
@@ -161,7 +162,7 @@ class Model(ABC):
         rows = max(1, min(512, SCORES_AT_ONCE // max(1, self.shape.items)))
         for start in range(0, len(histories), rows):
             part = histories.slice(start, start + rows)
-            with torch.no_grad():
+            with torch.no_grad(), devices.deterministic(self.device):  # equal scores from call to call on a GPU, too
                 known = None if users is None else users[start : start + rows]
                 scores = self.score_batch(Batch.of(part, self.device, known)).float()
             yield slice(start, start + len(part)), scores
