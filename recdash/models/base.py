@@ -119,7 +119,7 @@ class Model(ABC):
     config_class: ClassVar[type[Config]]
     needs_order: ClassVar[bool] = False
     answers_without_picks: ClassVar[bool] = False
-    reads_picks: ClassVar[bool] = True  # False: the scores owe nothing to the picks, so no reason can be given
+    reads_picks: ClassVar[bool] = True  # False: the order of a list owes them nothing, so no reason can be given
 
     config: Any
     shape: Shape

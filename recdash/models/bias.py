@@ -49,6 +49,7 @@ class Bias(RatingModel, ClosedFormModel):
     title: ClassVar[str] = "Bias"
     source: ClassVar[str] = "yardstick"
     config_class: ClassVar[type[Config]] = BiasConfig
+    reads_picks: ClassVar[bool] = False  # they move the stars of all items alike
 
     def solve(self, train: Any) -> Self:
         """Alternate b_i = sum(r - mean - b_u) / (n_i + damping) and the same for users."""

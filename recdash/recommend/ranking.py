@@ -76,10 +76,7 @@ def rank(model: Model, picks: Sequence[Item], k: int, *, explain: bool = True) -
 def _shares(
     model: Model, chosen: Sequence[int], best: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32] | None, str]:
-    """What each pick adds to each suggestion, (picks, suggestions), and in what sense; None where no pick is read.
-
-    A rating model without offsets of its users (`bias` with variant "item") reads none either: no score ever moves.
-    """
+    """What each pick adds to each suggestion, (picks, suggestions), and in what sense; None where no pick decides."""
     if not model.reads_picks:
         return None, ""
     exact = model.contributions(chosen, best.tolist())
@@ -88,5 +85,4 @@ def _shares(
     if len(chosen) < 2:
         return None, ""  # nothing would be left to compare with
     without = [[other for other in chosen if other != pick] for pick in chosen]
-    drop = scores[best] - model.score(Histories.from_rows(without, model.shape.items))[:, best]
-    return (drop, SCORE_DROP) if drop.any() else (None, "")
+    return scores[best] - model.score(Histories.from_rows(without, model.shape.items))[:, best], SCORE_DROP
