@@ -40,6 +40,10 @@ class UsageError(RecdashError):
     exit_status = 2
 
 
+class DataWarning(UserWarning):
+    """A figure can be had, but the data leave something open that its reader has to know."""
+
+
 def shown(value: object) -> str:
     """Return a value as a message shows it: its `repr` on one line, cut to some 80 characters."""
     try:

@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from uuid import uuid4
 
 import numpy as np
@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from recdash.data.catalogue import Catalogue, Item
 from recdash.data.histories import Histories
 from recdash.data.storage import is_number, json_object, reading_back
+from recdash.data.ties import TieRule, by_chance, file_order, tied_share
+from recdash.data.times import TimeKind, Times, from_numbers, iso, kind_of
 from recdash.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DATES_FROM = 10**8  # seconds since 1970; smaller "times" are places in a row, not dates
-_MILLISECONDS_FROM = 10**11
-_FORMAT = 1
+_FORMAT = 2
+_ITEM_TIES_FORMAT = 1  # earlier versions kept no finer times than seconds, and ordered ties by item
 _FILE = "dataset.npz"
 _FACTS: dict[str, tuple[type, ...]] = {
     "name": (str,),
@@ -39,9 +40,23 @@ _FACTS: dict[str, tuple[type, ...]] = {
     "generated": (bool,),
     "notes": (list,),
     "fingerprint": (str,),
+    "ticks": (int,),
+    "feedback": (str,),
+    "positive_from": (float, int, type(None)),
+    "min_positives": (int, type(None)),
+    "tied_share": (float, int),
+    "own_split": (str, type(None)),
 }
+_SINCE_2: dict[str, Any] = {
+    "ticks": 1, "feedback": "ratings", "positive_from": None, "min_positives": None, "tied_share": 0.0,
+    "own_split": None,
+}  # fmt: skip
+_TIE_SEED = 98765  # of the order that histories have before a split says its own seed
 
-TimeKind = Literal["dates", "order"]
+_COLUMNS = {"users": np.int32, "items": np.int32, "ratings": np.float32, "times": np.int64, "parts": np.uint8}
+
+Feedback = Literal["ratings", "labels", "counts", "events"]
+OwnSplit = Literal["ranking", "rating"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +64,13 @@ class Dataset:
     """Interactions in the order of their source, indexed by ascending user and item id.
 
     users, items: (n,) int32 indices.  ratings: (n,) float32 or None.  times: (n,) int64 or None.
-    scale: lowest and highest possible rating, None without ratings.
-    time_kind: "dates" when times are seconds since 1970, "order" when they only order a history.
+    scale: lowest and highest possible rating, None without ratings that lie on one.
+    time_kind: "dates" when times count from 1970, "order" when they only order a history, None without times.
+    ticks: how many units of `times` make a second; 1 unless the source is finer.
+    feedback: what `ratings` are: "ratings" on the scale, "labels" (1 is liked, 0 or -1 is not), "counts" such as plays,
+    which have no scale, or "events" where there are none.  positive_from, min_positives: what its owner said at import
+    counts as liked, and how much of that a user needs; None for the usual.
+    parts: (n,) uint8, for data that came divided already, see `splits.own`.  own_split: its task, or None.
     generated: the tastes are made up (the demo), which every view must say.
     """
 
@@ -66,6 +86,12 @@ class Dataset:
     generated: bool = False
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
+    ticks: int = 1
+    feedback: Feedback = "events"
+    positive_from: float | None = None
+    min_positives: int | None = None
+    parts: NDArray[np.uint8] | None = None
+    own_split: OwnSplit | None = None
 
     @property
     def n_users(self) -> int:
@@ -83,14 +109,57 @@ class Dataset:
     @cached_property
     def time_kind(self) -> TimeKind | None:
         """What the time column means."""
-        if self.times is None:
+        return None if self.times is None else kind_of(self.times, self.ticks)
+
+    @cached_property
+    def tied_share(self) -> float:
+        """Share of the interactions that have the same time as another one of the same user; 0 without times."""
+        return 0.0 if self.times is None else tied_share(self.users, self.times)
+
+    @cached_property
+    def step(self) -> float | None:
+        """1 where all ratings are whole numbers, 0.5 where they are halves, else None."""
+        if self.ratings is None:
             return None
-        return "dates" if len(self.times) and int(self.times.max()) >= DATES_FROM else "order"
+        return next((step for step in (1.0, 0.5) if not np.any(self.ratings % step)), None)
 
     @cached_property
     def histories(self) -> Histories:
-        """All interactions by user, in time order; ties by item index, without times in the order of the source."""
-        order = np.arange(len(self)) if self.times is None else np.lexsort((self.items, self.times))
+        """All interactions by user, in time order, see `in_time`; without times in the order of the source."""
+        return self.in_time()
+
+    def in_time(self, ties: TieRule = "file", seed: int = _TIE_SEED) -> Histories:
+        """All interactions by user, in time order; without times in the order of the source, marked as not ordered.
+
+        ties: "file" leaves interactions at the same time in the order of the file where that is an order of time
+        (`tie_rule`), else, and with "random", they come by chance, the same for the same seed.
+        """
+        if self.times is None:
+            return self._rows(np.arange(len(self)), ordered=False)
+        if self.tie_rule(ties) == "random":
+            chance = by_chance(self.users, self.items, self.user_ids, [item.id for item in self.catalogue.items], seed)
+            return self._rows(np.lexsort((chance, self.times)))
+        position = np.arange(len(self))[:: self._file_order]
+        return self._rows(position[np.argsort(self.times[position], kind="stable")])
+
+    @cached_property
+    def in_item_order(self) -> Histories:
+        """As `histories`, but with ties by item index: the rows in which the random folds have always been drawn."""
+        if self.times is None:
+            return self.histories
+        return self._rows(np.lexsort((self.items, self.times)))
+
+    def tie_rule(self, asked: TieRule = "file") -> TieRule:
+        """Return the rule that orders ties: "file" only where it is asked for and the file is in the order of time."""
+        return "file" if asked == "file" and self._file_order else "random"
+
+    @cached_property
+    def _file_order(self) -> int:
+        if self.times is None or not self.tied_share:
+            return 1
+        return file_order(self.users, self.items, self.times, [item.id for item in self.catalogue.items])
+
+    def _rows(self, order: NDArray[np.int64], *, ordered: bool = True) -> Histories:
         values = None if self.ratings is None else self.ratings[order]
         return Histories.from_entries(
             self.users[order],
@@ -98,7 +167,7 @@ class Dataset:
             values,
             n_rows=self.n_users,
             n_items=self.n_items,
-            ordered=self.times is not None,
+            ordered=ordered,
         )
 
     @classmethod
@@ -109,48 +178,63 @@ class Dataset:
         users: pd.Series[Any] | NDArray[Any],
         items: pd.Series[Any] | NDArray[Any],
         ratings: NDArray[Any] | None,
-        times: NDArray[Any] | None,
+        times: Times | NDArray[Any] | None,
         known: Mapping[str, Item] | None = None,
         scale: tuple[float, float] | None = None,
+        feedback: Feedback | None = None,
         source: str,
         generated: bool = False,
         notes: tuple[str, ...] = (),
+        parts: NDArray[np.uint8] | None = None,
+        own_split: OwnSplit | None = None,
+        positive_from: float | None = None,
+        min_positives: int | None = None,
     ) -> Self:
-        """Index raw columns; of a (user, item) pair that comes twice the last one stays, and the number is noted.
+        """Index raw columns; of a (user, item) pair that comes twice the latest one stays, and the number is noted.
 
         users, items: (n,) ids of any kind.  known: catalogue entries by id.  scale: by default the observed range.
-        Raises DataError when there is nothing to index.
+        times: read already, or numbers whose unit is found (`times.from_numbers`).  feedback: "ratings" by default.
+        parts: where a pair that comes twice is in several of them, they are joined.
+        Raises DataError when there is nothing to index, and `times.Misfit` for a time that is none.
         """
         if len(users) == 0:
             raise DataError(f"{source}: no interactions found. Check that the file has rows below its header.")
         user_index, user_ids = _index(users)
         item_index, item_ids = _index(items)
-        last = _last_of_each_pair(user_index, item_index, len(item_ids))
-        dropped = len(last) - int(last.sum())
-        if dropped:
-            notes = (*notes, f"{dropped:,} duplicate (user, item) rows; the last one of each pair counts")
-            user_index, item_index = user_index[last], item_index[last]
-            ratings = None if ratings is None else ratings[last]
-            times = None if times is None else times[last]
-        finer = 0
-        while times is not None and float(np.median(times)) >= _MILLISECONDS_FROM:
-            times, finer = times // 1000, finer + 1
-        if finer:
-            notes = (*notes, f"times were {('milli', 'micro', 'nano')[finer - 1]}seconds and are kept as seconds")
-        if ratings is not None and scale is None:
+        read = times if times is None or isinstance(times, Times) else from_numbers(np.asarray(times, np.int64))
+        when = None if read is None else read.values
+        kept, parts = _latest_of_each_pair(user_index, item_index, len(item_ids), when, parts)
+        if kept is not None:
+            which = "latest in time" if when is not None else "last line"
+            dropped = len(user_index) - len(kept)
+            notes = (*notes, f"{dropped:,} duplicate (user, item) rows; the {which} of each pair counts")
+            user_index, item_index = user_index[kept], item_index[kept]
+            ratings = None if ratings is None else ratings[kept]
+            when = None if when is None else when[kept]
+            parts = None if parts is None else parts[kept]
+        if read is not None and read.note:
+            notes = (*notes, read.note)
+        feedback = feedback or ("events" if ratings is None else "ratings")
+        if ratings is not None and scale is None and feedback == "ratings":
             scale = (float(ratings.min()), float(ratings.max()))
         dataset = cls(
             name=name,
             users=user_index,
             items=item_index,
             ratings=None if ratings is None else np.ascontiguousarray(ratings, dtype=np.float32),
-            times=None if times is None else np.ascontiguousarray(times, dtype=np.int64),
+            times=None if when is None else np.ascontiguousarray(when, dtype=np.int64),
             user_ids=user_ids,
             catalogue=Catalogue.of(item_ids, known or {}),
             scale=scale if ratings is not None else None,
             source=source,
             generated=generated,
             notes=notes,
+            ticks=1 if read is None else read.ticks,
+            feedback=feedback,
+            positive_from=positive_from,
+            min_positives=min_positives,
+            parts=parts,
+            own_split=own_split,
         )
         object.__setattr__(dataset, "fingerprint", _fingerprint(dataset))
         return dataset
@@ -163,7 +247,7 @@ class Dataset:
             "catalogue": self.catalogue.to_json(),
             "user_ids": json.dumps(self.user_ids),
         }
-        arrays = {"users": self.users, "items": self.items, "ratings": self.ratings, "times": self.times}
+        arrays = {name: getattr(self, name) for name in _COLUMNS}
         members: dict[str, Any] = {key: array for key, array in arrays.items() if array is not None}
         members |= {key: np.frombuffer(text.encode(), np.uint8) for key, text in texts.items()}
         work = folder / f".{uuid4().hex}.tmp"
@@ -180,7 +264,7 @@ class Dataset:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises DataError when it is missing, damaged or of another format."""
         with _opened(folder) as (facts, members):
-            arrays: dict[str, Any] = {key: members.get(key) for key in ("users", "items", "ratings", "times")}
+            arrays: dict[str, Any] = {key: members.get(key) for key in _COLUMNS}
             user_ids = tuple(json.loads(_text(members["user_ids"])))
             catalogue = Catalogue.from_json(_text(members["catalogue"]))
             _check(arrays, len(user_ids), len(catalogue))
@@ -194,6 +278,11 @@ class Dataset:
                 generated=facts["generated"],
                 notes=tuple(facts["notes"]),
                 fingerprint=facts["fingerprint"],
+                ticks=facts["ticks"],
+                feedback=facts["feedback"] if arrays["ratings"] is not None else "events",
+                positive_from=facts["positive_from"],
+                min_positives=facts["min_positives"],
+                own_split=facts["own_split"],
             )
 
     @staticmethod
@@ -220,7 +309,17 @@ class Dataset:
             "generated": self.generated,
             "notes": list(self.notes),
             "fingerprint": self.fingerprint,
+            "ticks": self.ticks,
+            "feedback": self.feedback,
+            "positive_from": self.positive_from,
+            "min_positives": self.min_positives,
+            "tied_share": self.tied_share,
+            "own_split": self.own_split,
         }
+
+    def said_time(self, value: int) -> str:
+        """Say one of `times` in words: ISO 8601 in UTC for dates, the number itself for an order."""
+        return iso(value, self.ticks) if self.time_kind == "dates" else f"{value / self.ticks:g}"
 
 
 @contextmanager
@@ -231,10 +330,35 @@ def _opened(folder: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
         np.load(folder / _FILE, allow_pickle=False) as members,
     ):
         facts = json_object(_text(members["facts"]))
-        if facts["format"] != _FORMAT:
+        if facts["format"] == _ITEM_TIES_FORMAT:
+            facts = _brought_up(facts, _tied_share_of(folder / _FILE, (folder / _FILE).stat().st_mtime_ns))
+        elif facts["format"] != _FORMAT:
             raise DataError(f"{folder}: made by another version of recdash. Get or import the data set again.")
         _check_facts(facts)
         yield facts, members
+
+
+def _brought_up(facts: dict[str, Any], share: float) -> dict[str, Any]:
+    """Facts of the first format in the words of this one."""
+    feedback = "events" if facts["scale"] is None else "ratings"
+    found = _SINCE_2 | facts | {"tied_share": share, "feedback": feedback, "notes": list(facts["notes"])}
+    if share:
+        found["notes"].append(
+            f"kept by an earlier version, which put the {share:.0%} of its interactions that are tied in time in the "
+            "order of item ids; temporal splits no longer do, so they differ from those of earlier runs"
+        )
+    return found
+
+
+@lru_cache(maxsize=64)
+def _tied_share_of(path: Path, changed: int) -> float:
+    """Share of the tied interactions of a file of the first format, which does not say it."""
+    with np.load(path, allow_pickle=False) as members:
+        users, times = members["users"], members.get("times")
+        sound = times is None or (users.dtype == np.int32 and times.dtype == np.int64 and users.shape == times.shape)
+        if not sound or users.ndim != 1:
+            raise ValueError("columns of other types")
+        return 0.0 if times is None else tied_share(users, times)
 
 
 def _text(member: NDArray[np.uint8]) -> str:
@@ -251,13 +375,16 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
         raise ValueError("scale is no pair of numbers")
     if not all(isinstance(note, str) for note in notes):
         raise ValueError("notes are of another type")
+    known = {"feedback": get_args(Feedback), "time_kind": (*get_args(TimeKind), None)}
+    if any(facts[key] not in values for key, values in known.items()) or facts["ticks"] < 1:
+        raise ValueError("a fact has another value")
 
 
 def _check(arrays: Mapping[str, Any], n_users: int, n_items: int) -> None:
     """Raise ValueError unless the columns have one length and their types, and point into the ids."""
     if len({array.shape for array in arrays.values() if array is not None}) != 1 or arrays["users"].ndim != 1:
         raise ValueError("columns of different lengths")
-    for key, kind in (("users", np.int32), ("items", np.int32), ("ratings", np.float32), ("times", np.int64)):
+    for key, kind in _COLUMNS.items():
         if arrays[key] is not None and arrays[key].dtype != kind:
             raise ValueError(f"{key} of another type")
     for key, bound in (("users", n_users), ("items", n_items)):
@@ -280,16 +407,40 @@ def _index(ids: Any) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     return place[codes], tuple(names[position] for position in order)
 
 
-def _last_of_each_pair(users: NDArray[np.int32], items: NDArray[np.int32], n_items: int) -> NDArray[np.bool_]:
+def _latest_of_each_pair(
+    users: NDArray[np.int32],
+    items: NDArray[np.int32],
+    n_items: int,
+    times: NDArray[np.int64] | None,
+    parts: NDArray[np.uint8] | None,
+) -> tuple[NDArray[np.int64] | None, NDArray[np.uint8] | None]:
+    """Rows to keep, ascending, one of each pair: the latest in time, among equals the last; None for all of them.
+
+    Of the rows that are left, `parts` are those of all rows of the pair.
+    """
     import pandas as pd
 
     pairs = users.astype(np.int64) * n_items + items
-    return np.asarray(~pd.Series(pairs).duplicated(keep="last"))
+    twice = np.asarray(pd.Series(pairs).duplicated(keep=False))
+    if not twice.any():
+        return None, parts
+    rows = np.flatnonzero(twice)
+    order = rows[np.lexsort((rows, pairs[rows]) if times is None else (rows, times[rows], pairs[rows]))]
+    last = np.append(pairs[order][1:] != pairs[order][:-1], True)
+    if parts is not None:
+        parts = parts.copy()
+        first = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
+        parts[order[last]] = np.bitwise_or.reduceat(parts[order], first)
+    return np.sort(np.concatenate([np.flatnonzero(~twice), order[last]])), parts
 
 
 def _fingerprint(dataset: Dataset) -> str:
     digest = blake2b(digest_size=8)
     for array in (dataset.users, dataset.items, dataset.ratings, dataset.times):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+    if dataset.ticks > 1:
+        digest.update(f"ticks {dataset.ticks}".encode())
+    if dataset.parts is not None:
+        digest.update(dataset.parts.tobytes())
     digest.update("\n".join((*dataset.user_ids, "", *(item.id for item in dataset.catalogue.items))).encode())
     return digest.hexdigest()

@@ -13,10 +13,11 @@ from typing import Any
 from recdash import places
 from recdash.data import fetch
 from recdash.data.cache import dataset_at, demo_dataset
-from recdash.data.dataset import Dataset, TimeKind
+from recdash.data.dataset import Dataset
 from recdash.data.readers import csv as csv_reader
 from recdash.data.readers import movielens, recbole
 from recdash.data.readers.blocks import Progress
+from recdash.data.times import TimeKind
 from recdash.errors import DataError, UsageError, unknown
 
 DEMO = "demo"

@@ -25,8 +25,8 @@ class Instant(NamedTuple):
 
 def fit_at_once(dataset: Dataset) -> Instant:
     """Fit EASE with preset `auto` on all positives of all users; of a large catalogue on its most popular items."""
-    liked = dataset.histories
-    threshold = positive_threshold(dataset.scale, None)
+    liked = dataset.in_item_order
+    threshold = positive_threshold(dataset)
     if threshold is not None and liked.values is not None:
         liked = liked.keep(liked.values >= threshold)
     note = "nothing is trained on this data yet: EASE was fitted just now on everybody's likes"

@@ -8,7 +8,9 @@ import numpy as np
 
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
+from recdash.data.ties import TieRule
 from recdash.errors import SplitError
+from recdash.splits.order import in_order
 from recdash.splits.split import HeldOut, Split
 from recdash.splits.strong import FEWEST_TO_SCORE, TARGETS, by_users, held_out_size, liked, positive_threshold
 
@@ -21,23 +23,25 @@ def global_time(
     held_out_users: int | None,
     positive_from: float | None,
     min_positives: int,
+    ties: TieRule = "file",
 ) -> Split:
     """Split users by the date of their last positive: the latest are for testing, those before them for validation.
 
     Each held-out part begins at the date at which the first of its users ended. A held-out history is read up to its
     last fifth; of that fifth, what came at that date or later has to be found and the rest is read too.  No training
-    user has a positive after the first of the two dates.  Nothing is drawn, so the seed changes nothing.
+    user has a positive after the first of the two dates.  Nothing is drawn but the order of events at the same time
+    (`ties`), so the seed changes nothing else.
     Raises SplitError for data without dates, or with too few users.
     """
     if dataset.times is None or dataset.time_kind != "dates":
         what = "no time column" if dataset.times is None else "an order but no dates"
         raise SplitError(f"{dataset.name} has {what}, so there is no date to cut at. Use protocol 'strong'.")
-    threshold = positive_threshold(dataset.scale, positive_from)
-    everything = dataset.histories
-    positives = liked(everything, threshold)
-    when = dataset.times[np.lexsort((dataset.items, dataset.times, dataset.users))]
-    if threshold is not None and everything.values is not None:
-        when = when[everything.values >= threshold]
+    threshold = positive_threshold(dataset, positive_from)
+    histories = in_order(dataset, ties, seed)
+    positives = liked(histories, threshold)
+    when = dataset.times[np.lexsort((dataset.times, dataset.users))]
+    if threshold is not None and histories.values is not None:
+        when = when[histories.values >= threshold]
     eligible = np.flatnonzero(positives.counts >= max(1, min_positives))
     size = held_out_size(dataset, len(eligible), held_out_users, min_positives)
     last = when[positives.indptr[1:][eligible] - 1]
@@ -58,5 +62,15 @@ def global_time(
                 out[start + count - min(int(TARGETS * count), late_of[user_id]) : start + count] = True
         return HeldOut(histories.keep(~out), histories.keep(out), user_ids)
 
-    split = by_users(dataset, positives, users, protocol=protocol, seed=seed, size=size, threshold=threshold, fold=fold)
-    return replace(split, facts={**split.facts, **cuts})
+    split = by_users(
+        dataset,
+        histories,
+        users,
+        protocol=protocol,
+        seed=seed,
+        size=size,
+        threshold=threshold,
+        fold=fold,
+        ties=dataset.tie_rule(ties),
+    )
+    return replace(split, facts={**split.facts, **{name: cut // dataset.ticks for name, cut in cuts.items()}})

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 from recdash.data.dataset import Dataset
-from recdash.errors import UsageError, shown
+from recdash.data.ties import RULES, TieRule
+from recdash.errors import DataWarning, UsageError, shown
 from recdash.settings import HIGHEST_SEED, known_name, real_number, whole_number
 from recdash.splits import published
 from recdash.splits.global_time import global_time
+from recdash.splits.order import warning
 from recdash.splits.ratings import RatingSplit, split_ratings
 from recdash.splits.split import Split
 from recdash.splits.strong import positive_threshold, strong
 from recdash.splits.weak import weak
 
 DEFAULT_SEED = 98765
+FEWEST_POSITIVES = 5
 
 
 @dataclass(frozen=True)
@@ -129,15 +133,20 @@ def make_split(
     seed: int = DEFAULT_SEED,
     held_out_users: int | None = None,
     positive_from: float | None = None,
-    min_positives: int = 5,
+    min_positives: int | None = None,
+    ties: TieRule = "file",
 ) -> Split | RatingSplit:
     """Split a data set by a named protocol.
 
     held_out_users: users in each of validation and test, by default 750 (ml-1m), 5,000 (ml-10m), 10,000 (ml-20m and
     larger), otherwise 12.5 % of the eligible ones, at least 20, at most 10,000.  positive_from: lowest rating that
-    counts as liked, by default three quarters up the scale.  A protocol of a public table has its own filter and takes
-    the default seed for that of the table (see `published.SEEDS`).  Raises UsageError for an unknown name or a wrong
-    number, SplitError when the data cannot be split so.
+    counts as liked, by default three quarters up the scale.  min_positives: positives that a user needs, by default 5.
+    ties: what orders events of one user at the same time where the protocol reads an order: "file", their position in
+    a file that is in the order of time (elsewhere chance), or "random", a hash of seed, user and item.
+
+    A protocol of a public table has its own filter and takes the default seed for that of the table (see
+    `published.SEEDS`).  Warns (DataWarning) where many events are tied in time and the protocol reads their order.
+    Raises UsageError for an unknown name or a wrong number, SplitError when the data cannot be split so.
     """
     if not isinstance(dataset, Dataset):
         raise UsageError(
@@ -145,15 +154,41 @@ def make_split(
         )
     known_name("protocol", protocol, PROTOCOLS)
     seed = whole_number("seed", seed, 0, HIGHEST_SEED)
-    min_positives = whole_number("min_positives", min_positives, 1)
+    least = min_positives if min_positives is not None else dataset.min_positives or FEWEST_POSITIVES
+    least = whole_number("min_positives", least, 1)
+    known_name("tie rule", ties, RULES)
     if held_out_users is not None:
         held_out_users = whole_number("held_out_users", held_out_users, 0)
     if positive_from is not None:
         positive_from = real_number("positive_from", positive_from)
+    split = _split(
+        dataset,
+        protocol,
+        seed=seed,
+        held_out_users=held_out_users,
+        positive_from=positive_from,
+        min_positives=least,
+        ties=ties,
+    )
+    if said := warning(split.facts):
+        warnings.warn(f"{dataset.name}, {protocol}: {said}", DataWarning, stacklevel=2)
+    return split
+
+
+def _split(
+    dataset: Dataset,
+    protocol: str,
+    *,
+    seed: int,
+    held_out_users: int | None,
+    positive_from: float | None,
+    min_positives: int,
+    ties: TieRule,
+) -> Split | RatingSplit:
     if protocol.startswith("published-"):
-        return _published(dataset, protocol, seed, held_out_users)
+        return _published(dataset, protocol, seed, held_out_users, ties)
     if protocol == "weak":
-        threshold = positive_threshold(dataset.scale, positive_from)
+        threshold = positive_threshold(dataset, positive_from)
         return weak(dataset, protocol=protocol, seed=seed, threshold=threshold, min_positives=min_positives)
     if PROTOCOLS[protocol].task == "rating":
         return split_ratings(dataset, protocol, seed)
@@ -165,6 +200,7 @@ def make_split(
             held_out_users=held_out_users,
             positive_from=positive_from,
             min_positives=min_positives,
+            ties=ties,
         )
     return strong(
         dataset,
@@ -174,10 +210,13 @@ def make_split(
         held_out_users=held_out_users,
         positive_from=positive_from,
         min_positives=min_positives,
+        ties=ties,
     )
 
 
-def _published(dataset: Dataset, protocol: str, seed: int, held_out_users: int | None) -> Split | RatingSplit:
+def _published(
+    dataset: Dataset, protocol: str, seed: int, held_out_users: int | None, ties: TieRule
+) -> Split | RatingSplit:
     if seed == DEFAULT_SEED:
         seed = published.SEEDS.get(protocol, seed)
     if protocol == "published-implicit":
@@ -186,5 +225,6 @@ def _published(dataset: Dataset, protocol: str, seed: int, held_out_users: int |
         return published.autorec(dataset, seed=seed)
     if protocol == "published-deeprec":
         return published.deeprec(dataset, seed=seed)
-    by_users = published.svae if protocol == "published-svae" else published.vae20m
-    return by_users(dataset, seed=seed, held_out_users=held_out_users)
+    if protocol == "published-vae20m":
+        return published.vae20m(dataset, seed=seed, held_out_users=held_out_users)
+    return published.svae(dataset, seed=seed, held_out_users=held_out_users, ties=ties)

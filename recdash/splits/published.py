@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
-from recdash.errors import SplitError
+from recdash.data.ties import TieRule
+from recdash.splits.order import in_order
 from recdash.splits.ratings import RatingSplit, hold_out, stars_of
 from recdash.splits.split import HeldOut, Split
 from recdash.splits.strong import by_users, fold, held_out_size, liked, positive_threshold
@@ -65,24 +66,29 @@ def deeprec(dataset: Dataset, *, seed: int) -> RatingSplit:
     return hold_out(dataset, "published-deeprec", seed, train, validation, test)
 
 
-def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None) -> Split:
-    """P-A4: unseen users with 5 to 1,000 positives in the order of time; the last fifth, rounded up, is for testing."""
-    if dataset.times is None:
-        raise SplitError(f"{dataset.name} has no time column, so no last fifth of a history. Use 'published-implicit'.")
-    threshold = positive_threshold(dataset.scale, None)
-    positives = liked(_in_time(dataset, dataset.times), threshold)
-    eligible = np.flatnonzero((positives.counts >= _FEWEST_POSITIVES) & (positives.counts <= MOST_POSITIVES))
+def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None, ties: TieRule = "file") -> Split:
+    """P-A4: unseen users with 5 to 1,000 positives in the order of time; the last fifth, rounded up, is for testing.
+
+    ties: "file" leaves events at the same time in the order of the source, whatever that is, as the table's code does.
+    """
+    histories = in_order(dataset, ties, seed)
+    if ties == "file" and dataset.times is not None:
+        histories = _in_time(dataset, dataset.times)
+    threshold = positive_threshold(dataset)
+    counts = liked(histories, threshold).counts
+    eligible = np.flatnonzero((counts >= _FEWEST_POSITIVES) & (counts <= MOST_POSITIVES))
     size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES)
     shuffled = np.random.RandomState(seed).permutation(eligible)
     return by_users(
         dataset,
-        positives,
+        histories,
         shuffled,
         protocol="published-svae",
         seed=seed,
         size=size,
         threshold=threshold,
         fold=last_fifth,
+        ties=ties,
     )
 
 
@@ -90,9 +96,9 @@ def vae20m(dataset: Dataset, *, seed: int, held_out_users: int | None = None) ->
     """P-A5: unseen users and a random fold as in `strong`; the test users are the first of a permutation, and the
     validation users the first of another one of the rest, both drawn with the same seed.
     """
-    threshold = positive_threshold(dataset.scale, None)
-    positives = liked(dataset.histories, threshold)
-    eligible = np.flatnonzero(positives.counts >= _FEWEST_POSITIVES)
+    threshold = positive_threshold(dataset)
+    histories = dataset.in_item_order
+    eligible = np.flatnonzero(liked(histories, threshold).counts >= _FEWEST_POSITIVES)
     size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES)
     shuffled = np.random.RandomState(seed).permutation(eligible)
     test, rest = np.split(shuffled, [size])
@@ -100,7 +106,7 @@ def vae20m(dataset: Dataset, *, seed: int, held_out_users: int | None = None) ->
     validation, train = np.split(shuffled, [size])
     return by_users(
         dataset,
-        positives,
+        histories,
         np.concatenate([train, validation, test]),
         protocol="published-vae20m",
         seed=seed,

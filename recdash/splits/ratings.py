@@ -202,7 +202,7 @@ def _by_date(dataset: Dataset, protocol: str, seed: int) -> Parts:
     half = len(shuffled) // 2
     if half == 0:
         raise SplitError(f"{dataset.name}: nobody rated both before and after the date of the cut. Use 'ratings-90'.")
-    facts: dict[str, int | float | str] = {"cut_at": date, "removed_unseen": int((~known).sum())}
+    facts: dict[str, int | float | str] = {"cut_at": date // dataset.ticks, "removed_unseen": int((~known).sum())}
     return train, shuffled[:half], shuffled[half:], facts
 
 

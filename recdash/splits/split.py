@@ -95,6 +95,8 @@ class Split:
         for part in parts:
             for array in (np.array([len(part), part.n_items]), part.indptr, part.items):
                 digest.update(np.ascontiguousarray(array).tobytes())
+        if self.facts.get("ties") == "random":  # "file" is what the rows say by themselves
+            digest.update(b"ties at random")
         if self.test.train_rows is not None:
             digest.update(self.test.train_rows.tobytes())
         digest.update("\n".join(item.id for item in self.catalogue.items).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
+from recdash.data.ties import TieRule
 from recdash.errors import SplitError
+from recdash.splits.order import about_ties, in_order
 from recdash.splits.split import HeldOut, Split
 
 HELD_OUT_USERS = {"ml-1m": 750, "ml-10m": 5000, "ml-20m": 10_000, "ml-25m": 10_000, "ml-32m": 10_000}
@@ -22,11 +25,21 @@ FEWEST_TO_SCORE = 5  # shorter held-out histories have no targets
 TARGETS = 0.2
 
 
-def positive_threshold(scale: tuple[float, float] | None, positive_from: float | None) -> float | None:
-    """Lowest rating that counts as a positive; None when every row does (data without ratings)."""
-    if scale is None:
+def positive_threshold(dataset: Dataset, positive_from: float | None = None) -> float | None:
+    """Lowest rating that counts as a positive; None when every row does (data without ratings, or with counts).
+
+    By default what was said at import, else three quarters up the scale, raised to a rating that there can be: whole
+    stars have a whole threshold.
+    """
+    if dataset.ratings is None:
         return None
-    return scale[0] + _POSITIVE_FROM * (scale[1] - scale[0]) if positive_from is None else positive_from
+    if positive_from is None:
+        positive_from = dataset.positive_from
+    if positive_from is not None or dataset.scale is None:
+        return positive_from
+    low, high = dataset.scale
+    threshold = low + _POSITIVE_FROM * (high - low)
+    return threshold if dataset.step is None else math.ceil(threshold / dataset.step) * dataset.step
 
 
 def strong(
@@ -38,28 +51,29 @@ def strong(
     held_out_users: int | None,
     positive_from: float | None,
     min_positives: int,
+    ties: TieRule = "file",
 ) -> Split:
     """Split by users: train on whole histories, hold out a fifth of each validation and test history.
 
-    The held-out fifth is random, or the last in time with `temporal`.  Items are those of the training users.
-    Raises SplitError when there are too few users, or no order for `temporal`.
+    The held-out fifth is random, or the last in time with `temporal`, where `ties` orders events at the same time.
+    Items are those of the training users.  Raises SplitError when there are too few users, or no order for `temporal`.
     """
-    if temporal and dataset.times is None:
-        raise SplitError(f"{dataset.name} has no time column, so no last fifth of a history. Use protocol 'strong'.")
-    threshold = positive_threshold(dataset.scale, positive_from)
-    positives = liked(dataset.histories, threshold)
+    threshold = positive_threshold(dataset, positive_from)
+    histories = in_order(dataset, ties, seed) if temporal else dataset.in_item_order
+    positives = liked(histories, threshold)
     eligible = np.flatnonzero(positives.counts >= min_positives)
     size = held_out_size(dataset, len(eligible), held_out_users, min_positives)
     shuffled = np.random.RandomState(seed).permutation(eligible)  # as the published splits are drawn
     return by_users(
         dataset,
-        positives,
+        histories,
         shuffled,
         protocol=protocol,
         seed=seed,
         size=size,
         threshold=threshold,
         fold=partial(fold, seed=seed, temporal=temporal),
+        ties=dataset.tie_rule(ties) if temporal else None,
     )
 
 
@@ -72,7 +86,7 @@ def liked(histories: Histories, threshold: float | None) -> Histories:
 
 def by_users(
     dataset: Dataset,
-    positives: Histories,
+    histories: Histories,
     shuffled: NDArray[np.int64],
     *,
     protocol: str,
@@ -80,13 +94,15 @@ def by_users(
     size: int,
     threshold: float | None,
     fold: Callable[[Histories, tuple[str, ...]], HeldOut],
+    ties: TieRule | None = None,
 ) -> Split:
     """Build a split whose last `size` of the shuffled users are for testing, the `size` before them for validation.
 
-    positives: one row per user of the data.  fold: divides the histories of held-out users, whose ids it is told.
+    histories: one row per user of the data, liked or not.  fold: divides the histories of held-out users, whose ids it
+    is told.  ties: the rule that ordered events at the same time, where the protocol reads an order.
     """
     train, validation, test = shuffled[: -2 * size], shuffled[-2 * size : -size], shuffled[-size:]
-    everything = dataset.histories
+    positives = liked(histories, threshold)
     kept = np.unique(positives.take(train).items)
     own = restrict(positives, kept)
     parts = [fold(own.take(users), ids(dataset, users)) for users in (validation, test)]
@@ -98,7 +114,7 @@ def by_users(
         validation=parts[0],
         test=parts[1],
         catalogue=dataset.catalogue.take(kept),
-        ratings=None if everything.values is None else restrict(everything, kept).take(train),
+        ratings=None if histories.values is None else restrict(histories, kept).take(train),
         scale=dataset.scale,
         dataset=dataset.name,
         dataset_fingerprint=dataset.fingerprint,
@@ -116,6 +132,7 @@ def by_users(
             "unscored_validation_users": int((parts[0].held_out.counts == 0).sum()),
             "unscored_test_users": int((parts[1].held_out.counts == 0).sum()),
             "test_targets": parts[1].held_out.n_entries,
+            **({} if ties is None else about_ties(dataset, test, kept, parts[1], ties)),
         },
     )
 

@@ -30,7 +30,7 @@ def weak(
     seeded with `seed` and `seed + 1`, as the public table's code draws them.  Items are all that anybody likes.
     Raises SplitError when there are too few users.
     """
-    everything = dataset.histories
+    everything = dataset.in_item_order
     positives = liked(everything, threshold)
     users = np.flatnonzero(positives.counts >= min_positives)
     if len(users) < FEWEST_USERS:

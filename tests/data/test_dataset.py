@@ -28,15 +28,23 @@ def test_ids_are_indexed_as_numbers_when_all_are_and_as_words_otherwise() -> Non
 
 
 def test_the_last_of_each_pair_stays_and_the_others_are_counted() -> None:
-    data = built([1, 1, 2, 1], [5, 6, 5, 5], ratings=[1, 2, 3, 4], times=[1, 2, 3, 0])
+    data = built([1, 1, 2, 1], [5, 6, 5, 5], ratings=[1, 2, 3, 4])
     assert data.ratings is not None and data.ratings.tolist() == [2, 3, 4]
-    assert data.notes == ("1 duplicate (user, item) rows; the last one of each pair counts",)
+    assert data.notes == ("1 duplicate (user, item) rows; the last line of each pair counts",)
 
 
-def test_histories_are_in_time_order_with_ties_by_item() -> None:
-    data = built([1, 1, 1, 2], [7, 6, 5, 5], ratings=[1, 2, 3, 4], times=[10, 10, 3, 1])
-    assert data.histories.row(0).tolist() == [0, 1, 2]
-    assert data.histories.values is not None and data.histories.values.tolist() == [3, 2, 1, 4]
+def test_of_a_pair_that_comes_twice_the_latest_in_time_counts_wherever_it_stands() -> None:
+    data = built([1, 1, 2, 1], [5, 6, 5, 5], ratings=[1, 2, 3, 4], times=[1, 2, 3, 0])
+    assert data.ratings is not None and data.ratings.tolist() == [1, 2, 3]
+    assert data.notes == ("1 duplicate (user, item) rows; the latest in time of each pair counts",)
+    equally_late = built([1, 1, 1], [5, 5, 5], ratings=[1, 2, 3], times=[7, 7, 6])
+    assert equally_late.ratings is not None and equally_late.ratings.tolist() == [2]
+
+
+def test_histories_are_in_time_order() -> None:
+    data = built([1, 1, 1, 2], [7, 6, 5, 5], ratings=[1, 2, 3, 4], times=[10, 11, 3, 1])
+    assert data.histories.row(0).tolist() == [0, 2, 1]
+    assert data.histories.values is not None and data.histories.values.tolist() == [3, 1, 2, 4]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,7 @@ ROWS = st.lists(
 def test_indexing_loses_and_invents_nothing(rows: list[tuple[int, int, int, int]]) -> None:
     users, items, ratings, times = (list(column) for column in zip(*rows, strict=True))
     data = built(users, items, ratings=ratings, times=times)
-    last = {(str(user), str(item)): (rating, time) for user, item, rating, time in rows}
+    last = {(str(user), str(item)): (rating, time) for user, item, rating, time in sorted(rows, key=lambda row: row[3])}
     assert data.ratings is not None and data.times is not None
     found = {
         (data.user_ids[user], data.catalogue[item].id): (rating, time)

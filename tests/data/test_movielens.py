@@ -70,10 +70,10 @@ def test_a_rated_movie_without_a_title_is_shown_by_its_id_and_counted(folder_of:
     assert data.notes == ("1 rated movies are not in movies.dat; they are shown by their ids",)
 
 
-def test_the_last_of_two_ratings_of_one_film_counts_and_the_other_is_reported(folder_of: Callable[..., Path]) -> None:
+def test_the_later_of_two_ratings_of_one_film_counts_and_the_other_is_reported(folder_of: Callable[..., Path]) -> None:
     data = movielens.read(folder_of("1m", {"ratings.dat": b"1::661::5::10\n1::661::2::11\n2::1193::4::1\n"}))
     assert data.ratings is not None and data.ratings.tolist() == [2, 4]
-    assert data.notes == ("1 duplicate (user, item) rows; the last one of each pair counts",)
+    assert data.notes == ("1 duplicate (user, item) rows; the latest in time of each pair counts",)
 
 
 def test_small_times_are_an_order_and_no_dates(folder_of: Callable[..., Path]) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recdash.data.catalogue import Item
-from recdash.data.dataset import DATES_FROM, Dataset
+from recdash.data.dataset import Dataset
 from recdash.data.readers.blocks import Progress, beginning, blocks, open_input, shown, split_header, text
 from recdash.data.readers.table import NUMBER, Columns, Layout, read_columns
 from recdash.data.readers.titles import ID_NAMES, ITEM_NAMES, plain, read_titles
+from recdash.data.times import DATES_FROM
 from recdash.errors import DataError, UsageError, unknown
 
 _DELIMITERS = ("\t", "::", ";", "|", ",")

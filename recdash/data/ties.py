@@ -1,0 +1,99 @@
+"""Events of one user at the same time have no order of their own: how many there are, and which rule gives them one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+TieRule = Literal["file", "random"]
+
+RULES: tuple[TieRule, ...] = ("file", "random")
+_ENOUGH_TIES = 10  # neighbours in a file that fewer ties than these sort by chance
+_SORTED_SHARE = 0.9
+
+Column = NDArray[np.int32]
+
+
+def tied(users: Column, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which events share their time with another one of the same user, (n,)."""
+    order = np.lexsort((times, users))
+    same = (users[order][1:] == users[order][:-1]) & (times[order][1:] == times[order][:-1])
+    found = np.zeros(len(users), np.bool_)
+    found[order[1:]] |= same
+    found[order[:-1]] |= same
+    return found
+
+
+def tied_share(users: Column, times: NDArray[np.int64]) -> float:
+    """Share of the events that are tied; cheaper than `tied`."""
+    if len(users) < 2:
+        return 0.0
+    shifted = times - times.min()
+    span = int(shifted.max()) + 1
+    if span > 2**62 // (int(users.max()) + 1):  # too fine for one number per event
+        return float(tied(users, times).mean())
+    keys = users.astype(np.int64) * span + shifted
+    keys.sort()
+    same = keys[1:] == keys[:-1]
+    alone = np.concatenate([[False], same]) | np.concatenate([same, [False]])
+    return float(alone.mean())
+
+
+def file_order(users: Column, items: Column, times: NDArray[np.int64], item_ids: Sequence[str]) -> int:
+    """1 where the file lists events in the order of time, -1 where the newest come first, 0 where it shows neither.
+
+    Only then does the position of tied events say which came first.  A file that sorts tied events by item shows
+    neither: such an order would favour the items with low ids.
+    """
+    by_user = np.argsort(users, kind="stable")
+    whose, steps = users[by_user], np.diff(times[by_user])
+    same_user = whose[1:] == whose[:-1]
+    direction = _direction(steps[same_user]) or _direction(np.diff(times))
+    if direction:
+        ties = same_user & (steps == 0)
+        what = items[by_user]
+        if _sorted_by_item(what[:-1][ties], what[1:][ties], item_ids):
+            return 0
+    return direction
+
+
+def _direction(steps: NDArray[np.int64]) -> int:
+    """1 where steps only go up, -1 where they only go down, 0 where they do both, or neither."""
+    return int((steps > 0).any()) - int((steps < 0).any())
+
+
+def _sorted_by_item(before: Column, after: Column, item_ids: Sequence[str]) -> bool:
+    """Whether tied neighbours come by item id, as numbers or as words, up or down."""
+    if len(before) < _ENOUGH_TIES:
+        return False
+    by_word = np.empty(len(item_ids), np.int64)
+    by_word[sorted(range(len(item_ids)), key=item_ids.__getitem__)] = np.arange(len(item_ids))
+    for rank in (np.arange(len(item_ids)), by_word):
+        rising = float((rank[after] > rank[before]).mean())
+        if not 1 - _SORTED_SHARE < rising < _SORTED_SHARE:
+            return True
+    return False
+
+
+def by_chance(
+    users: Column, items: Column, user_ids: Sequence[str], item_ids: Sequence[str], seed: int
+) -> NDArray[np.uint64]:
+    """A number for every event that orders tied ones by chance: a hash of seed, user and item, (n,).
+
+    Ids are hashed, so that other users and items change nothing.
+    """
+    mixed = _hashes(user_ids, f"user {seed}")[users] ^ _hashes(item_ids, f"item {seed}")[items]
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # SplitMix64 (Steele et al., 2014)
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _hashes(names: Sequence[str], what: str) -> NDArray[np.uint64]:
+    digests = b"".join(
+        blake2b(f"{what}:{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest() for name in names
+    )
+    return np.frombuffer(digests, "<u8").astype(np.uint64)

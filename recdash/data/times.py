@@ -1,0 +1,198 @@
+"""What a column of times means: dates of some unit, or numbers that only say what came first. Nothing is rounded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+TimeKind = Literal["dates", "order"]
+
+DATES_FROM = 10**8  # seconds since 1970, in 1973; smaller "times" are places in a row, not dates
+EARLIEST, LATEST = -2_208_988_800, 4_102_444_800  # 1900 and 2100, in seconds since 1970
+_NANO = 10**9
+_UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", _NANO: "nanoseconds"}
+_EXCEL_1970, _EXCEL_2100 = 25_569, 73_051  # days since 30 December 1899
+_DAY = 86_400
+_DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
+
+
+class Times(NamedTuple):
+    """values: (n,) int64 in ticks.  ticks: how many of them make a second (or, of an order, one).  note: or ""."""
+
+    values: NDArray[np.int64]
+    ticks: int
+    note: str = ""
+
+    @property
+    def kind(self) -> TimeKind:
+        """What they mean."""
+        return kind_of(self.values, self.ticks)
+
+
+class Misfit(ValueError):
+    """A value that does not belong in its column; `row` counts from 0, the text says what is wrong and what to do."""
+
+    def __init__(self, row: int, text: str) -> None:
+        super().__init__(text)
+        self.row = row
+
+
+def kind_of(values: NDArray[np.int64], ticks: int) -> TimeKind:
+    """Say whether times are dates, or too small for that and merely an order."""
+    return "dates" if len(values) and int(values.max()) >= DATES_FROM * ticks else "order"
+
+
+def from_numbers(
+    whole: NDArray[np.int64], nanos: NDArray[np.int64] | None = None, *, named_date: bool = False
+) -> Times:
+    """Read numbers, each `whole` plus `nanos` billionths: seconds since 1970 or finer units, digits of dates, an order.
+
+    The unit is found from all values together.  named_date: the column is called a date, so that whole numbers may be
+    days of a spreadsheet.  Raises Misfit for the first value of another unit than most, or outside 1900 to 2100.
+    """
+    if nanos is not None and not nanos.any():
+        nanos = None
+    low, high = int(whole.min(initial=0)), int(whole.max(initial=0))
+    if nanos is None and (spelt := _spelt(whole)) is not None:
+        return spelt
+    if (nanos is not None or named_date) and len(whole) and whole.min() >= _EXCEL_1970 and high < _EXCEL_2100:
+        return _spreadsheet(whole, nanos)
+    if max(high, -low) < DATES_FROM:
+        return _order(whole, nanos)
+    unit = _unit(whole)
+    _check_range(whole, unit)
+    values, ticks = _coarsest(whole, unit) if nanos is None else _finer(whole, nanos, unit)
+    early = int((np.abs(whole) < DATES_FROM).sum())
+    notes = [f"times are {_UNITS[unit]}"] if unit > 1 else []
+    if early:
+        notes.append(
+            f"{early:,} times are before 1973, the first {_shown(values, ticks)}; check that 0 is no missing time"
+        )
+    return Times(values, ticks, "; ".join(notes))
+
+
+def from_datetimes(moments: NDArray[np.datetime64]) -> Times:
+    """Read moments in UTC of any unit; raises Misfit for the first that is missing or outside 1900 to 2100."""
+    unit = np.datetime_data(moments.dtype)[0]
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": _NANO}.get(unit)
+    if ticks is None:
+        moments, ticks = moments.astype("datetime64[s]"), 1
+    missing = np.isnat(moments)
+    if missing.any():
+        raise Misfit(int(np.argmax(missing)), "the time is missing. Correct or remove that line.")
+    values = moments.astype(np.int64)
+    _check_range(values, ticks)
+    return Times(*_coarsest(values, ticks))
+
+
+def seconds(values: Any, ticks: int) -> Any:
+    """Turn ticks into seconds since 1970, as floats."""
+    return values / ticks
+
+
+def iso(value: int, ticks: int) -> str:
+    """Say a moment as ISO 8601 in UTC, as exactly as the ticks are; a year that no calendar has as plain seconds."""
+    whole, rest = divmod(int(value), ticks)
+    try:
+        said = datetime.fromtimestamp(whole, UTC).isoformat().removesuffix("+00:00")
+    except (OverflowError, ValueError, OSError):
+        return f"{value / ticks:.0f} seconds since 1970"
+    digits = len(str(ticks)) - 1
+    return f"{said}.{rest:0{digits}d}Z" if rest else f"{said}Z"
+
+
+def _order(whole: NDArray[np.int64], nanos: NDArray[np.int64] | None) -> Times:
+    values, ticks = (whole, 1) if nanos is None else _finer(whole, nanos, 1)
+    return Times(values, ticks)
+
+
+def _unit(whole: NDArray[np.int64]) -> int:
+    """Ticks of a second of the unit that most values have.
+
+    Raises Misfit for the first value that has another unit, or is no date in any.
+    """
+    size = np.abs(whole)
+    small = size < DATES_FROM  # early dates among seconds; among finer units only 0, the beginning, can be one
+    bands = {unit: (size >= DATES_FROM * unit) & (size <= LATEST * unit) for unit in _UNITS}
+    unit = max(bands, key=lambda one: int(bands[one].sum()))
+    fits = bands[unit] | (small if unit == 1 else whole == 0)
+    if fits.all():
+        return unit
+    row = int(np.argmin(fits))
+    other = next((name for one, name in _UNITS.items() if bands[one][row]), "seconds" if small[row] else None)
+    if other is None or not bands[unit].any():
+        raise Misfit(
+            row, f"the time {whole[row]} is outside 1900 to 2100 in any unit. Give seconds since 1970, or dates."
+        )
+    raise Misfit(
+        row, f"the time {whole[row]} reads as {other} where most are {_UNITS[unit]}. Give one unit throughout."
+    )
+
+
+def _check_range(values: NDArray[np.int64], ticks: int) -> None:
+    outside = (values < EARLIEST * ticks) | (values >= LATEST * ticks)
+    if outside.any():
+        row = int(np.argmax(outside))
+        said = iso(int(values[row]), ticks)
+        raise Misfit(row, f"the time {said} is outside 1900 to 2100. Correct it or remove that line.")
+
+
+def _spelt(whole: NDArray[np.int64]) -> Times | None:
+    """Digits that spell dates, such as 20110824 or 20110824093000, when every value does so with as many of them."""
+    if not len(whole) or whole.min() <= 0:
+        return None
+    digits = len(str(int(whole[0])))
+    if digits not in _DIGITS or len(str(int(whole.min()))) != digits or len(str(int(whole.max()))) != digits:
+        return None
+    year, rest = np.divmod(whole, 10 ** (digits - 4))
+    if year.min() < 1900 or year.max() >= 2100:
+        return None
+    parts: list[NDArray[np.int64]] = []
+    left = digits - 4
+    for _ in range(min(left // 2, 5)):
+        left -= 2
+        part, rest = np.divmod(rest, 10**left)
+        parts.append(part)
+    month, day, hour, minute, second = [*parts, *[np.zeros_like(whole)] * 3][:5]
+    if np.any((month < 1) | (month > 12) | (day < 1) | (day > 31)) or any(
+        np.any(part > most) for part, most in ((hour, 23), (minute, 59), (second, 59))
+    ):
+        return None
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    if np.any(days.astype("datetime64[M]") != months):  # such as 31 February
+        return None
+    moments = days.astype(np.int64) * _DAY + hour * 3600 + minute * 60 + second
+    ticks = 10**3 if digits == 17 else 1
+    return Times(*_coarsest(moments * ticks + (rest if digits == 17 else 0), ticks), "times are digits of dates")
+
+
+def _spreadsheet(whole: NDArray[np.int64], nanos: NDArray[np.int64] | None) -> Times:
+    """Days of a spreadsheet, whose fractions mean milliseconds at best."""
+    total = (whole - _EXCEL_1970) * (_DAY * 1000)
+    if nanos is not None:
+        total = total + np.round(nanos * (_DAY * 1000 / _NANO)).astype(np.int64)
+    return Times(*_coarsest(total, 1000), "times are days of a spreadsheet")
+
+
+def _finer(whole: NDArray[np.int64], nanos: NDArray[np.int64], unit: int) -> tuple[NDArray[np.int64], int]:
+    """Whole numbers of a unit and their billionths, as the coarsest ticks that keep every digit an int64 can."""
+    digits = next(digits for digits in range(10) if not np.any(nanos % 10 ** (9 - digits)))
+    while unit * 10**digits > _NANO and digits:  # finer than nanoseconds
+        digits -= 1
+    scale = 10**digits
+    return whole * scale + nanos // 10 ** (9 - digits), unit * scale
+
+
+def _coarsest(values: NDArray[np.int64], ticks: int) -> tuple[NDArray[np.int64], int]:
+    """Drop zeros that all values end in."""
+    while ticks > 1 and not np.any(values % 1000):
+        values, ticks = values // 1000, ticks // 1000
+    return values, ticks
+
+
+def _shown(values: NDArray[np.int64], ticks: int) -> str:
+    return iso(int(values[np.argmin(values)]), ticks)
