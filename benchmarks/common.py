@@ -19,9 +19,14 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def ml_1m() -> Dataset:
-    """Return MovieLens-1M, from RECDASH_TEST_DATA or as `recdash data get ml-1m` left it."""
+    """Return MovieLens-1M."""
+    return movielens("ml-1m")
+
+
+def movielens(name: str) -> Dataset:
+    """Return a MovieLens release, from RECDASH_TEST_DATA or as `recdash data get` left it."""
     folder = os.environ.get("RECDASH_TEST_DATA")
-    return recdash.load_dataset(Path(folder) / "ml-1m" if folder else "ml-1m")
+    return recdash.load_dataset(Path(folder) / name if folder else name)
 
 
 def conditions(**more: Any) -> dict[str, Any]:

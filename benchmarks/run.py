@@ -12,6 +12,7 @@ MODULES = (
     "ratings_ml1m",
     "refeeding_ml1m",
     "newcomers_ml1m",
+    "ties",
     "answers_ml1m",
     "pages",
 )

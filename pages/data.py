@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from recdash.ui import cached, data, frame, uploads
+from recdash.ui import cached, data, frame, importing
 
 frame.heading(
     "Data", "What models learn from: look at it, see what a protocol does to it, bring more.", needs_store=False
@@ -13,7 +13,7 @@ name = data.choose(entries)
 if cached.is_generated(name):
     frame.generated_note()
 seen, split, more, own = st.tabs(
-    ["Look", "Protocol", "Get MovieLens", "Import a CSV"], key="tab", on_change="rerun", bind="query-params"
+    [importing.LANDING, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
 )
 with seen:
     if seen.open:
@@ -27,4 +27,4 @@ with more:
         data.releases(entries)
 with own:
     if own.open:
-        uploads.import_csv()
+        importing.section()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 _LONGEST = 80
+Fixes = Mapping[str, Mapping[str, object]]  # what to say about a file, in a few words, and the options that say it
 
 
 class RecdashError(Exception):
@@ -15,7 +16,14 @@ class RecdashError(Exception):
 
 
 class DataError(RecdashError):
-    """A file or an array is not what it should be."""
+    """A file or an array is not what it should be.
+
+    fixes: what its owner can say so that it is read, with the options of `data.readers.options.ReadOptions` for it.
+    """
+
+    def __init__(self, *args: object, fixes: Fixes | None = None) -> None:
+        super().__init__(*args)
+        self.fixes: Fixes = fixes or {}
 
 
 class SplitError(RecdashError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from recdash.cli.train import add_training_options, finish, say_fallbacks
+from recdash.cli.train import add_training_options, finish, say_fallbacks, say_ties, split_options
 from recdash.cli.words import command, pairs, say, whole_numbers
 from recdash.settings import as_names
 
@@ -40,8 +40,10 @@ def run(options: argparse.Namespace) -> int:
         epochs=options.epochs,
         settings=pairs(options.set),
         device=options.device,
+        options=split_options(options),
     )
     say_fallbacks(wanted)
+    say_ties(wanted)
     if "all" in as_names(options.models):
         for reason in compare.left_out(options.protocol, options.dataset).values():
             say(f"Left out: {reason}")

@@ -6,12 +6,17 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from recdash.cli.words import answer, answer_json, byte_bar, command, existing, say
+from recdash.errors import UsageError
 
 if TYPE_CHECKING:
     from recdash.data.library import Entry
 
 HELP = "list, show, get, import and remove data sets"
 _COLUMNS = ("user", "item", "rating", "time")
+_READ_OPTIONS = (
+    *_COLUMNS, "titles", "delimiter", "encoding", "header", "quotes", "format", "time_format", "scale",
+    "positive_from", "min_positives", "ignore_ratings", "ties", "skip_bad",
+)  # fmt: skip
 
 
 def add(commands: Any) -> None:
@@ -22,15 +27,7 @@ def add(commands: Any) -> None:
     _named(parts, "show", show, "show the numbers of a data set")
     get_one = _named(parts, "get", get, "fetch a published data set, or read it from a folder or zip at hand")
     get_one.add_argument("--from", dest="source", type=existing, metavar="FOLDER_OR_ZIP", help="where it lies already")
-    imported = _named(parts, "import", import_csv, "import a CSV, or a RecBole .inter file, under a name")
-    imported.add_argument("--csv", required=True, type=existing, metavar="FILE", help="one row per interaction")
-    for column in _COLUMNS:
-        imported.add_argument(
-            f"--{column}", type=_column, metavar="COL", help=f"name or number (from 0) of the {column} column"
-        )
-    imported.add_argument("--titles", type=existing, metavar="FILE", help="a CSV with a title for each item")
-    imported.add_argument("--delimiter", metavar="C", help="what stands between the columns (default: found out)")
-    imported.add_argument("--no-header", dest="header", action="store_false", help="the first row is data already")
+    _add_import(_named(parts, "import", import_csv, "import a file of interactions, or a split, under a name"))
     _named(parts, "remove", remove, "remove the files of a data set")
 
 
@@ -83,13 +80,108 @@ def get(options: argparse.Namespace) -> int:
 
 
 def import_csv(options: argparse.Namespace) -> int:
-    """Import a CSV."""
+    """Import a file after showing how it was understood, or the files of a split."""
+    from recdash.services import datasets, imports
+
+    given = {name: getattr(options, name) for name in _READ_OPTIONS}
+    if _comes_as_split(options):
+        return _import_split(options, given)
+    with byte_bar(options.name) as progress:
+        reading = datasets.read_file(options.name, options.csv, progress=progress, **given)
+    understood = reading.to_dict()
+    for line in imports.lines(understood):
+        say(line)
+    if options.dry_run:
+        say("Nothing is kept (--dry-run).")
+        if options.json:
+            answer_json({"name": options.name, "kept": False, "understood": understood})
+        return 0
+    entry = datasets.keep(reading)
+    if options.json:
+        answer_json({**_entry(entry), "kept": True, "understood": understood})
+    return 0
+
+
+def _add_import(parser: Any) -> None:
+    """Declare the options of an import."""
+    parser.add_argument("--csv", type=existing, metavar="FILE", help="CSV, TSV, Parquet, JSON, also .gz, .bz2, .zip")
+    _add_split_files(parser)
+    columns = parser.add_argument_group("columns (default: found out, and shown)")
+    for column in _COLUMNS:
+        columns.add_argument(
+            f"--{column}", type=_column, metavar="COL", help=f"name or number (from 1) of the {column} column, or none"
+        )
+    parser.add_argument("--titles", type=existing, metavar="FILE", help="a file with a title for each item")
+    made = parser.add_argument_group("how the file is made (default: found out, and shown)")
+    made.add_argument("--delimiter", metavar="C", help='what stands between the columns; "tab" and "spaces", too')
+    made.add_argument("--encoding", metavar="E", help="such as cp1252, gbk, utf-16")
+    made.add_argument("--header", action="store_true", default=None, help="the first row names the columns")
+    made.add_argument("--no-header", dest="header", action="store_false", help="the first row is data already")
+    made.add_argument("--quotes", action="store_true", default=None, help="quoted fields may have several lines")
+    made.add_argument("--no-quotes", dest="quotes", action="store_false", help="double quotes are letters")
+    made.add_argument("--format", metavar="F", help="wide (a row per user, a column per item), lists, or table")
+    made.add_argument("--time-format", metavar="F", help="how dates are written, such as %%d/%%m/%%Y")
+    meant = parser.add_argument_group("what the ratings mean")
+    meant.add_argument("--scale", metavar="LOW..HIGH", help="lowest and highest possible rating (default: found out)")
+    meant.add_argument("--positive-from", metavar="R", help="lowest rating that counts as liked (4 on 1..5)")
+    meant.add_argument("--min-positives", type=int, metavar="N", help="positives that a user needs (default 5)")
+    meant.add_argument(
+        "--ignore-rating", dest="ignore_ratings", action="append", metavar="R", help='means "not rated"; repeatable'
+    )
+    parser.add_argument(
+        "--ties", choices=("file", "random"), help="what orders events at the same time (default: file where it can)"
+    )
+    parser.add_argument(
+        "--skip-bad", nargs="?", const=True, metavar="SHARE", help="leave bad rows out, at most SHARE of all (1%%)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show how the file is understood")
+
+
+def _add_split_files(parser: Any) -> None:
+    """Declare the options for a split that was made elsewhere."""
+    group = parser.add_argument_group("a split made elsewhere, in place of --csv")
+    group.add_argument("--train", type=existing, metavar="F", help="what is learned from")
+    for part in ("validation", "test"):
+        group.add_argument(
+            f"--{part}", nargs="+", default=[], type=existing, metavar="F",
+            help=f"fold-in and held-out of the {part} users, or only what is held out of users of --train",
+        )  # fmt: skip
+    group.add_argument("--task", choices=("ranking", "rating"), help="default: found from the files, and said")
+
+
+def _comes_as_split(options: argparse.Namespace) -> bool:
+    """Whether files of a split are given; raises UsageError where they do not go together."""
+    given = [name for name in ("train", "validation", "test", "task") if getattr(options, name)]
+    if not given and options.csv is None:
+        raise UsageError("data import: give --csv FILE, or a split made elsewhere: --train F --test F G.")
+    if given and options.csv is not None:
+        raise UsageError(f"data import: --csv and --{given[0]} exclude each other. Give one file, or those of a split.")
+    if given and options.train is None:
+        raise UsageError(f"data import: --{given[0]} needs --train, the file that is learned from.")
+    return bool(given)
+
+
+def _import_split(options: argparse.Namespace, given: dict[str, Any]) -> int:
+    """Import the files of a split after showing how they were understood."""
     from recdash.services import datasets
 
-    columns = {name: getattr(options, name) for name in (*_COLUMNS, "titles", "delimiter", "header")}
+    files = options.train, options.validation, options.test
     with byte_bar(options.name) as progress:
-        entry = datasets.import_csv(options.name, options.csv, progress=progress, **columns)
-    return _is_here(entry, options)
+        found = datasets.read_split(options.name, *files, task=options.task, progress=progress, **given)
+    say(f"{found.name}: {found.n_users:,} users, {found.n_items:,} items, {len(found):,} interactions.")
+    for note in found.notes:
+        say(f"  {note}")
+    understood: dict[str, Any] = {"own_split": found.own_split, "users": found.n_users, "items": found.n_items}
+    understood |= {"interactions": len(found), "notes": list(found.notes)}
+    if options.dry_run:
+        say("Nothing is kept (--dry-run).")
+        if options.json:
+            answer_json({"name": options.name, "kept": False, "understood": understood})
+        return 0
+    entry = datasets.keep_split(found)
+    if options.json:
+        answer_json({**_entry(entry), "kept": True, "understood": understood})
+    return 0
 
 
 def remove(options: argparse.Namespace) -> int:

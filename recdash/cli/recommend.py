@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="TITLE",
-        help="something that is liked: a title or an id; repeatable",
+        help="something that is liked: a title, an id or #id; repeatable",
     )
     parser.add_argument(
         "--model", metavar="M", help="its best run by validation, among comparable runs (default: every trained model)"
@@ -91,7 +91,7 @@ def _introduce(one: Suggestions) -> None:
 
 
 def _text(found: Answer, why: bool) -> str:
-    parts = [f"Picks: {', '.join(pick.label for pick in found.picks) or 'none'}"]
+    parts = [f"Picks: {', '.join(f'{pick.label} (#{pick.id})' for pick in found.picks) or 'none'}"]
     if found.generated:
         parts[0] += "  (the tastes behind this data are generated)"
     for one in found.lists:

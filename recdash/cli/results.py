@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the groups of comparable runs."""
     from recdash.runs.records import json_safe
-    from recdash.services import published, results, seed_tables, seeds, significance
+    from recdash.services import facts, published, results, seed_tables, seeds, significance
 
     found = results.groups(dataset=options.dataset, protocol=options.protocol)
     differences = results.differences(found)
@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
             against = None if verdict is None else json_safe(verdict.to_dict())
             same = {"split": group.split_fingerprint, "data": group.dataset_fingerprint, "label": group.label}
             others = [row for table in published.beside(group) for row in table.to_dicts()]
-            splits.append({**same, "facts": dict(group.facts), "against_best": against, "published": others})
+            told = {"facts": dict(group.facts), "options": dict(group.options), "warning": facts.about_ties(group)}
+            splits.append({**same, **told, "against_best": against, "published": others})
         over = [table.to_dict() for table in seeds.tables(found)]
         answer_json({"results": rows, "splits": splits, "not_comparable": differences, "over_seeds": over})
         return 0
@@ -49,6 +50,9 @@ def run(options: argparse.Namespace) -> int:
     repeated = seeds.tables(found)
     if repeated and options.format != "csv":
         answer(f"\n{seed_tables.text(repeated, options.format, options.metrics)}")
+    for group in found:
+        if said := facts.about_ties(group):
+            say(f"{group.label}: {said}")
     for sentence in differences:
         say(f"These tables are not comparable. {sentence}")
     return 0

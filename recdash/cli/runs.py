@@ -68,10 +68,11 @@ def show_run(options: argparse.Namespace) -> int:
         answer_json({**run.to_dict(), "events": happened, **({"log": log} if options.log else {})})
         return 0
     for name, value in run.to_dict().items():
-        if name != "intervals" and value not in (None, "", {}, []):
+        if name not in ("intervals", "remarks", "warnings") and value not in (None, "", {}, []):
             answer(f"{name:<20} {_plain(value)}")
-    if run.remarks:
-        answer(f"{'remarks':<20} {'; '.join(run.remarks)}")
+    for name, said in (("remarks", "; ".join(run.remarks)), ("warning", run.about_ties[1])):
+        if said:
+            answer(f"{name:<20} {said}")
     for event in events:
         answer(f"{_clock(event.time)}  {event.kind}  {event.text}".rstrip())
     if log:

@@ -11,6 +11,7 @@ from recdash.cli.words import Parser, answer, answer_json, command, pairs, say
 
 if TYPE_CHECKING:
     from recdash.runs.records import Request, RunRecord
+    from recdash.splits.options import SplitOptions
 
 HELP = "train one or more models on a data set"
 
@@ -45,8 +46,46 @@ def add_training_options(parser: Parser) -> None:
         "--epochs", type=int, metavar="N", help="the largest number of epochs, for models that have epochs"
     )
     parser.add_argument("--split-seed", type=int, default=98765, metavar="N", help="seed of the split (default 98765)")
+    add_split_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default auto)")
     parser.add_argument("--detach", action="store_true", help="return at once; the training goes on")
+
+
+def add_split_options(parser: Parser) -> None:
+    """Declare what can be said about a split besides its protocol and seed."""
+    parser.add_argument("--scale", metavar="LOW..HIGH", help="lowest and highest possible rating, such as 1..5")
+    parser.add_argument(
+        "--positive-from",
+        type=float,
+        metavar="R",
+        help="lowest rating that counts as liked (default: 3/4 up the scale)",
+    )
+    parser.add_argument("--min-positives", type=int, metavar="N", help="likes that a user needs (default 5)")
+    parser.add_argument(
+        "--ignore-rating",
+        action="append",
+        default=[],
+        metavar="R",
+        help='a rating that means "not rated"; repeatable, or separated by commas',
+    )
+    parser.add_argument(
+        "--ties",
+        choices=("file", "random"),
+        help="what orders events at the same time: the file, where it is in order of time, or chance (default file)",
+    )
+
+
+def split_options(options: argparse.Namespace) -> SplitOptions:
+    """Read what `add_split_options` declared; raises UsageError for a wrong value."""
+    from recdash.splits.options import SplitOptions
+
+    return SplitOptions(
+        scale=options.scale,
+        positive_from=options.positive_from,
+        min_positives=options.min_positives,
+        ignore_ratings=options.ignore_rating,
+        ties=options.ties,
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,8 +102,10 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         split_seed=options.split_seed,
         device=options.device,
+        options=split_options(options),
     )
     say_fallbacks(requests)
+    say_ties(requests)
     return finish(launch.train(requests), options)
 
 
@@ -76,6 +117,14 @@ def say_fallbacks(requests: Sequence[Request]) -> None:
     without = dict.fromkeys(request.model for request in requests if used[request.model] != request.preset)
     if without:
         say(f"No preset {requests[0].preset!r} for {', '.join(without)}: auto is used.")
+
+
+def say_ties(requests: Sequence[Request]) -> None:
+    """Say what ties in time will mean for the figures, where there are many."""
+    from recdash.services import ties
+
+    for sentence in ties.ahead(requests):
+        say(sentence)
 
 
 def finish(runs: list[RunRecord], options: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -15,23 +15,34 @@ from recdash.data import demo
 from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
 from recdash.data.readers import csv, movielens, recbole
-from recdash.data.readers.blocks import Progress, reading
+from recdash.data.readers.archive import holds_known
+from recdash.data.readers.blocks import Progress
+from recdash.data.readers.inputs import reading
+from recdash.data.readers.options import ReadOptions
+from recdash.data.readers.source import Reading
 from recdash.data.storage import reading_back
 from recdash.errors import DataError
 
-_READERS = 1  # goes up when a reader reads the same file differently, so that no old cache is used
+_READERS = 2  # goes up when a reader reads the same file differently, so that no old cache is used
 _KEPT = 12  # the least recently used go first
 DEMO_NOTE = "The films are real, the tastes are generated."
 
 
-def dataset_at(path: Path, words: Mapping[str, Any], progress: Progress | None = None) -> Dataset:
-    """Read whatever lies at a path; `words` are options of `readers.csv.read`, and say that it is a CSV."""
+def dataset_at(path: Path, options: ReadOptions, progress: Progress | None = None) -> Dataset:
+    """Read whatever lies at a path; options that were given say that it is a file of interactions."""
     with reading(path.name):
         real = Path(os.path.realpath(path, strict=True))
-    key = _key(
-        "path", _READERS, str(real), sorted((word, str(value)) for word, value in words.items()), _stamps(real, words)
-    )
-    return _cached(key, lambda: _read(real, words, progress))
+    said = sorted((name, repr(value)) for name, value in options.given().items())
+    key = _key("path", _READERS, str(real), said, _stamps(real, options))
+    return _cached(key, lambda: _read(real, options, progress))
+
+
+def read_file(
+    path: Path, options: ReadOptions, *, name: str | None = None, progress: Progress | None = None
+) -> Reading:
+    """Read a file of interactions, see `readers.csv.read_file`; an `.inter` file has its titles beside it."""
+    read = recbole.read_file if path.suffix == ".inter" else csv.read_file
+    return read(path, options, name=name, progress=progress)
 
 
 def demo_dataset() -> Dataset:
@@ -41,16 +52,14 @@ def demo_dataset() -> Dataset:
     return _cached(_key("demo", demo.GENERATOR_VERSION, films), _make_demo)
 
 
-def _read(path: Path, words: Mapping[str, Any], progress: Progress | None) -> Dataset:
+def _read(path: Path, options: ReadOptions, progress: Progress | None) -> Dataset:
     if not path.is_dir() and not path.is_file():
         raise DataError(f"{path.name}: this is neither a file nor a folder. Give a file with one line per interaction.")
-    if words:
-        return csv.read(path, progress=progress, **words)
-    if path.suffix == ".inter" or (path.is_dir() and any(path.glob("*.inter"))):
-        return recbole.read(path, progress=progress)
-    if path.is_dir() or path.suffix.lower() == ".zip":
+    if path.is_dir() and any(path.glob("*.inter")):
+        return recbole.read_file(path, options, progress=progress).dataset
+    if path.is_dir() or (path.suffix.lower() == ".zip" and holds_known(path, movielens.KNOWN)):
         return movielens.read(path, progress=progress)
-    return csv.read(path, progress=progress)
+    return read_file(path, options, progress=progress).dataset
 
 
 def _make_demo() -> Dataset:
@@ -79,9 +88,9 @@ def _make_demo() -> Dataset:
     )
 
 
-def _stamps(path: Path, words: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+def _stamps(path: Path, options: ReadOptions) -> list[tuple[str, int, int]]:
     """Name, size and time of change of every file that reading this path may open."""
-    files = [path, path.with_suffix(".item"), *(Path(value) for word, value in words.items() if word == "titles")]
+    files = [path, path.with_suffix(".item"), *([options.titles] if options.titles is not None else [])]
     if path.is_dir():
         with reading(path.name):
             tops = [path, *sorted(child for child in path.iterdir() if child.is_dir())]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -19,9 +20,9 @@ from numpy.typing import NDArray
 from recdash.data.catalogue import Catalogue, Item
 from recdash.data.histories import Histories
 from recdash.data.storage import is_number, json_object, reading_back
-from recdash.data.ties import TieRule, by_chance, file_order, tied_share
+from recdash.data.ties import RULES, TieRule, by_chance, file_order, tied_share
 from recdash.data.times import TimeKind, Times, from_numbers, iso, kind_of
-from recdash.errors import DataError
+from recdash.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +45,15 @@ _FACTS: dict[str, tuple[type, ...]] = {
     "feedback": (str,),
     "positive_from": (float, int, type(None)),
     "min_positives": (int, type(None)),
+    "ties": (str,),
     "tied_share": (float, int),
     "own_split": (str, type(None)),
 }
 _SINCE_2: dict[str, Any] = {
-    "ticks": 1, "feedback": "ratings", "positive_from": None, "min_positives": None, "tied_share": 0.0,
+    "ticks": 1, "feedback": "ratings", "positive_from": None, "min_positives": None, "ties": "file", "tied_share": 0.0,
     "own_split": None,
 }  # fmt: skip
+_POSITIVE_FROM = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
 _TIE_SEED = 98765  # of the order that histories have before a split says its own seed
 
 _COLUMNS = {"users": np.int32, "items": np.int32, "ratings": np.float32, "times": np.int64, "parts": np.uint8}
@@ -69,7 +72,8 @@ class Dataset:
     ticks: how many units of `times` make a second; 1 unless the source is finer.
     feedback: what `ratings` are: "ratings" on the scale, "labels" (1 is liked, 0 or -1 is not), "counts" such as plays,
     which have no scale, or "events" where there are none.  positive_from, min_positives: what its owner said at import
-    counts as liked, and how much of that a user needs; None for the usual.
+    counts as liked, and how much of that a user needs; None for the usual.  ties: likewise the rule for events of one
+    user at the same time, see `in_time`.
     parts: (n,) uint8, for data that came divided already, see `splits.own`.  own_split: its task, or None.
     generated: the tastes are made up (the demo), which every view must say.
     """
@@ -90,6 +94,7 @@ class Dataset:
     feedback: Feedback = "events"
     positive_from: float | None = None
     min_positives: int | None = None
+    ties: TieRule = "file"
     parts: NDArray[np.uint8] | None = None
     own_split: OwnSplit | None = None
 
@@ -123,12 +128,30 @@ class Dataset:
             return None
         return next((step for step in (1.0, 0.5) if not np.any(self.ratings % step)), None)
 
+    @property
+    def usual_positive_from(self) -> float | None:
+        """Lowest rating that counts as a positive unless a split says otherwise; None when every row counts.
+
+        What was said at import, else three quarters up the scale, raised to a rating that there can be: whole stars
+        have a whole threshold.
+        """
+        if self.ratings is None or self.positive_from is not None or self.scale is None:
+            return None if self.ratings is None else self.positive_from
+        threshold = self.scale[0] + _POSITIVE_FROM * (self.scale[1] - self.scale[0])
+        return threshold if self.step is None else math.ceil(threshold / self.step) * self.step
+
+    @property
+    def n_positives(self) -> int:
+        """How many interactions count as positives unless a split says otherwise."""
+        least = self.usual_positive_from
+        return len(self) if least is None or self.ratings is None else int((self.ratings >= least).sum())
+
     @cached_property
     def histories(self) -> Histories:
         """All interactions by user, in time order, see `in_time`; without times in the order of the source."""
         return self.in_time()
 
-    def in_time(self, ties: TieRule = "file", seed: int = _TIE_SEED) -> Histories:
+    def in_time(self, ties: TieRule | None = None, seed: int = _TIE_SEED) -> Histories:
         """All interactions by user, in time order; without times in the order of the source, marked as not ordered.
 
         ties: "file" leaves interactions at the same time in the order of the file where that is an order of time
@@ -149,9 +172,67 @@ class Dataset:
             return self.histories
         return self._rows(np.lexsort((self.items, self.times)))
 
-    def tie_rule(self, asked: TieRule = "file") -> TieRule:
+    def adjusted(self, scale: tuple[float, float] | None = None, ignore_ratings: Collection[float] = ()) -> Self:
+        """Return the data with another scale, and without interactions whose rating means "not rated".
+
+        What is left equals an import of the file without these rows: users and items without any are gone.  An end of
+        the scale that is ignored gives way to the lowest or highest rating that is left.
+        Raises UsageError for data without ratings, DataError for a rating outside the scale, or when nothing is left.
+        """
+        if scale is None and not ignore_ratings:
+            return self
+        if self.ratings is None:
+            what = "scale" if scale is not None else "rating to ignore"
+            raise UsageError(f"{self.name} has no ratings, so there is no {what}. Leave it out.")
+        kept = ~np.isin(self.ratings, np.array(list(ignore_ratings), np.float32))
+        left = self._only(kept, sorted(ignore_ratings)) if not kept.all() else self
+        return left if scale in (None, left.scale) else left._on_scale(scale)
+
+    def _only(self, kept: NDArray[np.bool_], ignored: Sequence[float]) -> Self:
+        """Keep marked interactions of data with ratings."""
+        said = ", ".join(f"{rating:g}" for rating in ignored)
+        if not kept.any():
+            raise DataError(f"{self.name}: every rating is one to ignore ({said}), so nothing is left. Ignore fewer.")
+        assert self.ratings is not None  # noqa: S101  (`adjusted` has seen to it)
+        ratings, scale = self.ratings[kept], self.scale
+        if scale is not None:
+            low, high = scale
+            scale = (
+                float(ratings.min()) if low in ignored else low,
+                float(ratings.max()) if high in ignored else high,
+            )
+        whose, what = np.unique(self.users[kept], return_inverse=True), np.unique(self.items[kept], return_inverse=True)
+        user_place, user_ids = _index(np.array([self.user_ids[user] for user in whose[0]], object))
+        item_place, item_ids = _index(np.array([self.catalogue[item].id for item in what[0]], object))
+        left = replace(
+            self,
+            users=user_place[whose[1]],
+            items=item_place[what[1]],
+            ratings=ratings,
+            times=None if self.times is None else self.times[kept],
+            parts=None if self.parts is None else self.parts[kept],
+            user_ids=user_ids,
+            catalogue=Catalogue.of(item_ids, {item.id: item for item in self.catalogue.items}),
+            scale=scale,
+            notes=(*self.notes, f"{int((~kept).sum()):,} interactions with ignored ratings ({said}) are left out"),
+        )
+        return replace(left, fingerprint=_fingerprint(left))
+
+    def _on_scale(self, scale: tuple[float, float]) -> Self:
+        """Give data with ratings another scale."""
+        assert self.ratings is not None  # noqa: S101
+        low, high = scale
+        outside = (self.ratings < low) | (self.ratings > high)
+        if outside.any():
+            raise DataError(
+                f"{self.name}: {int(outside.sum()):,} ratings are outside the scale {low:g} to {high:g}, the first is "
+                f"{self.ratings[np.argmax(outside)]:g}. Give the whole scale, or ignore that rating."
+            )
+        return replace(self, scale=scale, feedback="ratings" if self.feedback == "counts" else self.feedback)
+
+    def tie_rule(self, asked: TieRule | None = None) -> TieRule:
         """Return the rule that orders ties: "file" only where it is asked for and the file is in the order of time."""
-        return "file" if asked == "file" and self._file_order else "random"
+        return "file" if (asked or self.ties) == "file" and self._file_order else "random"
 
     @cached_property
     def _file_order(self) -> int:
@@ -189,6 +270,7 @@ class Dataset:
         own_split: OwnSplit | None = None,
         positive_from: float | None = None,
         min_positives: int | None = None,
+        ties: TieRule = "file",
     ) -> Self:
         """Index raw columns; of a (user, item) pair that comes twice the latest one stays, and the number is noted.
 
@@ -233,6 +315,7 @@ class Dataset:
             feedback=feedback,
             positive_from=positive_from,
             min_positives=min_positives,
+            ties=ties,
             parts=parts,
             own_split=own_split,
         )
@@ -282,6 +365,7 @@ class Dataset:
                 feedback=facts["feedback"] if arrays["ratings"] is not None else "events",
                 positive_from=facts["positive_from"],
                 min_positives=facts["min_positives"],
+                ties=facts["ties"],
                 own_split=facts["own_split"],
             )
 
@@ -313,6 +397,7 @@ class Dataset:
             "feedback": self.feedback,
             "positive_from": self.positive_from,
             "min_positives": self.min_positives,
+            "ties": self.ties,
             "tied_share": self.tied_share,
             "own_split": self.own_split,
         }
@@ -375,7 +460,7 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
         raise ValueError("scale is no pair of numbers")
     if not all(isinstance(note, str) for note in notes):
         raise ValueError("notes are of another type")
-    known = {"feedback": get_args(Feedback), "time_kind": (*get_args(TimeKind), None)}
+    known = {"feedback": get_args(Feedback), "time_kind": (*get_args(TimeKind), None), "ties": RULES}
     if any(facts[key] not in values for key, values in known.items()) or facts["ticks"] < 1:
         raise ValueError("a fact has another value")
 

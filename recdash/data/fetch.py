@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from recdash import places
-from recdash.data.readers.blocks import Progress, reading
+from recdash.data.readers.blocks import Progress
+from recdash.data.readers.inputs import reading
 from recdash.errors import DataError, unknown
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens/"

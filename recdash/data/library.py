@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from recdash import places
-from recdash.data import fetch
+from recdash.data import cache, fetch
 from recdash.data.cache import dataset_at, demo_dataset
-from recdash.data.dataset import Dataset
-from recdash.data.readers import csv as csv_reader
-from recdash.data.readers import movielens, recbole
+from recdash.data.dataset import Dataset, OwnSplit
+from recdash.data.own import SplitFiles
+from recdash.data.readers import movielens
+from recdash.data.readers import own as own_reader
 from recdash.data.readers.blocks import Progress
+from recdash.data.readers.options import ReadOptions
+from recdash.data.readers.source import Reading
 from recdash.data.times import TimeKind
 from recdash.errors import DataError, UsageError, unknown
 
@@ -40,26 +44,18 @@ class Entry:
     fingerprint: str = ""
     time_kind: TimeKind | None = None
     scale: tuple[float, float] | None = None
+    tied_share: float = 0.0
+    own_split: OwnSplit | None = None
 
 
-def load_dataset(
-    name_or_path: str | Path,
-    *,
-    user: str | int | None = None,
-    item: str | int | None = None,
-    rating: str | int | None = None,
-    time: str | int | None = None,
-    titles: Path | None = None,
-    delimiter: str | None = None,
-    header: bool | None = None,
-    progress: Progress | None = None,
-) -> Dataset:
-    """Load "demo", a data set that was got or imported, or a path: a MovieLens folder or zip, a CSV, a RecBole file.
+def load_dataset(name_or_path: str | Path, *, progress: Progress | None = None, **options: Any) -> Dataset:
+    """Load "demo", a data set that was got or imported, or a path: a MovieLens folder or zip, or any file of
+    interactions (CSV of any dialect, JSON, Parquet, RecBole).
 
-    The other words are for a CSV and mean what they mean in `readers.csv.read`. What a path holds is cached.
+    options: for such a file, see `readers.options.ReadOptions`. What a path holds is cached.
     Raises UsageError for a name or path that does not exist, DataError for what is wrong with the data.
     """
-    given = _given(user=user, item=item, rating=rating, time=time, titles=titles, delimiter=delimiter, header=header)
+    given = _options(options)
     name = _named(name_or_path)
     if not _is_known(name):
         return dataset_at(Path(name), given, progress)
@@ -68,9 +64,9 @@ def load_dataset(
             f"The data set {name} is not here yet. Get it: recdash data get {name} "
             "(without a network, add --from FOLDER_OR_ZIP)."
         )
-    if given:
+    if said := given.given():
         raise UsageError(
-            f"The data set {name} has its columns already; {', '.join(given)} are for a CSV given by its path."
+            f"The data set {name} has its columns already; {', '.join(said)} are for a file given by its path."
         )
     return demo_dataset() if name == DEMO else _kept(name)
 
@@ -133,29 +129,38 @@ def get(name: str, source: Path | None = None, progress: Progress | None = None)
     path = _path(source) if source is not None else fetch.download(name, progress)
     if not path.exists():
         raise UsageError(f"{path}: there is no such folder or zip. Give the folder or the archive of {name}.")
-    return _keep(_read_release(release, path, progress))
+    return keep(_read_release(release, path, progress))
 
 
-def import_csv(
+def read_file(name: str, file: Path, *, progress: Progress | None = None, **options: Any) -> Reading:
+    """Read a file of interactions for an import under a name, and keep nothing yet.
+
+    options: see `readers.options.ReadOptions`.  Raises UsageError for a name that cannot be used.
+    """
+    check_name(name)
+    return cache.read_file(_path(file), _options(options), name=name, progress=progress)
+
+
+def import_csv(name: str, csv: Path, *, progress: Progress | None = None, **options: Any) -> Dataset:
+    """Keep a file of interactions (see `read_file`) under a name, in place of an earlier import."""
+    return keep(read_file(name, csv, progress=progress, **options).dataset)
+
+
+def read_split(
     name: str,
-    csv: Path,
+    files: SplitFiles,
     *,
-    user: str | int | None = None,
-    item: str | int | None = None,
-    rating: str | int | None = None,
-    time: str | int | None = None,
-    titles: Path | None = None,
-    delimiter: str | None = None,
-    header: bool | None = True,
+    task: str | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Dataset:
-    """Keep a CSV (see `readers.csv.read`) or a RecBole `.inter` file under a name, in place of an earlier import."""
-    _check_name(name)
-    given = _given(user=user, item=item, rating=rating, time=time, titles=titles, delimiter=delimiter)
-    path = _path(csv)
-    if not given and path.suffix == ".inter":
-        return _keep(recbole.read(path, name=name, progress=progress))
-    return _keep(csv_reader.read(path, name=name, header=header, progress=progress, **given))
+    """Read a split that was made elsewhere for an import under a name, and keep nothing yet.
+
+    See `readers.own.read`; options are those of `readers.options.ReadOptions`.
+    """
+    check_name(name)
+    given = {key: value for key, value in options.items() if value is not None}
+    return own_reader.read(name, files, task=task, progress=progress, **given)
 
 
 def remove(name: str) -> None:
@@ -184,8 +189,18 @@ def _read_release(release: fetch.Release, path: Path, progress: Progress | None)
     dataset = movielens.read(path, name=release.name, form=release.form, progress=progress)
     notes = [note if not path.is_dir() else f"{note}; {movielens.checksum(path, release.form)}", *dataset.notes]
     if len(dataset) != release.ratings:
-        notes.append(f"{len(dataset):,} ratings; the published release has {release.ratings:,}")
+        notes.append(_of_another_size(release, path, len(dataset)))
     return replace(dataset, source=f"MovieLens, {release.archive}", notes=tuple(notes))
+
+
+def _of_another_size(release: fetch.Release, path: Path, ratings: int) -> str:
+    """Return the note for a release that changes; raises DataError for one that is always the same."""
+    said = f"{ratings:,} ratings; the published release has {release.ratings:,}"
+    if not release.pinned:
+        return said
+    other = next((one.name for one in fetch.RELEASES.values() if one.ratings == ratings), None)
+    hint = f"recdash data get {other} --from {path.name}" if other else "recdash data import NAME --csv FILE"
+    raise DataError(f"{path.name}: not {release.name}: {said}. Read it as what it is: {hint}.")
 
 
 def _kept(name: str) -> Dataset:
@@ -196,10 +211,11 @@ def _kept(name: str) -> Dataset:
         release = fetch.RELEASES.get(name)
         if release is None or not fetch.archive_path(release).is_file():
             raise
-        return _keep(_read_release(release, fetch.archive_path(release), None))
+        return keep(_read_release(release, fetch.archive_path(release), None))
 
 
-def _keep(dataset: Dataset) -> Dataset:
+def keep(dataset: Dataset) -> Dataset:
+    """Keep a data set under its name; raises DataError where it cannot be written."""
     try:
         dataset.save(_home(dataset.name))
     except OSError as error:
@@ -231,6 +247,7 @@ def _demo_entry() -> Entry:
         demo.fingerprint,
         demo.time_kind,
         demo.scale,
+        demo.tied_share,
     )
 
 
@@ -251,6 +268,8 @@ def _entry(name: str) -> Entry:
         facts["fingerprint"],
         facts["time_kind"],
         scale,
+        facts["tied_share"],
+        facts["own_split"],
     )
 
 
@@ -268,9 +287,9 @@ def _missing(release: fetch.Release) -> Entry:
     )
 
 
-def _given(*, titles: str | Path | None, **words: Any) -> dict[str, Any]:
-    found = {key: word for key, word in words.items() if word is not None}
-    return found if titles is None else {**found, "titles": _path(titles)}
+def _options(given: Mapping[str, Any]) -> ReadOptions:
+    titles = given.get("titles")
+    return ReadOptions.of(**{**given, "titles": None if titles is None else _path(titles)})
 
 
 def _path(words: str | Path) -> Path:
@@ -292,7 +311,8 @@ def _home(name: str) -> Path:
     return places.data_dir() / "sets" / name
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise UsageError for what cannot name an import."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot name a data set. Use up to 60 letters, digits, '-', '_' and '.', a letter or digit first."

@@ -1,157 +1,245 @@
-"""Finding films by what people type: exact titles and ids first, then word by word with typing errors forgiven."""
+"""Finding items by what people type: word by word, with typing errors and wrongly joined or split words forgiven.
+
+How well a title fits is its relevance, about 1 for all words found and no others:
+
+- The share of the query's words that the title has. A word may be the beginning of one, differ from it in a letter (two
+  from eight letters on), or sound like it; that costs a little. Words such as "of" or "part" count less.
+- The share of the title's words that the query leaves out costs up to 0.1.
+- A year at the end of the query adds 0.1 to items of that year, takes 0.25 from those more than two years off.
+
+Popularity adds up to 0.1, 0.01 for each doubling: it orders what fits about equally well, and hardly more.
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.data.catalogue import Catalogue, natural_title
-from recdash.errors import UsageError, shown
+from recdash.data.catalogue import Catalogue, Item, natural_title
+from recdash.data.title_words import DIGITS_OF, ROMAN_LETTERS, sound_of, split_year, weight_of, words_of
 
-ACCEPT = 0.86  # a title whose words match less well than this is a suggestion, not an answer
-_ARTICLES = {"the", "a", "an"}
-_LIGHT = {"of", "and", "in", "to", "on", "for", "part", "le", "la", "de"} | _ARTICLES
-_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
-_SAME = {**{word: str(number) for number, word in enumerate(_NUMBERS)}, **_ROMAN}
-_YEAR = re.compile(r"\(?\b(1[89]\d\d|20\d\d)\b\)?\s*$")
+SHOWN_FROM = 0.4  # relevance below which a title has nothing to do with the query
+_MOST_WORDS, _MOST_LETTERS = 16, 400  # of a query; the rest is not read
+_MOST_READINGS = 4
+_LEFT_OUT = 0.1  # the cost of a title of which the query names nothing
+_NO_LIKENESS = 0.7  # two words of which neither is the other misspelt have a similarity of up to this
+_SPELT_ALIKE = 0.55  # words of one sound that are less similar than this are no error for each other: "queen", "kane"
+_PER_DOUBLING, _MOST_POPULAR = 0.01, 0.1
+_NUMBER_OF_LETTER = {letter: number for number, letter in ROMAN_LETTERS.items()}
+_EXACT = 0.1  # added to items whose title is the query, word by word
 
-
-def words_of(text: str) -> tuple[str, ...]:
-    """Split into plain words: no accents, no articles, numbers as digits ("Part II" is "part 2")."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("&", " and ").replace("½", " 1/2"))
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    found = re.findall(r"\w+", re.sub(r"['’`.]", "", plain))
-    return tuple(_SAME.get(word, word) for word in found if word not in _ARTICLES) or tuple(found)
+Words = tuple[str, ...]
 
 
-def _forms(title: str, alternatives: Iterable[str]) -> set[tuple[str, ...]]:
-    names = [title, *alternatives]
-    squeezed = [re.sub(r"[^\w\s]", "", name) for name in names]
-    return {words for name in (*names, *squeezed) if (words := words_of(name))}
+class Hit(NamedTuple):
+    """An item that was found: its item index, how well its title fits, and that with popularity added."""
+
+    item: int
+    relevance: float
+    score: float
+
+
+class Reading(NamedTuple):
+    """One way to understand a query: the words of a title, and maybe a year."""
+
+    words: Words
+    year: int | None
 
 
 @dataclass(frozen=True, eq=False)
 class SearchIndex:
     """The words of all titles, laid out so that one query is a few array operations.
 
-    words: the vocabulary.  entries: word number of every word of every form.  starts: where each form begins.
-    item_of: item index of each form.
+    words: the vocabulary, sorted.  entries: word number of every word of every form (a way to write a title).
+    starts: where each form begins.  item_of: item index of each form.  exact: items by the words of their title, with
+    the year and without.  pairs: neighbouring words by how they are written as one.  years: of the items, 0 if unknown.
     """
 
-    words: tuple[str, ...]
+    words: Words
     entries: NDArray[np.int64]
     starts: NDArray[np.int64]
     item_of: NDArray[np.int64]
-    exact: dict[tuple[tuple[str, ...], int | None], int]
+    exact: dict[Reading, list[int]]
+    pairs: dict[str, tuple[str, str]]
     years: NDArray[np.int64]
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> SearchIndex:
-        """Build the index; about 40 ms for 4,000 titles."""
-        number: dict[str, int] = {}
-        entries: list[int] = []
-        starts: list[int] = []
+        """Build the index; about 0.1 s for 4,000 titles."""
+        forms: list[Words] = []
         item_of: list[int] = []
-        exact: dict[tuple[tuple[str, ...], int | None], int] = {}
+        exact: dict[Reading, list[int]] = {}
+        pairs: dict[str, tuple[str, str]] = {}
         for index, item in enumerate(catalogue.items):
-            for form in sorted(_forms(item.title, item.alternatives)):
-                starts.append(len(entries))
+            names = [words_of(name) for name in _names_of(item)]
+            for reading in {Reading(words, year) for words in names for year in (item.year, None)}:
+                exact.setdefault(reading, []).append(index)
+            for form in sorted({*names, *map(words_of, _without_punctuation(item))} - {()}):
+                forms.append(tuple(dict.fromkeys(form)))  # "Kill! Kill!" is found by one word, not by two
                 item_of.append(index)
-                entries.extend(number.setdefault(word, len(number)) for word in form)
-            for name in (item.title, *item.alternatives):
-                exact.setdefault((words_of(name), item.year), index)
-        for (words, _), index in list(exact.items()):
-            exact.setdefault((words, None), index)
-        years = np.array([item.year or 0 for item in catalogue.items], np.int64)
-        return cls(tuple(number), np.array(entries), np.array(starts), np.array(item_of), exact, years)
+                pairs.update((first + second, (first, second)) for first, second in pairwise(form))
+        words = tuple(sorted({word for form in forms for word in form}))
+        number = {word: place for place, word in enumerate(words)}
+        return cls(
+            words,
+            np.array([number[word] for form in forms for word in form], np.int64),
+            np.cumsum([0, *map(len, forms)])[:-1],
+            np.array(item_of, np.int64),
+            exact,
+            pairs,
+            np.array([item.year or 0 for item in catalogue.items], np.int64),
+        )
 
-    def match(self, text: str) -> NDArray[np.float64]:
-        """How well each item's title fits the text, (items,) in about [0, 1]; 0 for no words."""
-        from rapidfuzz import process
-        from rapidfuzz.distance import JaroWinkler
+    def named(self, text: str) -> list[int]:
+        """Return the items whose title, or one of its other titles, is the text, of its year where it ends in one.
 
-        year, rest = _split_year(text)
-        query = words_of(rest) or words_of(text)
+        Case, accents, punctuation and articles make no difference.
+        """
+        year, rest = split_year(text)
+        return (
+            self.exact.get(Reading(words_of(natural_title(rest)), year))
+            or self.exact.get(Reading(words_of(natural_title(text)), None))
+            or []
+        )
+
+    def relevance(self, text: str) -> NDArray[np.float64]:
+        """How well each item's title fits the text, (items,); about 1 for a perfect fit, 0 for none."""
         best = np.zeros(len(self.years))
-        if not query or not self.words:
-            return best
-        close: NDArray[Any] = process.cdist(query, self.words, scorer=JaroWinkler.similarity, dtype=np.float32)
-        for row, word in enumerate(query):
-            close[row] = np.maximum(close[row], [_prefix(word, known) for known in self.words])
-        by_form = np.maximum.reduceat(close[:, self.entries], self.starts, axis=1)
-        weight = np.array([0.3 if word in _LIGHT else 1.0 for word in query])
-        fit = (np.maximum(by_form - 0.5, 0) * 2).T @ weight / weight.sum()
-        length = np.diff(np.append(self.starts, len(self.entries)))
-        fit = fit - 0.02 * np.abs(length - len(query)).clip(max=6)
-        np.maximum.at(best, self.item_of, fit)
-        if year is not None:
-            gap = np.abs(self.years - year)
-            best = best + np.where(gap == 0, 0.06, np.where(gap == 1, 0.03, -0.04))
+        for reading in self._readings(text) if self.words else ():
+            fit = np.zeros(len(self.years))
+            np.maximum.at(fit, self.item_of, self._fit_of_forms(reading.words))
+            if reading.year is not None:
+                fit += np.where(self.years == 0, 0, _for_year(np.abs(self.years - reading.year)))
+            best = np.maximum(best, fit)
         return best
 
+    def _readings(self, text: str) -> list[Reading]:
+        """The query as it stands, its last number read as a year and as a word, and with words joined or split."""
+        year, rest = split_year(text[:_MOST_LETTERS])
+        plain = Reading(words_of(rest)[:_MOST_WORDS], year)
+        found = [plain, *(Reading(words, year) for words in self._respelt(plain.words))]
+        if year is not None:
+            found.insert(1, Reading(words_of(text[:_MOST_LETTERS])[:_MOST_WORDS], None))
+        return [reading for reading in found if reading.words][:_MOST_READINGS]
 
-def search(
-    catalogue: Catalogue, text: str, limit: int = 20, popularity: NDArray[Any] | None = None
-) -> list[tuple[int, float]]:
-    """Return item indices and their fit, best first; among equals the more popular one comes first.
+    def _respelt(self, words: Words) -> Iterable[Words]:
+        """The words with two joined as the titles have them ("ghost busters"), or one split ("starwars")."""
+        for place, word in enumerate(words):
+            if pair := self.pairs.get(word):
+                yield (*words[:place], *pair, *words[place + 1 :])
+        for place, (first, second) in enumerate(pairwise(words)):
+            if self._beginning_with(first + second):
+                yield (*words[:place], first + second, *words[place + 2 :])
+
+    def _fit_of_forms(self, query: Words) -> NDArray[np.float64]:
+        """The share of the query that each form has, less what the form has besides, (forms,)."""
+        query = tuple(dict.fromkeys(query))
+        likeness = self._likeness(query)
+        weight = np.array([weight_of(word) for word in query])
+        found = np.maximum.reduceat(likeness[:, self.entries], self.starts, axis=1).T @ weight
+        used = np.add.reduceat((likeness.max(axis=0) * self._weights)[self.entries], self.starts)
+        found = np.minimum(found, used)  # a word of the title stands for one word of the query: "kill bill"
+        left_out: NDArray[np.float64] = 1 - np.minimum(1, found / self._form_weights)
+        share: NDArray[np.float64] = found / weight.sum()
+        return share - _LEFT_OUT * left_out
+
+    def _likeness(self, query: Words) -> NDArray[np.float64]:
+        """How much each word of the query is like each known word, (query, words) in [0, 1]."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA, JaroWinkler
+
+        close: NDArray[Any] = process.cdist(query, self.words, scorer=JaroWinkler.similarity, dtype=np.float32)
+        slips: NDArray[Any] = process.cdist(query, self.words, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
+        for row, word in enumerate(query):
+            if word.isdecimal() or word in DIGITS_OF:
+                close[row] = 0  # 1998 is not 1999 misspelt, nor "nine" "five"
+            else:
+                self._forgive(word, close[row], slips[row])
+            self._accept_beginnings(word, close[row])
+        return np.maximum(close - _NO_LIKENESS, 0) / (1 - _NO_LIKENESS)
+
+    def _forgive(self, word: str, close: NDArray[Any], slips: NDArray[Any]) -> None:
+        """Raise the similarity (words,) of what may be the word misspelt: by a letter or two, or by its sound."""
+        if len(word) <= 3:
+            close -= 0.05  # most short words are other words
+        else:
+            near = np.flatnonzero(slips <= (2 if len(word) >= 8 else 1))
+            close[near] = np.maximum(close[near], 1 - 0.3 * slips[near] / len(word))
+        sound = sound_of(word)
+        alike = [known for known in self._by_sound.get(sound, []) if close[known] >= _SPELT_ALIKE]
+        close[alike] = np.maximum(1 - 0.3 / max(1, len(sound)), (1 + close[alike]) / 2)
+
+    def _accept_beginnings(self, word: str, close: NDArray[Any]) -> None:
+        """Raise the similarity (words,) of what the word is or begins, also as a number in digits or a Roman letter."""
+        for start in filter(None, (word, DIGITS_OF.get(word))):
+            for known in self._beginning_with(start):
+                close[known] = max(close[known], 0.85 + 0.15 * len(start) / len(self.words[known]))
+        other = ROMAN_LETTERS.get(word) or _NUMBER_OF_LETTER.get(word, "")
+        place = bisect_left(self.words, other)
+        if other and self.words[place : place + 1] == (other,):
+            close[place] = 1
+
+    def _beginning_with(self, start: str) -> range:
+        """The numbers of the known words that begin like this."""
+        return range(bisect_left(self.words, start), bisect_left(self.words, start + chr(0x10FFFF)))
+
+    @cached_property
+    def _form_weights(self) -> NDArray[np.float64]:
+        return np.add.reduceat(self._weights[self.entries], self.starts)
+
+    @cached_property
+    def _weights(self) -> NDArray[np.float64]:
+        return np.array([weight_of(word) for word in self.words])
+
+    @cached_property
+    def _by_sound(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, word in enumerate(self.words):
+            found.setdefault(sound_of(word), []).append(number)
+        return found
+
+
+def search(catalogue: Catalogue, text: str, limit: int = 20, popularity: NDArray[Any] | None = None) -> list[Hit]:
+    """Return the items that fit the text, best first; of those that fit about equally well the popular ones first.
 
     popularity: (items,) any counts.
     """
-    fit = catalogue.search_index.match(text)
-    if popularity is not None and popularity.max(initial=0) > 0:
-        fit = fit + 0.03 * np.log1p(popularity) / np.log1p(popularity.max())
-    order = np.lexsort((np.arange(len(fit)), -fit))[:limit]
-    return [(int(index), float(fit[index])) for index in order if fit[index] > 0.4]
+    index = catalogue.search_index
+    relevance = index.relevance(text)
+    score = relevance + popularity_share(popularity)
+    score[index.named(text)] += _EXACT
+    order = np.lexsort((np.arange(len(score)), -score))
+    order = order[relevance[order] > SHOWN_FROM][:limit]
+    return [Hit(int(i), float(relevance[i]), float(score[i])) for i in order]
 
 
-def resolve(catalogue: Catalogue, pick: str | int, popularity: NDArray[Any] | None = None) -> int:
-    """Return the item that a title, with or without year and small typing errors, or an id names.
-
-    Raises UsageError with the nearest titles when nothing fits well.
-    """
-    text = str(pick).strip()
-    if isinstance(pick, str):
-        year, rest = _split_year(text)
-        for words, when in ((words_of(natural_title(rest)), year), (words_of(natural_title(text)), None)):
-            if (found := catalogue.search_index.exact.get((words, when))) is not None:
-                return found
-    if text in catalogue.index_of:
-        return catalogue.index_of[text]
-    near = search(catalogue, text, 3, popularity) if catalogue.has_titles and text else []
-    if near and near[0][1] >= ACCEPT:
-        return near[0][0]
-    guesses = " Give a title or an item id."
-    if near:
-        guesses = f" Did you mean {' or '.join(catalogue[i].label for i, _ in near)}?"
-    raise UsageError(f"No item is called {text!r}.{guesses}")
+def popularity_share(popularity: NDArray[Any] | None) -> NDArray[np.float64] | float:
+    """What popularity adds to the score of each item, (items,) in [0, 0.1]: 0.01 for each doubling, most at the top."""
+    if popularity is None or popularity.max(initial=0) <= 0:
+        return 0.0
+    doublings: NDArray[np.float64] = np.log2((popularity + 1.0) / (popularity.max() + 1.0))
+    return np.maximum(_MOST_POPULAR + _PER_DOUBLING * doublings, 0)
 
 
-def resolve_all(catalogue: Catalogue, picks: Sequence[str | int]) -> list[int]:
-    """Resolve every pick, in order, each item once; a single title or id stands for a list of one."""
-    if isinstance(picks, str | int):
-        picks = [picks]
-    try:
-        listed = None if isinstance(picks, bytes) else list(picks)
-    except TypeError:  # no list, or an array without a dimension
-        listed = None
-    if listed is None:
-        raise UsageError(f"Picks are a list of titles or item ids, found {shown(picks)}. Give for example [].")
-    return list(dict.fromkeys(resolve(catalogue, pick) for pick in listed))
+def _names_of(item: Item) -> list[str]:
+    """All titles of an item; an id that stands for a missing title is none, unless it has letters."""
+    if item.title == item.id and not any(letter.isalpha() for letter in item.title):
+        return []
+    return [item.title, *item.alternatives]
 
 
-def _split_year(text: str) -> tuple[int | None, str]:
-    match = _YEAR.search(text)
-    if match is None or match.start() == 0:
-        return None, text
-    return int(match[1]), text[: match.start()]
+def _without_punctuation(item: Item) -> list[str]:
+    """The titles as written by those who leave signs out: "Spiderman" for "Spider-Man", "MASH" for "M*A*S*H"."""
+    return [re.sub(r"[^\w\s]", "", name) for name in _names_of(item)]
 
 
-def _prefix(word: str, known: str) -> float:
-    return 0.9 + 0.1 * len(word) / len(known) if known.startswith(word) else 0.0
+def _for_year(gap: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.select([gap == 0, gap == 1, gap == 2], [0.1, 0.05, 0.0], -0.25)

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recdash.errors import Fixes
+
 TimeKind = Literal["dates", "order"]
 
 DATES_FROM = 10**8  # seconds since 1970, in 1973; smaller "times" are places in a row, not dates
@@ -33,11 +35,15 @@ class Times(NamedTuple):
 
 
 class Misfit(ValueError):
-    """A value that does not belong in its column; `row` counts from 0, the text says what is wrong and what to do."""
+    """Values that do not belong in their column: the text says what is wrong with the first and what to do.
 
-    def __init__(self, row: int, text: str) -> None:
+    wrong: (n,) which values; row: the first of them, from 0.  fixes: as of `DataError`.
+    """
+
+    def __init__(self, wrong: NDArray[np.bool_], text: str, fixes: Fixes | None = None) -> None:
         super().__init__(text)
-        self.row = row
+        self.wrong, self.row = wrong, int(np.argmax(wrong))
+        self.fixes: Fixes = fixes or {}
 
 
 def kind_of(values: NDArray[np.int64], ticks: int) -> TimeKind:
@@ -82,7 +88,7 @@ def from_datetimes(moments: NDArray[np.datetime64]) -> Times:
         moments, ticks = moments.astype("datetime64[s]"), 1
     missing = np.isnat(moments)
     if missing.any():
-        raise Misfit(int(np.argmax(missing)), "the time is missing. Correct or remove that line.")
+        raise Misfit(missing, "the time is missing. Correct or remove that line.")
     values = moments.astype(np.int64)
     _check_range(values, ticks)
     return Times(*_coarsest(values, ticks))
@@ -125,10 +131,10 @@ def _unit(whole: NDArray[np.int64]) -> int:
     other = next((name for one, name in _UNITS.items() if bands[one][row]), "seconds" if small[row] else None)
     if other is None or not bands[unit].any():
         raise Misfit(
-            row, f"the time {whole[row]} is outside 1900 to 2100 in any unit. Give seconds since 1970, or dates."
+            ~fits, f"the time {whole[row]} is outside 1900 to 2100 in any unit. Give seconds since 1970, or dates."
         )
     raise Misfit(
-        row, f"the time {whole[row]} reads as {other} where most are {_UNITS[unit]}. Give one unit throughout."
+        ~fits, f"the time {whole[row]} reads as {other} where most are {_UNITS[unit]}. Give one unit throughout."
     )
 
 
@@ -137,7 +143,7 @@ def _check_range(values: NDArray[np.int64], ticks: int) -> None:
     if outside.any():
         row = int(np.argmax(outside))
         said = iso(int(values[row]), ticks)
-        raise Misfit(row, f"the time {said} is outside 1900 to 2100. Correct it or remove that line.")
+        raise Misfit(outside, f"the time {said} is outside 1900 to 2100. Correct it or remove that line.")
 
 
 def _spelt(whole: NDArray[np.int64]) -> Times | None:

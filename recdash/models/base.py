@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from recdash.settings import Config, setting, whole_number
 Task = Literal["ranking", "rating"]
 ACTIVE_FROM = 0.01  # nats; a latent dimension that differs less from the prior says nothing
 FEW_USERS = 3_000  # below, an update costs its overhead, and presets make fewer and larger ones
+POPULARITY_FILE = "popularity.json"  # beside the weights; models kept by earlier versions have none
 SCORES_AT_ONCE = 1 << 21  # scores held at once while scoring in chunks: 8 MiB of float32 stay in the cache
 
 
@@ -124,12 +126,14 @@ class Model(ABC):
     config: Any
     shape: Shape
     catalogue: Catalogue
+    popularity: NDArray[np.int64] | None  # (items,) training interactions; unknown where nobody counted
     record: dict[str, Any]
 
     def __init__(self, config: Config, shape: Shape) -> None:
         self.config = config
         self.shape = shape
         self.catalogue = Catalogue(())
+        self.popularity = None
         self.record = {}
 
     @property
@@ -183,12 +187,12 @@ class Model(ABC):
         """Rank the items for somebody who likes the picks, which are never in the list themselves.
 
         picks: titles, with or without year, or item ids, in the order in which they were liked; small typing errors
-        are forgiven.  k: at most so many.  Raises UsageError for an unknown title, or for no picks where some are
-        needed.
+        are forgiven (`recdash.data.picks.resolve`).  k: at most so many.  Raises UsageError for a title that fits no
+        item or several, or for no picks where some are needed.
         """
-        from recdash.data.search import resolve_all
+        from recdash.data.picks import resolve_all
 
-        chosen, k = resolve_all(self.catalogue, picks), whole_number("k", k, 0)
+        chosen, k = resolve_all(self.catalogue, picks, self.popularity), whole_number("k", k, 0)
         if not chosen and not self.answers_without_picks:
             raise UsageError(
                 f"{self.name} needs at least one pick. Name an item, for example {self.catalogue[0].label!r}."
@@ -206,7 +210,10 @@ class Model(ABC):
         """Keep the model in a folder (safetensors and JSON), whole or not at all."""
         shape = [self.shape.users, self.shape.items, self.shape.interactions, self.shape.scale]
         facts = {"model": self.name, "config": self.config.to_dict(), "shape": shape, "record": self.record}
-        files.write(Path(folder), self.tensors(), facts, extra={"catalogue.json": self.catalogue.to_json()})
+        extra = {"catalogue.json": self.catalogue.to_json()}
+        if self.popularity is not None:
+            extra[POPULARITY_FILE] = json.dumps(self.popularity.tolist())
+        files.write(Path(folder), self.tensors(), facts, extra=extra)
 
 
 class ClosedFormModel(Model):

@@ -132,9 +132,12 @@ def stays_on_cpu(error: BaseException, device: torch.device) -> str:
 
 
 def _read(folder: str | Path) -> Model:
+    import numpy as np
+
     from recdash.data.catalogue import Catalogue
     from recdash.data.storage import reading_back
     from recdash.models import files
+    from recdash.models.base import POPULARITY_FILE
     from recdash.models.shape import Shape
 
     home, foreign = Path(folder), "this checkpoint does not fit this version of recdash"
@@ -150,6 +153,10 @@ def _read(folder: str | Path) -> Model:
         model.catalogue = Catalogue.from_json(catalogue)
         if len(model.catalogue) not in (0, shape.items):
             raise ValueError("a catalogue of other items")
+        if POPULARITY_FILE in facts.get("extra", {}):
+            model.popularity = np.array(json.loads(files.read_text(home, facts, POPULARITY_FILE)), np.int64)
+            if model.popularity.shape != (shape.items,):
+                raise ValueError("the popularity of other items")
     if hasattr(model, "eval"):
         model.eval()
     return model

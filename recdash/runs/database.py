@@ -87,6 +87,8 @@ class Database:
                 raise StoreError(f"{self.place}: {why}. Check the place, or {ELSEWHERE}.") from error
         current = self._version() == schema.VERSION
         if not current:
+            if not self.writable and self.file is not None and self.file.exists():
+                self._engine = self._copied_to_memory()
             with self._engine.connect().execution_options(recdash_write=True) as connection, connection.begin():
                 schema.migrate(connection)
         self._seen = self._inode()
@@ -132,6 +134,22 @@ class Database:
         event.listen(engine, "connect", self._on_connect)
         event.listen(engine, "begin", _on_begin)
         return engine
+
+    def _copied_to_memory(self) -> Engine:
+        """Copy a store of an older schema that may not be written to where it can be brought to this one."""
+        kept = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        copy = create_engine(URL.create("sqlite"), **kept)
+        event.listen(copy, "connect", self._on_connect)
+        event.listen(copy, "begin", _on_begin)
+        from_file, to_memory = self._engine.raw_connection(), copy.raw_connection()
+        try:
+            source: Any = from_file.driver_connection
+            source.backup(to_memory.driver_connection)
+        finally:
+            from_file.close()
+            to_memory.close()
+        self._engine.dispose()
+        return copy
 
     def _on_connect(self, raw: Any, _: Any) -> None:
         raw.isolation_level = None  # transactions are begun below, not by the driver

@@ -177,6 +177,7 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         "split_fingerprint": "",
         "preset": request.preset,
         "settings": dict(request.settings),
+        "options": dict(request.options),
         "seed": request.seed,
         "device": request.device,
         "state": State.QUEUED,

@@ -20,6 +20,7 @@ class Request:
     """One training that somebody asks for, already checked: nothing in it is looked up again before it runs.
 
     settings: only those given by name, over the preset.  dataset_fingerprint: of the data as it was when asked.
+    options: of the split, those that differ from the usual (`recdash.splits.options`).
     """
 
     model: str
@@ -33,12 +34,14 @@ class Request:
     name: str = ""
     dataset_fingerprint: str = ""
     epochs: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def twin(self) -> str:
         """Equal for requests that would train the same thing: names and devices do not count."""
         parts = [self.model, self.dataset_fingerprint or self.dataset, self.protocol, self.preset, dict(self.settings)]
-        text = json.dumps([*parts, self.seed, self.split_seed], sort_keys=True)
+        options = [dict(self.options)] if self.options else []  # without any, the text of versions that knew none
+        text = json.dumps([*parts, self.seed, self.split_seed, *options], sort_keys=True)
         return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
@@ -51,8 +54,10 @@ class RunRecord:
     config: all settings as the model used them; settings: only those that were given by name.
     created, started, finished, heartbeat: seconds since 1970.  elapsed_s: wall time of training and validation up to
     the last epoch, resumed parts included.  runtime_s: training alone, known at the end.
+    options: of the split, those that differ from the usual.
     version: grows with every change of this run except heartbeats; use it in cache keys.
-    details: everything else that was recorded (precision, split facts, sizes, looks, evaluation time, ...).
+    details: everything else that was recorded (precision, sizes, looks, evaluation time, ...).  `split` are the facts
+    of the split; `unordered_ties` is the share of tied interactions where a model reads an order and the protocol none.
     """
 
     id: str
@@ -93,6 +98,7 @@ class RunRecord:
     heartbeat: float | None = None
     twin: str = ""
     version: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unstable_epoch(self) -> int | None:
@@ -113,13 +119,32 @@ class RunRecord:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of this run's figures has to know about its training, in words; often empty."""
-        return [said for said in (self.warning, IMPROVING if self.still_improving else "") if said]
+        """What a reader of this run's figures has to know, in a few words each; often empty."""
+        improving = IMPROVING if self.still_improving else ""
+        return [said for said in (self.warning, improving, self.about_ties[0]) if said]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes the figures of this run doubtful, or depend on chance, each in full; often empty."""
+        return [said for said in (self.warning, self.about_ties[1]) if said]
+
+    @property
+    def about_ties(self) -> tuple[str, str]:
+        """What ties in time mean for this run, in a few words and in full; both empty where there are few."""
+        facts, unordered = self.details.get("split", {}), self.details.get("unordered_ties", 0)
+        if not unordered and "ties" not in facts:
+            return "", ""
+        from recdash.splits import order  # numpy and scipy are loaded for the few runs that need it
+
+        if unordered:
+            return order.remark_of_sequences(unordered), order.warning_of_sequences(unordered)
+        return order.remark(facts), order.warning(facts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values: times in ISO 8601, numbers that are none as null."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain |= {"unstable_epoch": self.unstable_epoch, "still_improving": self.still_improving}
+        plain |= {"remarks": self.remarks, "warnings": self.warnings}
         plain["state"] = self.state.value
         for name in ("created", "started", "finished", "heartbeat"):
             plain[name] = iso(plain[name])

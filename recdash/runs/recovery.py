@@ -22,7 +22,7 @@ from recdash.runs.store import Store, add_event, columns_of, next_seq
 _TIMES = ("created", "started", "finished", "heartbeat")
 _TEXTS = ("host", "error", "note", "twin", "dataset_fingerprint", "split_fingerprint", "preset", "device", "protocol")
 _COUNTS = ("seed", "split_seed", "epoch", "attempts")
-_OBJECTS = ("settings", "config", "versions", "details")
+_OBJECTS = ("settings", "config", "versions", "details", "options")
 _NUMBERS = ("threads", "epochs", "best_epoch", "best_value", "elapsed_s", "runtime_s")
 
 

@@ -55,6 +55,7 @@ runs = Table(
     Column("config", Text, nullable=False),
     Column("versions", Text, nullable=False),
     Column("details", Text, nullable=False),
+    Column("options", Text, nullable=False),
 )
 
 epochs = Table(
@@ -104,7 +105,8 @@ _TO_1 = (
         text TEXT NOT NULL)""",
     "CREATE INDEX events_by_run ON events (run)",
 )
-_STEPS: tuple[tuple[str, ...], ...] = (_TO_1,)
+_TO_2 = ("ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",)
+_STEPS: tuple[tuple[str, ...], ...] = (_TO_1, _TO_2)
 VERSION = len(_STEPS)
 
 

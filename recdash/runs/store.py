@@ -18,7 +18,7 @@ from recdash.runs.records import EpochRow, Event, RunRecord
 from recdash.runs.schema import epochs, events, meta, runs
 from recdash.runs.states import State
 
-_JSON = ("settings", "metrics", "intervals", "validation", "config", "versions", "details")
+_JSON = ("settings", "metrics", "intervals", "validation", "config", "versions", "details", "options")
 
 
 class Store:

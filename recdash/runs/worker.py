@@ -88,6 +88,7 @@ class Worker:
         self._states, self._bests = Budget(), Budget()
         self._best_value: float | None = None
         self._unstable = False
+        self._tied_share = 0.0
 
     def work(self) -> State:
         """Train, and settle the run whatever happens; returns the state in which it ended."""
@@ -151,7 +152,7 @@ class Worker:
 
     def _split(self) -> Split | RatingSplit:
         from recdash.data import library
-        from recdash.splits import make_split
+        from recdash.splits.options import SplitOptions
 
         _say(f"reading {self.run.dataset}")
         dataset = library.load_dataset(self.run.dataset)
@@ -160,7 +161,8 @@ class Worker:
                 f"{self.run.dataset} has changed since this run was asked for. Start a new run on the new data."
             )
         self._go_on_or_stop()
-        return make_split(dataset, self.run.protocol, seed=self.run.split_seed)
+        self._tied_share = dataset.tied_share
+        return SplitOptions.from_dict(self.run.options).make(dataset, self.run.protocol, seed=self.run.split_seed)
 
     def _describe(self, split: Split | RatingSplit, resume: TrainingState | None) -> None:
         from recdash.models import registry
@@ -170,6 +172,8 @@ class Worker:
         if resume is not None and resume.best.epoch:
             task = "rating" if isinstance(split, RatingSplit) else "ranking"
             self._best_value = CRITERIA[task].sign * resume.best.value
+        model_class = registry.model_class(self.run.model)
+        unordered = self._tied_share if model_class.needs_order and "ties" not in split.facts else 0.0
         self.store.describe(
             self.run.id,
             self.me,
@@ -179,9 +183,10 @@ class Worker:
             split_fingerprint=split.fingerprint,
             details={
                 "assigned_device": self.device,
-                "title": registry.model_class(self.run.model).title,
+                "title": model_class.title,
                 "preset_used": registry.preset_used(self.run.model, self.run.preset),
                 "split": dict(split.facts),
+                **({"unordered_ties": unordered} if unordered else {}),
                 "users": split.shape.users,
                 "items": split.shape.items,
                 "interactions": split.shape.interactions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recdash.errors import UsageError, unknown
 from recdash.models import registry
@@ -13,6 +13,10 @@ from recdash.runs.states import State
 from recdash.services import launch
 from recdash.services.access import open_store
 from recdash.settings import as_names
+
+if TYPE_CHECKING:
+    from recdash.data.library import Entry
+    from recdash.splits.options import SplitOptions
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def models_for(protocol: str | None = None) -> list[str]:
 def left_out(protocol: str | None, dataset: str) -> dict[str, str]:
     """Return which of all models the data cannot serve, each with the reason: no order, or no ratings."""
     entry = launch.data_entry(dataset)
-    reasons = {name: launch.lacks(name, entry) for name in models_for(protocol)}
+    reasons = {name: launch.lacks(name, entry) or _off_task(name, entry) for name in models_for(protocol)}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
@@ -61,14 +65,16 @@ def requests(
     epochs: int | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
+    options: SplitOptions | None = None,
 ) -> list[Request]:
     """Return the checked requests of a comparison.
 
     models: a list, or names separated by commas; "all" are those that the data can serve.
     seeds: repeats split and training with each of them.  training_seeds: repeats the training with each of them, on
     every split; without it each split has one training, with the split's own seed where `seeds` are given.
+    options: of the splits, see `launch.plan`.
     """
-    chosen = as_names(models)
+    chosen, protocol = as_names(models), launch.protocol_of(protocol, dataset)
     if "all" in chosen:
         without = left_out(protocol, dataset)
         chosen = [name for name in models_for(protocol) if name not in without]
@@ -91,12 +97,13 @@ def requests(
             seed=own,
             split_seed=split,
             device=device,
+            options=options,
         )
     ]
 
 
 def look(wanted: Sequence[Request]) -> Comparison:
-    """Return which of these are there: same model, data fingerprint, protocol, split seed, settings and seed."""
+    """Return which of these are there: same model, data, protocol, split seed and options, settings, seed."""
     store = open_store()
     return Comparison(tuple(wanted), tuple(_best_of(store.runs(twin=request.twin)) for request in wanted))
 
@@ -112,6 +119,13 @@ def start(wanted: Sequence[Request], *, key: str | None = None) -> list[RunRecor
         else:
             found.append(launch.resume(run.id) if run.state.can_resume() else run)
     return found
+
+
+def _off_task(model: str, entry: Entry) -> str | None:
+    """Return why a rating model takes no part among all models where the data came with a split for ranking."""
+    if entry.own_split != "ranking" or registry.model_class(model).task != "rating":
+        return None
+    return f"{model} predicts ratings; {entry.name} came with a split for ranking. Name the model to let it rank."
 
 
 def _best_of(runs: Sequence[RunRecord]) -> RunRecord | None:

@@ -13,6 +13,7 @@ from recdash.errors import unknown
 from recdash.evaluation import stability
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import EpochRow, RunRecord, json_safe
+from recdash.services import ties
 from recdash.services.access import open_store
 from recdash.settings import as_names
 
@@ -37,8 +38,9 @@ class Curves:
         series = {name: [list(point) for point in points] for name, points in self.series.items()}
         seconds = [[epoch, second] for epoch, second in self.seconds.items()]
         run = self.run
-        told = {"best_epoch": run.best_epoch, "state": run.state.value, "model": run.model}
+        told: dict[str, Any] = {"best_epoch": run.best_epoch, "state": run.state.value, "model": run.model}
         told |= {"unstable_epoch": run.unstable_epoch, "still_improving": run.still_improving}
+        told |= {"remarks": run.remarks, "warnings": run.warnings}
         return dict(json_safe({"run": run.id, "series": series, "seconds": seconds, **told}))
 
 
@@ -50,7 +52,7 @@ def curves(run_id: str) -> Curves:
 def curves_of(run_ids: str | Sequence[str]) -> list[Curves]:
     """Return the curves of several runs, read at one go."""
     store = open_store()
-    runs = [store.run(run_id) for run_id in as_names(run_ids)]
+    runs = ties.with_rule(store.run(run_id) for run_id in as_names(run_ids))
     rows: dict[str, list[EpochRow]] = {run.id: [] for run in runs}
     for row in store.epochs(list(rows)):
         rows[row.run].append(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from recdash.services.access import open_store, refuse_when_read_only
 if TYPE_CHECKING:
     from recdash.data.dataset import Dataset
     from recdash.data.library import Entry
+    from recdash.data.readers.source import Reading
 
 Progress = Callable[[int, int | None], None]  # (bytes done, bytes in all; None when unknown)
 
@@ -60,14 +61,54 @@ def get(name: str, source: Path | None = None, progress: Progress | None = None)
     return entry(name)
 
 
-def import_csv(name: str, csv: Path, *, progress: Progress | None = None, **columns: Any) -> Entry:
-    """Import anybody's CSV under a name of its own; refused when read only.
+def read_file(name: str, file: Path, *, progress: Progress | None = None, **options: Any) -> Reading:
+    """Read a file of interactions for an import under a name, to be looked at; nothing is kept.
 
-    columns: those of `recdash.data.library.import_csv`: user, item, rating, time, titles, delimiter, header.
+    options: see `recdash.data.readers.options.ReadOptions`.
     """
+    return library.read_file(name, file, progress=progress, **options)
+
+
+def keep(reading: Reading) -> Entry:
+    """Keep what was read under its name, in place of an earlier import; refused when read only."""
     refuse_when_read_only("imported")
-    library.import_csv(name, csv, progress=progress, **columns)
-    return entry(name)
+    return entry(library.keep(reading.dataset).name)
+
+
+def import_csv(name: str, csv: Path, *, progress: Progress | None = None, **options: Any) -> Entry:
+    """Read a file of interactions and keep it under a name of its own; refused when read only."""
+    refuse_when_read_only("imported")
+    return keep(read_file(name, csv, progress=progress, **options))
+
+
+def read_split(
+    name: str,
+    train: Path,
+    validation: Sequence[Path],
+    test: Sequence[Path],
+    *,
+    task: str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Dataset:
+    """Read a split that was made elsewhere for an import, and see that it can be measured on; nothing is kept.
+
+    validation, test: fold-in and held-out, or only what is held out (see `recdash.data.own.SplitFiles`).
+    options: see `recdash.data.readers.options.ReadOptions`.
+    """
+    from recdash.data.own import SplitFiles
+    from recdash.splits import make_split
+
+    files = SplitFiles(train, tuple(validation), tuple(test))
+    found = library.read_split(name, files, task=task, progress=progress, **options)
+    make_split(found, "own")
+    return found
+
+
+def keep_split(dataset: Dataset) -> Entry:
+    """Keep what `read_split` gave under its name, in place of an earlier import; refused when read only."""
+    refuse_when_read_only("imported")
+    return entry(library.keep(dataset).name)
 
 
 def remove(name: str) -> None:
@@ -86,8 +127,6 @@ def describe(name: str) -> dict[str, Any]:
     """Return the numbers of a data set: users, items, density, rating histogram, long tail, activity, dates."""
     import numpy as np
 
-    from recdash.runs.records import iso
-
     data = load(name)
     by_item, by_user = np.sort(np.bincount(data.items))[::-1], np.bincount(data.users)
     tenth = max(1, len(by_item) // 10)
@@ -102,17 +141,22 @@ def describe(name: str) -> dict[str, Any]:
         "interactions": len(data),
         "density": len(data) / (data.n_users * data.n_items),
         "scale": None if data.scale is None else list(data.scale),
+        "feedback": data.feedback,
+        "positive_from": data.usual_positive_from,
+        "positives": data.n_positives,
         "time_kind": data.time_kind,
+        "tied_share": data.tied_share,
+        "own_split": data.own_split,
         "top_tenth_share": float(by_item[:tenth].sum() / len(data)),
         "median_per_user": float(np.median(by_user)),
         "median_per_item": float(np.median(by_item)),
     }
-    if data.ratings is not None:
+    if data.ratings is not None and data.feedback != "counts":
         values, counts = np.unique(data.ratings, return_counts=True)
         found["mean_rating"] = float(data.ratings.mean())
         found["ratings"] = [[float(value), int(count)] for value, count in zip(values, counts, strict=True)]
     if data.times is not None and data.time_kind == "dates":
-        found["from"], found["to"] = iso(float(data.times.min())), iso(float(data.times.max()))
+        found["from"], found["to"] = data.said_time(int(data.times.min())), data.said_time(int(data.times.max()))
     return found
 
 

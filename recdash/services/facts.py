@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from recdash.errors import RecdashError
 
 if TYPE_CHECKING:
     from recdash.services.results import Group
@@ -19,7 +22,10 @@ _COUNTED = (
 
 
 def in_words(group: Group) -> str:
-    """Return users, items and entries of the parts, and what counts as liked; empty where no run recorded it."""
+    """Return users, items and entries of the parts, what counts as liked, and what ties in time mean.
+
+    Empty where no run recorded it.
+    """
     told = group.facts
     counted = [(key, word) for key, word in _COUNTED if key in told and (key != "users" or "train_users" not in told)]
     parts = [f"{told[key]:,.0f} {word}" for key, word in counted]
@@ -28,4 +34,23 @@ def in_words(group: Group) -> str:
         parts.append(
             "every row counts as liked" if isinstance(least, str) else f"liked means a rating of {least:g} or more"
         )
-    return ", ".join(parts)
+    if asked := options_in_words(group.options):
+        parts.append(f"as asked: {asked}")
+    return ". ".join(said for said in (", ".join(parts), about_ties(group)) if said)
+
+
+def about_ties(group: Group) -> str:
+    """Return what ties in time mean for the figures of a group; empty where there are few."""
+    from recdash.splits import order
+
+    return order.warning(group.facts)
+
+
+def options_in_words(options: Mapping[str, Any]) -> str:
+    """Return what was asked of a split besides its protocol; empty for the usual one."""
+    from recdash.splits.options import SplitOptions
+
+    try:
+        return SplitOptions.from_dict(options).describe() if options else ""
+    except RecdashError:  # written by another version, or by hand
+        return ", ".join(f"{name} {value}" for name, value in options.items())

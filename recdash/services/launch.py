@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from recdash.settings import HIGHEST_SEED, as_names, whole_number
 if TYPE_CHECKING:
     from recdash.data.library import Entry
     from recdash.settings import Config
+    from recdash.splits.options import SplitOptions
 
 DEFAULT_PROTOCOL = {"ranking": "strong", "rating": "ratings-90"}
 
@@ -28,14 +30,21 @@ def check(request: Request) -> Request:
     """Return the request with everything looked up (fingerprint, normalised settings, planned epochs, a name).
 
     Raises UsageError or DataError for whatever would make the training fail before its first update: unknown model,
-    preset, setting, protocol or data set, values out of bounds, a device that is not here, a read-only installation.
+    preset, setting, protocol or data set, values out of bounds, options that do not suit the protocol or the data, a
+    device that is not here, a read-only installation.
     """
+    from recdash.splits.options import SplitOptions
+
     refuse_when_read_only("trained")
     model_class = registry.model_class(request.model)
     _check_protocol(request.model, request.protocol)
     for what, seed in (("seed", request.seed), ("split seed", request.split_seed)):
         whole_number(what, seed, 0, HIGHEST_SEED)
-    entry = data_entry(request.dataset)
+    found = data_entry(request.dataset)
+    request = _on_own_split(request, found)
+    options = SplitOptions.from_dict(request.options)
+    options.check(request.protocol)
+    entry = _adjusted(found, options)
     config = configured(request.model, entry, request.preset, request.settings)
     plain = config.to_dict()
     _check_device(request.device)
@@ -47,6 +56,7 @@ def check(request: Request) -> Request:
         dataset=entry.name,
         dataset_fingerprint=entry.fingerprint,
         settings=settings,
+        options=options.to_dict(),
         epochs=plain.get("epochs", 1),
         name=request.name or f"{model_class.title} on {Path(entry.name).name}{seeds}",
     )
@@ -63,10 +73,13 @@ def plan(
     seed: int = 0,
     split_seed: int = 98765,
     device: str = "auto",
+    options: SplitOptions | None = None,
 ) -> list[Request]:
     """Return one checked request per model; models as a list, or separated by commas.
 
     protocol: None means each model's own default (`strong` for ranking, `ratings-90` for ratings).
+    options: of the split.  Where the models have different protocols each takes what suits it, and what suits none of
+    them is an error.
     settings: values, or text to be parsed; with several models each takes those that it has, and a name that none
     of them has is an error.  epochs: for the models that have epochs.
     """
@@ -74,17 +87,21 @@ def plan(
     if not chosen:
         raise UsageError(f"Name at least one model. Known: {', '.join(registry.names())}.")
     shares = _shares(chosen, settings or {}, epochs)
+    protocol = protocol_of(protocol, dataset)
+    protocols = {model: protocol or default_protocol(model) for model in chosen}
+    fitting = _fitting(options, protocols.values())
     return [
         check(
             Request(
                 model=model,
                 dataset=dataset,
-                protocol=protocol or default_protocol(model),
+                protocol=protocols[model],
                 preset=preset,
                 settings=shares[model],
                 seed=seed,
                 split_seed=split_seed,
                 device=device,
+                options=fitting[protocols[model]],
             )
         )
         for model in chosen
@@ -190,12 +207,26 @@ def request_of(run: RunRecord) -> Request:
         split_seed=run.split_seed,
         device=run.device,
         name=run.name,
+        options=run.options,
     )
 
 
 def default_protocol(model: str) -> str:
     """Return the protocol under which a model trains when none is named."""
     return DEFAULT_PROTOCOL[registry.model_class(model).task]
+
+
+def protocol_of(protocol: str | None, dataset: str) -> str | None:
+    """Return the protocol that is meant on a data set: that of its own split, where it came with one.
+
+    None, for the default of each model, stays None elsewhere.  Raises SplitError where data and protocol do not fit.
+    """
+    from recdash.splits import own
+
+    entry = data_entry(dataset)
+    if protocol is None:
+        return None if entry.own_split is None else own.NAMES[entry.own_split]
+    return own.named(protocol, entry.name, entry.own_split)
 
 
 def data_entry(dataset: str) -> Entry:
@@ -219,6 +250,7 @@ def data_entry(dataset: str) -> Entry:
         fingerprint=loaded.fingerprint,
         time_kind=loaded.time_kind,
         scale=loaded.scale,
+        tied_share=loaded.tied_share,
     )
 
 
@@ -250,13 +282,60 @@ def _shares(models: Iterable[str], settings: Mapping[str, Any], epochs: int | No
     return {model: {name: value for name, value in settings.items() if name in names} for model, names in has.items()}
 
 
+def _fitting(options: SplitOptions | None, protocols: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return by protocol the options that it takes; several protocols share them out."""
+    given = {} if options is None else options.to_dict()
+    different = dict.fromkeys(protocols)
+    if options is None or len(different) < 2:  # `check` refuses what does not suit the one there is
+        return dict.fromkeys(different, given)
+    fitting = {name: options.suited(name).to_dict() for name in different}
+    if len(set().union(*fitting.values())) < len(given):
+        options.check(next(iter(different)))
+    return fitting
+
+
+@lru_cache(maxsize=32)
+def _adjusted(entry: Entry, options: SplitOptions) -> Entry:
+    """Return what a data set is with another scale, or without some ratings; its name and fingerprint stay.
+
+    Raises what `SplitOptions.applied` raises.
+    """
+    from recdash.services import datasets
+
+    unsure = options.positive_from is not None and entry.scale is None  # whether there are ratings at all
+    if options.scale is None and not options.ignore_ratings and not unsure:
+        return entry
+    data = options.applied(datasets.load(entry.name))
+    return replace(
+        entry,
+        users=data.n_users,
+        items=data.n_items,
+        interactions=len(data),
+        scale=data.scale,
+        tied_share=data.tied_share,
+    )
+
+
+def _on_own_split(request: Request, entry: Entry) -> Request:
+    """Return the request with the protocol that is meant; where the data came divided, no seed makes another split."""
+    from recdash.splits import own
+    from recdash.splits.protocols import DEFAULT_SEED
+
+    protocol = own.named(request.protocol, entry.name, entry.own_split)
+    seed = request.split_seed if entry.own_split is None else DEFAULT_SEED
+    return replace(request, protocol=protocol, split_seed=seed)
+
+
 def _check_protocol(model: str, protocol: str) -> None:
-    from recdash.splits import PROTOCOLS
+    from recdash.splits import PROTOCOLS, own
 
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
+    if protocol in own.NAMES.values():
+        return  # the data say which of these it is, and `lacks` what does not fit them
     if PROTOCOLS[protocol].task == "rating" and registry.model_class(model).task != "rating":
-        fitting = ", ".join(name for name, known in PROTOCOLS.items() if known.task == "ranking")
+        usual = [known for name, known in PROTOCOLS.items() if own.fits(name, None)]
+        fitting = ", ".join(known.name for known in usual if known.task == "ranking")
         raise UsageError(f"{model} ranks and predicts no ratings, as {protocol} asks for. Choose one of: {fitting}.")
 
 
@@ -271,6 +350,10 @@ def _check_device(device: str) -> None:
 def lacks(model: str, entry: Entry) -> str | None:
     """Return what the data lack for this model, as one line with the way to mend it; None when they lack nothing."""
     model_class = registry.model_class(model)
+    if entry.own_split == "rating" and model_class.task != "rating":
+        return (
+            f"{model} ranks; {entry.name} came with a split of ratings to predict. Use a model that predicts ratings."
+        )
     if model_class.needs_order and entry.time_kind is None:
         return f"{model} reads the order of histories; {entry.name} has none. Use data with times, or another model."
     if model_class.task == "rating" and entry.scale is None:

@@ -14,6 +14,7 @@ from recdash.services import datasets
 
 if TYPE_CHECKING:
     from recdash.data.readers.csv import Plan
+    from recdash.splits.options import SplitOptions
 
 MOST_POINTS = 240
 
@@ -40,25 +41,28 @@ def portrait(name: str) -> Portrait:
     return Portrait(
         popularity=tuple((int(rank), int(ranked[rank - 1])) for rank in ranks),
         activity=_activity(np.bincount(data.users, minlength=data.n_users)),
-        months=_months(data.times) if data.times is not None and data.time_kind == "dates" else (),
+        months=_months(data.times // data.ticks) if data.times is not None and data.time_kind == "dates" else (),
     )
 
 
-def protocol_facts(name: str, protocol: str, split_seed: int = 98765) -> Mapping[str, Any]:
+def protocol_facts(
+    name: str, protocol: str, split_seed: int = 98765, options: SplitOptions | None = None
+) -> Mapping[str, Any]:
     """Return what a protocol makes of a data set: users, items and entries of its parts.
 
     Raises SplitError when the data cannot be split so.
     """
-    from recdash.splits import make_split
+    from recdash.splits.options import SplitOptions
 
-    return dict(make_split(datasets.load(name), protocol, seed=split_seed).facts)
+    split = (options or SplitOptions()).make(datasets.load(name), protocol, seed=split_seed)
+    return dict(split.facts)
 
 
-def preview(path: Path, **columns: Any) -> Plan:
-    """Return how an import would read a CSV, from its first lines; takes the column words of `datasets.import_csv`."""
+def preview(path: Path, **options: Any) -> Plan:
+    """Return how an import would read a file, from its beginning alone; takes the options of `datasets.read_file`."""
     from recdash.data.readers import csv
 
-    return csv.look(path, **columns)
+    return csv.look(path, **options)
 
 
 def _activity(per_user: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:

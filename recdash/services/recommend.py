@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from recdash import devices
 from recdash.data import library
 from recdash.data.catalogue import Item
-from recdash.data.search import resolve_all, search
+from recdash.data.dataset import Dataset
+from recdash.data.picks import Pick, resolve_all
+from recdash.data.search import search
 from recdash.errors import CheckpointError, DataError, UsageError, unknown
 from recdash.evaluation.criterion import criterion_of
 from recdash.models import registry
@@ -24,7 +27,7 @@ from recdash.runs import gpus
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import RunRecord, json_safe
 from recdash.runs.states import State
-from recdash.services import datasets, launch
+from recdash.services import datasets, launch, ties
 from recdash.services.access import open_store
 from recdash.services.results import comparison, title_of
 from recdash.settings import as_names
@@ -46,6 +49,8 @@ __all__ = [
     "recommend",
     "trained_runs",
 ]
+
+_COUNTED: WeakKeyDictionary[Dataset, NDArray[np.int64]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +110,7 @@ def trained_runs(dataset: str) -> list[RunRecord]:
     model's runs on the present content come first, then those of its default protocol, then those that are comparable
     with its newest run; among comparable ones the best on validation is first, the newest among equals.
     """
-    runs = open_store().runs(dataset=datasets.name_in_runs(dataset), states=[State.FINISHED])
+    runs = ties.with_rule(open_store().runs(dataset=datasets.name_in_runs(dataset), states=[State.FINISHED]))
     there = [run for run in runs if run.model in registry.names() and RunFolder(run.id).has_model()]
     present, order, newest = _present_fingerprint(dataset, there), registry.names(), _newest_comparable(there)
 
@@ -141,22 +146,20 @@ def best_runs(dataset: str, models: str | Sequence[str] | None = None) -> list[R
 
 def find_items(dataset: str, text: str, limit: int = 20) -> list[Item]:
     """Return items whose titles fit the text, small typing errors forgiven, popular ones first among equals."""
-    catalogue = datasets.load(dataset).catalogue
-    return (
-        [catalogue[index] for index, _ in search(catalogue, text, limit, _popularity(dataset))] if text.strip() else []
-    )
+    loaded = datasets.load(dataset)
+    return [loaded.catalogue[hit.item] for hit in search(loaded.catalogue, text, limit, _popularity(loaded))]
 
 
 def popular_items(dataset: str, limit: int = 30) -> list[Item]:
     """Return the most popular items, for somebody who has picked nothing yet."""
-    counts = _popularity(dataset)
-    catalogue = datasets.load(dataset).catalogue
-    return [catalogue[int(index)] for index in np.lexsort((np.arange(len(counts)), -counts))[:limit]]
+    loaded = datasets.load(dataset)
+    counts = _popularity(loaded)
+    return [loaded.catalogue[int(index)] for index in np.lexsort((np.arange(len(counts)), -counts))[:limit]]
 
 
 def recommend(
     dataset: str,
-    picks: Sequence[str | int],
+    picks: Sequence[Pick],
     *,
     models: str | Sequence[str] | None = None,
     run_ids: str | Sequence[str] | None = None,
@@ -167,7 +170,8 @@ def recommend(
     """Return one list per model: the best run of each trained model, of those named, or exactly the named runs.
 
     models, run_ids: lists, or names separated by commas; what "best" means is said at `trained_runs`.
-    picks: titles or item ids of the data set; unknown titles raise UsageError with the nearest ones.
+    picks: titles, ids or items of the data set, understood as `recdash.data.picks.resolve` says; one that fits no
+    item, or several about equally well, raises UsageError with the nearest ones.
     device: where trained models answer; one for which a GPU has no room answers on the CPU, and its note says so.
     While nothing is trained on the data set, EASE is fitted on the spot on all its positives, and the note says so.
     """
@@ -175,7 +179,7 @@ def recommend(
         raise UsageError(f"k = {k} is outside [1, 1000]. It is the length of the list, for example 10.")
     dataset = library.name_of(dataset)
     loaded = datasets.load(dataset)
-    chosen = tuple(loaded.catalogue[index] for index in resolve_all(loaded.catalogue, picks))
+    chosen = tuple(loaded.catalogue[index] for index in resolve_all(loaded.catalogue, picks, _popularity(loaded)))
     runs = _wanted(dataset, models) if run_ids is None else _named(dataset, as_names(run_ids))
     if runs:
         where = devices.choose(device)
@@ -294,9 +298,11 @@ def _by_validation(run: RunRecord) -> tuple[bool, float]:
     return False, -criterion.sign * run.best_value
 
 
-def _popularity(dataset: str) -> NDArray[np.int64]:
-    loaded = datasets.load(dataset)
-    return np.bincount(loaded.items, minlength=loaded.n_items)
+def _popularity(dataset: Dataset) -> NDArray[np.int64]:
+    """Interactions with each item, (items,); counted once, for a page searches while somebody types."""
+    if dataset not in _COUNTED:
+        _COUNTED[dataset] = np.bincount(dataset.items, minlength=dataset.n_items)
+    return _COUNTED[dataset]
 
 
 def _item(item: Item) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recdash import __version__
 from recdash.errors import UsageError, unknown
-from recdash.services import curves, published, results, seeds, significance, slices, tables
+from recdash.services import curves, facts, published, results, seeds, significance, slices, tables
 from recdash.services.metrics import title
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Section:
             ("protocol", group.protocol),
             ("split seed", str(group.split_seed)),
             ("split fingerprint", group.split_fingerprint or "unknown"),
+            ("split options", facts.options_in_words(group.options) or "the usual ones"),
             *told,
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from recdash.models import registry
 from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import RunRecord, json_safe
 from recdash.runs.states import State
+from recdash.services import ties
 from recdash.services.access import open_store
 from recdash.services.datasets import name_in_runs
+from recdash.services.facts import options_in_words
 from recdash.services.metrics import higher_is_better
 from recdash.settings import as_names
 
@@ -100,6 +102,7 @@ class Row:
             "seed": run.seed,
             "preset": run.preset,
             "settings": run.settings,
+            "options": run.options,
             "metrics": {name: vars(value) for name, value in self.metrics.items()},
             "runtime_s": run.runtime_s,
             "epochs_run": self.epochs_run,
@@ -113,6 +116,8 @@ class Row:
             "device": run.details.get("device", run.device),
             "threads": run.threads,
             "note": run.note,
+            "remarks": run.remarks,
+            "warnings": run.warnings,
         }
         return dict(json_safe(plain))
 
@@ -122,6 +127,7 @@ class Group:
     """Rows of one protocol on one split of the same data: these may be compared, best first.
 
     task: "ranking" or "rating".  facts: users, items and entries of the parts, where the run recorded them.
+    options: of the split, those that differ from the usual.
     """
 
     dataset: str
@@ -132,6 +138,7 @@ class Group:
     facts: Mapping[str, Any]
     rows: tuple[Row, ...]
     dataset_fingerprint: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -159,7 +166,7 @@ def groups(
     """
     ids = None if run_ids is None else as_names(run_ids)
     runs = open_store().runs(dataset=name_in_runs(dataset), ids=ids, states=[State.FINISHED])
-    return grouped([run for run in runs if protocol is None or run.protocol == protocol])
+    return grouped(ties.with_rule(run for run in runs if protocol is None or run.protocol == protocol))
 
 
 def grouped(runs: Sequence[RunRecord]) -> list[Group]:
@@ -189,12 +196,24 @@ def differences(found: Sequence[Group]) -> list[str]:
         ("on different data sets", [Path(group.dataset).name for group in found]),
         ("under different protocols", [group.protocol for group in found]),
         ("with different split seeds", [str(group.split_seed) for group in found]),
+        ("with different split options", [options_in_words(group.options) or "usual" for group in found]),
     )
     for how, values in aspects:
         different = list(dict.fromkeys(values))
         if len(different) > 1:
             sentences.append(f"They were measured {how}: {', '.join(different)}.")
-    return sentences + _behind_the_names(found)
+    return sentences + _behind_the_names(found) + _by_older_rules(found)
+
+
+def _by_older_rules(found: Sequence[Group]) -> list[str]:
+    """Return which groups have the tie rule of earlier versions, where others of the same name have today's."""
+    from recdash.splits.order import BY_ITEM, OLD_RULE
+
+    rules: dict[tuple[str, str], set[object]] = {}
+    for group in found:
+        rules.setdefault((Path(group.dataset).name, group.protocol), set()).add(group.facts.get("ties"))
+    old = [f"{name}, {protocol}" for (name, protocol), ways in rules.items() if BY_ITEM in ways and len(ways) > 1]
+    return [f"In the older runs on {said} {OLD_RULE}." for said in old]
 
 
 def _behind_the_names(found: Sequence[Group]) -> list[str]:
@@ -264,6 +283,7 @@ def names_of(rows: Sequence[Row]) -> dict[str, str]:
         lambda row: row.run.preset,
         lambda row: ", ".join(f"{name} {value}" for name, value in row.run.settings.items()) or "as preset",
         lambda row: f"seed {row.run.seed}",
+        lambda row: options_in_words(row.run.options) or "usual split",
         lambda row: row.run.id[-4:],
     )
     found = {}
@@ -289,6 +309,7 @@ def _group(runs: Sequence[RunRecord]) -> Group:
         facts=newest.details.get("split", {}),
         rows=tuple(rows),
         dataset_fingerprint=newest.dataset_fingerprint,
+        options=newest.options,
     )
 
 

@@ -11,6 +11,7 @@ from recdash.runs.checkpoints import RunFolder
 from recdash.runs.records import Event, RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import no_such_run
+from recdash.services import ties
 from recdash.services.access import open_store
 from recdash.services.datasets import name_in_runs
 from recdash.settings import as_names
@@ -31,9 +32,10 @@ def listing(
     Raises UsageError when no data set is called like that.
     """
     states = None if active is None else [state for state in State if state.is_active() == active]
-    return open_store().runs(
+    found = open_store().runs(
         dataset=name_in_runs(dataset), model=model, ids=None if ids is None else as_names(ids), states=states
     )
+    return ties.with_rule(found)
 
 
 def find(reference: str) -> RunRecord:
@@ -45,7 +47,7 @@ def find(reference: str) -> RunRecord:
         [run for run in everything if reference and run.id.startswith(reference)],
     ):
         if len(fits) == 1:
-            return fits[0]
+            return ties.with_rule(fits)[0]
         if fits:
             raise UsageError(f"{reference!r} means several runs: {', '.join(run.id for run in fits[:5])}. Give one id.")
     raise no_such_run(reference)

@@ -93,7 +93,8 @@ def tables(found: Sequence[Group]) -> list[SeedTable]:
     for group in found:
         for row in group.rows:
             if group.split_fingerprint:
-                key = (group.dataset_fingerprint, group.protocol, row.run.model, row.run.preset, _settled(row))
+                recipe = row.run.model, row.run.preset, _settled(row.run.settings)
+                key = (group.dataset_fingerprint, group.protocol, _rules(group, row), *recipe)
                 recipes.setdefault(key, []).append((group, row))
     by_splits: dict[tuple[object, ...], list[list[tuple[Group, Row]]]] = {}
     for (data, protocol, *_), members in recipes.items():
@@ -160,5 +161,10 @@ def _spread(members: Sequence[tuple[Group, Row]], metric: str) -> Spread:
     )
 
 
-def _settled(row: Row) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, str(value)) for name, value in row.run.settings.items()))
+def _rules(group: Group, row: Row) -> tuple[object, ...]:
+    """What a split follows besides protocol and seed: the options that were given, and how ties were ordered."""
+    return _settled(row.run.options), group.facts.get("ties")
+
+
+def _settled(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, str(value)) for name, value in values.items()))

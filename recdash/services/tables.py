@@ -94,14 +94,22 @@ def notes(group: Group, metrics: Sequence[str], best: str = "in bold the best of
 
 
 def remarks(group: Group) -> list[str]:
-    """Return which trainings of a group became unstable, and which ended while still improving: a line each, if any."""
+    """Return which trainings became unstable, which ended while still improving, and what else single runs remark.
+
+    A line each, if any; what the line of facts says of the whole group is left out.
+    """
     from recdash.services.results import names_of
+    from recdash.splits import order
 
     names = names_of(group.rows)
     unstable = [f"{names[row.run.id]} since epoch {row.run.unstable_epoch}" for row in group.rows if row.run.warning]
     improving = [names[row.run.id] for row in group.rows if row.run.still_improving]
-    said = {"unstable": ", ".join(unstable), IMPROVING: ", ".join(improving)}
-    return [f"{what}: {who}" for what, who in said.items() if who]
+    said = {"unstable": unstable, IMPROVING: improving}
+    for row in group.rows:
+        told = row.run.about_ties[0]
+        if told and told != order.remark(group.facts):
+            said.setdefault(told, []).append(names[row.run.id])
+    return [f"{what}: {', '.join(who)}" for what, who in said.items() if who]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from recdash.data.dataset import Dataset
 from recdash.data.ties import RULES, TieRule
 from recdash.errors import DataWarning, UsageError, shown
 from recdash.settings import HIGHEST_SEED, known_name, real_number, whole_number
-from recdash.splits import published
+from recdash.splits import own, published
 from recdash.splits.global_time import global_time
 from recdash.splits.order import warning
 from recdash.splits.ratings import RatingSplit, split_ratings
@@ -27,6 +27,7 @@ class Protocol:
     """A named way to split and score; rows of one table share it.
 
     known_users: whether users are trained on and tested, with other items (weak generalisation).
+    reads_order: whether the order in time decides what is held out or read, so that ties in time matter.
     """
 
     name: str
@@ -34,6 +35,17 @@ class Protocol:
     task: Literal["ranking", "rating"]
     help: str
     known_users: bool = False
+    reads_order: bool = False
+
+    @property
+    def takes_threshold(self) -> bool:
+        """Whether it can be said what counts as liked; rating protocols have no likes, public tables their own rule."""
+        return self.task == "ranking" and not self.name.startswith("published-")
+
+    @property
+    def draws_users(self) -> bool:
+        """Whether it chooses among the users by how much they like; a split that came with the data does not."""
+        return self.takes_threshold and self.name not in own.NAMES.values()
 
 
 PROTOCOLS = {
@@ -52,6 +64,7 @@ PROTOCOLS = {
             "ranking",
             "Whole users are held out. A model reads the first four fifths of each history in time "
             "and must rank the last fifth high.",
+            reads_order=True,
         ),
         Protocol(
             "strong-global-time",
@@ -59,6 +72,7 @@ PROTOCOLS = {
             "ranking",
             "One cut in time. Models learn from users who ended before a date; of users active after it they read the "
             "history so far and must rank high what came after the date. Needs dates.",
+            reads_order=True,
         ),
         Protocol(
             "ratings-90",
@@ -100,6 +114,7 @@ PROTOCOLS = {
             "ranking",
             "Data and split of a public table, evaluated properly: whole users with 5 to 1,000 likes are held out, and "
             "the last fifth of each history must be ranked high.",
+            reads_order=True,
         ),
         Protocol(
             "published-vae20m",
@@ -122,6 +137,21 @@ PROTOCOLS = {
             "Data and split of a public table, evaluated properly: a tenth of each user's ratings is held out, then "
             "another tenth of the rest for choosing settings.",
         ),
+        Protocol(
+            own.NAMES["ranking"],
+            "The data's own split",
+            "ranking",
+            "The files that the data set was imported from say what is learned from, what is read and what is held "
+            "out. For data sets that were imported as a split; no other protocol is for them.",
+            reads_order=True,
+        ),
+        Protocol(
+            own.NAMES["rating"],
+            "The data's own split of ratings",
+            "rating",
+            "The files that the data set was imported from say what is learned from and which ratings are held out. "
+            "For data sets that were imported as a split; no other protocol is for them.",
+        ),
     )
 }
 
@@ -134,7 +164,7 @@ def make_split(
     held_out_users: int | None = None,
     positive_from: float | None = None,
     min_positives: int | None = None,
-    ties: TieRule = "file",
+    ties: TieRule | None = None,
 ) -> Split | RatingSplit:
     """Split a data set by a named protocol.
 
@@ -153,10 +183,12 @@ def make_split(
             f"dataset: expected a Dataset, found {shown(dataset)}. Give what recdash.load_dataset returns."
         )
     known_name("protocol", protocol, PROTOCOLS)
+    protocol = own.named(protocol, dataset.name, dataset.own_split)
     seed = whole_number("seed", seed, 0, HIGHEST_SEED)
     least = min_positives if min_positives is not None else dataset.min_positives or FEWEST_POSITIVES
     least = whole_number("min_positives", least, 1)
-    known_name("tie rule", ties, RULES)
+    rule = dataset.ties if ties is None else ties
+    known_name("tie rule", rule, RULES)
     if held_out_users is not None:
         held_out_users = whole_number("held_out_users", held_out_users, 0)
     if positive_from is not None:
@@ -168,7 +200,7 @@ def make_split(
         held_out_users=held_out_users,
         positive_from=positive_from,
         min_positives=least,
-        ties=ties,
+        ties=rule,
     )
     if said := warning(split.facts):
         warnings.warn(f"{dataset.name}, {protocol}: {said}", DataWarning, stacklevel=2)
@@ -185,6 +217,8 @@ def _split(
     min_positives: int,
     ties: TieRule,
 ) -> Split | RatingSplit:
+    if dataset.own_split is not None:
+        return own.own(dataset, protocol=protocol, positive_from=positive_from, ties=ties)
     if protocol.startswith("published-"):
         return _published(dataset, protocol, seed, held_out_users, ties)
     if protocol == "weak":

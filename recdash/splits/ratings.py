@@ -141,7 +141,7 @@ def split_ratings(dataset: Dataset, protocol: str, seed: int) -> RatingSplit:
 def hold_out(
     dataset: Dataset,
     protocol: str,
-    seed: int,
+    seed: int | None,
     train: NDArray[np.int64],
     validation: NDArray[np.int64] | None,
     test: NDArray[np.int64],

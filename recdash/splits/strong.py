@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
@@ -20,7 +19,6 @@ from recdash.splits.split import HeldOut, Split
 HELD_OUT_USERS = {"ml-1m": 750, "ml-10m": 5000, "ml-20m": 10_000, "ml-25m": 10_000, "ml-32m": 10_000}
 FEWEST_USERS = 100
 _SHARE, _LEAST, _MOST = 0.125, 20, 10_000
-_POSITIVE_FROM = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
 FEWEST_TO_SCORE = 5  # shorter held-out histories have no targets
 TARGETS = 0.2
 
@@ -28,18 +26,11 @@ TARGETS = 0.2
 def positive_threshold(dataset: Dataset, positive_from: float | None = None) -> float | None:
     """Lowest rating that counts as a positive; None when every row does (data without ratings, or with counts).
 
-    By default what was said at import, else three quarters up the scale, raised to a rating that there can be: whole
-    stars have a whole threshold.
+    By default that of the data set, see `Dataset.usual_positive_from`.
     """
     if dataset.ratings is None:
         return None
-    if positive_from is None:
-        positive_from = dataset.positive_from
-    if positive_from is not None or dataset.scale is None:
-        return positive_from
-    low, high = dataset.scale
-    threshold = low + _POSITIVE_FROM * (high - low)
-    return threshold if dataset.step is None else math.ceil(threshold / dataset.step) * dataset.step
+    return dataset.usual_positive_from if positive_from is None else positive_from
 
 
 def strong(
@@ -52,14 +43,17 @@ def strong(
     positive_from: float | None,
     min_positives: int,
     ties: TieRule = "file",
+    tie_seed: int | None = None,
 ) -> Split:
     """Split by users: train on whole histories, hold out a fifth of each validation and test history.
 
-    The held-out fifth is random, or the last in time with `temporal`, where `ties` orders events at the same time.
+    The held-out fifth is random, or the last in time with `temporal`, where `ties` orders events at the same time, by
+    chance with `tie_seed`, which is `seed` unless it is given.
     Items are those of the training users.  Raises SplitError when there are too few users, or no order for `temporal`.
     """
     threshold = positive_threshold(dataset, positive_from)
-    histories = in_order(dataset, ties, seed) if temporal else dataset.in_item_order
+    chance = seed if tie_seed is None else tie_seed
+    histories = in_order(dataset, ties, chance) if temporal else dataset.in_item_order
     positives = liked(histories, threshold)
     eligible = np.flatnonzero(positives.counts >= min_positives)
     size = held_out_size(dataset, len(eligible), held_out_users, min_positives)

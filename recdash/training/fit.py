@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from recdash import devices
@@ -80,6 +81,7 @@ def fit(
     with devices.explaining_memory(chosen):
         model = registry.build(name, config, split.shape)
         model.catalogue = split.catalogue
+        model.popularity = np.bincount(_learned_from(model, split).items, minlength=split.shape.items)
         if isinstance(model, ClosedFormModel):
             model.seed = seed
             model.record = record | _solve(model.to(chosen), split, hooks)

@@ -84,6 +84,14 @@ def protocols() -> list[Protocol]:
     return choices.protocols()
 
 
+def protocols_of(dataset: str) -> list[Protocol]:
+    """Return the protocols that there are for a data set: its own, where it came as a split, else all others."""
+    from recdash.splits import own
+
+    own_split = next((entry.own_split for entry in entries() if entry.name == dataset), None)
+    return [protocol for protocol in protocols() if own.fits(protocol.name, own_split)]
+
+
 def describe(name: str) -> dict[str, Any]:
     """Return the numbers of a data set."""
     return _describe(name, _fingerprint(name))
@@ -246,4 +254,6 @@ def _answer(
 ) -> Answer:
     from recdash.services import recommend
 
-    return recommend.recommend(dataset, picks, run_ids=run_ids or None, k=length, device=device)
+    known = items(dataset)
+    chosen = [known[item_id] for item_id in picks]  # not their ids, which may be titles of other items: "1984"
+    return recommend.recommend(dataset, chosen, run_ids=run_ids or None, k=length, device=device)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 PARTS = {"train_users": "train", "validation_users": "validation", "test_users": "test"}
 FACTS = {
     "positive_from": ("Liked means a rating of at least", "Everything below is left out."),
-    "eligible_users": ("Users with enough likes", "At least five; the others are not used."),
+    "eligible_users": (
+        "Users with enough likes",
+        "At least five unless the import said otherwise; others are not used.",
+    ),
     "items": ("Items", "In ranking, those that at least one training user likes: only they can be recommended."),
     "train_ratings": ("Training ratings", "What a model learns from."),
     "validation_ratings": ("Validation ratings", "Epochs and settings are chosen on them."),
@@ -71,7 +74,7 @@ def look(name: str) -> None:
 
 def protocol(name: str) -> None:
     """Show what a protocol makes of a data set."""
-    known = {one.name: one for one in cached.protocols()}
+    known = {one.name: one for one in cached.protocols_of(name)}
     chosen = st.segmented_control(
         "Protocol",
         list(known),
@@ -79,9 +82,13 @@ def protocol(name: str) -> None:
         format_func=lambda p: known[p].title,
         **url_state.bind("protocol", next(iter(known)), options=known),
     )
+    from recdash.splits import order
+
     st.markdown(escape(known[chosen].help))
     with frame.errors():
         facts = cached.protocol_facts(name, chosen)
+        if said := order.warning(facts):
+            st.warning(escape(said), icon=":material/schedule:")
         _parts(facts)
         with st.grid(4, min_column_width=170):
             for key, (label, meaning) in FACTS.items():
@@ -217,7 +224,7 @@ def _get(name: str) -> None:
 
 
 def _from_zip(names: Sequence[str]) -> None:
-    with st.expander("From an archive at hand", icon=":material/folder_zip:"):
+    with st.expander("From a local archive", icon=":material/folder_zip:"):
         name = st.selectbox("Release", names, key="zip_release", width=240)
         given = st.file_uploader("Its zip, as published", type="zip", key="zip")
         if given is not None and st.button("Read it", key="read_zip", icon=":material/input:"):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash.errors import UsageError
+from recdash.errors import UsageError, shown
+from recdash.ui import url_state
 from recdash.ui.text import escape, setting
 
 if TYPE_CHECKING:
+    from recdash.data.library import Entry
     from recdash.services.choices import ModelChoice
     from recdash.settings import Setting
+    from recdash.splits.options import SplitOptions
+    from recdash.splits.protocols import Protocol
 
 MOST_SEEDS = 20
 _SAFE = float(2**53 - 1)  # the largest whole number a browser holds exactly
@@ -28,6 +32,58 @@ def settings_form(models: Sequence[ModelChoice], dataset: str, preset: str) -> d
                 with tab:
                     _fields(model.name, dataset, preset)
     return {model.name: changed(model.name, dataset, preset) for model in models}
+
+
+def split_fields(protocol: Protocol, entry: Entry) -> dict[str, str]:
+    """Draw what can be said about a split of these data besides its protocol, folded away; returns the texts."""
+    fields = {}
+    if protocol.takes_threshold and entry.scale is not None:
+        fields["positive_from"] = ("Liked from", "usual", "Lowest rating that counts as liked.")
+    if protocol.draws_users:
+        fields["min_positives"] = ("Likes per user", "usual", "Fewest likes of a user who is used.")
+    if entry.scale is not None:
+        low, high = entry.scale
+        fields["scale"] = ("Scale", f"{low:g}..{high:g}", "Lowest and highest possible rating.")
+        fields["ignore_ratings"] = ("Ratings to ignore", "none", 'Ratings that mean "not rated", such as 0.')
+    tied = protocol.reads_order and entry.tied_share > 0
+    if not fields and not tied:
+        return {}
+    with st.expander("Split options", icon=":material/content_cut:"), st.grid(3, min_column_width=170):
+        texts = {
+            name: st.text_input(label, placeholder=usual, help=told, **url_state.bind(name, ""))
+            for name, (label, usual, told) in fields.items()
+        }
+        if tied:
+            texts["ties"] = _tie_rule()
+    return {name: text for name, text in texts.items() if text.strip()}
+
+
+def _tie_rule() -> str:
+    """Return the rule for events at the same time, "" for that of the data set."""
+    told = {"usual": "as imported", "file": "order of the file", "random": "chance"}
+    chosen = st.selectbox(
+        "Events at the same time",
+        list(told),
+        format_func=told.__getitem__,
+        help="What orders the events of one user at the same time. The order of the file counts where the file is "
+        "in the order of time; elsewhere, and with chance, the split seed decides.",
+        **url_state.bind("ties", "usual", options=told),
+    )
+    return "" if chosen == "usual" else str(chosen)
+
+
+def read_split(texts: Mapping[str, str]) -> SplitOptions:
+    """Read what `split_fields` returned; raises UsageError for a text that means nothing."""
+    from recdash.splits.options import SplitOptions
+
+    found: dict[str, Any] = dict(texts)
+    for name, kind, example in (("positive_from", float, "4"), ("min_positives", int, "5")):
+        if name in found:
+            try:
+                found[name] = kind(found[name])
+            except ValueError:
+                raise UsageError(f"{name}: {shown(found[name])} is no number. Write for example {example}.") from None
+    return SplitOptions(**found)
 
 
 def changed(model: str, dataset: str, preset: str) -> dict[str, Any]:

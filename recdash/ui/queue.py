@@ -10,6 +10,7 @@ import streamlit as st
 from recdash import places
 from recdash.errors import RecdashError
 from recdash.runs.records import IMPROVING
+from recdash.services.facts import options_in_words
 from recdash.ui import colours, words
 from recdash.ui.text import ago, duration, escape
 
@@ -125,6 +126,8 @@ def _facts(run: RunRecord) -> str:
     parts = [escape(run.dataset), escape(run.protocol), f"preset {escape(run.preset)}", f"seed {run.seed}"]
     if run.settings:
         parts.append(words.differs(dict(run.settings)))
+    if run.options:
+        parts.append(escape(options_in_words(run.options)))
     if run.state == "finished":
         parts += [words.quality(run.metrics), f"trained in {duration(run.runtime_s)}"]
     if run.still_improving:

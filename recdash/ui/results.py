@@ -85,7 +85,7 @@ def group(one: Group, columns: Sequence[str], *, drawn: bool = True) -> None:
     found = cached.verdicts(one, list(dict.fromkeys([one.primary, *shown])))
     with st.container(key=f"group.{_place(one)}", gap="small"):
         st.subheader(escape(one.label), anchor=False, help=_protocol_help([one.protocol]))
-        st.caption(facts.in_words(one))
+        st.caption(escape(facts.in_words(one)))
         if cached.is_generated(one.dataset):
             frame.generated_note()
         _verdict(one, found.get(one.primary))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -25,9 +25,11 @@ WATCHED = ("reconstruction", "kl", "ndcg@100", "loss", "rmse")
 
 def form() -> None:
     """Draw the form of a new training, and start it."""
+    from recdash.services import datasets
+
     with st.container(horizontal=True, vertical_alignment="top"):
         dataset = _dataset()
-        protocol = _protocol()
+        protocol = _protocol(dataset)
     if cached.is_generated(dataset):
         frame.generated_note()
     offered = [model for model in cached.models() if model.task == protocol.task]
@@ -40,11 +42,12 @@ def form() -> None:
             width=150,
             help="One training per seed: 0, or 1, 2, 3, or 1-5. Weights and order are drawn from it.",
         )
+    split = forms.split_fields(protocol, datasets.entry(dataset))
     changes = forms.settings_form(chosen, dataset, preset)
     forms.say_changes(chosen, changes, dataset, preset)
     if any(changes.values()):
         st.button("Back to the preset", icon=":material/undo:", type="tertiary", on_click=forms.forget_changes)
-    _start(dataset, protocol.name, [model.name for model in chosen], preset, seeds, changes)
+    _start(dataset, protocol.name, [model.name for model in chosen], preset, seeds, changes, split)
 
 
 def live_runs() -> None:
@@ -134,8 +137,8 @@ def _dataset() -> str:
     return str(st.selectbox("Data set", ready, **url_state.bind("dataset", ready[0] if ready else None, options=ready)))
 
 
-def _protocol() -> Any:
-    known = {protocol.name: protocol for protocol in cached.protocols()}
+def _protocol(dataset: str) -> Any:
+    known = {protocol.name: protocol for protocol in cached.protocols_of(dataset)}
     told = "\n\n".join(f"**{escape(one.title)}** ({escape(name)}): {escape(one.help)}" for name, one in known.items())
     name = st.selectbox(
         "Protocol",
@@ -180,13 +183,20 @@ def _preset(chosen: Sequence[ModelChoice]) -> str:
 
 
 def _start(
-    dataset: str, protocol: str, models: Sequence[str], preset: str, seeds: str, changes: dict[str, dict[str, Any]]
+    dataset: str,
+    protocol: str,
+    models: Sequence[str],
+    preset: str,
+    seeds: str,
+    changes: Mapping[str, Mapping[str, Any]],
+    split: Mapping[str, str],
 ) -> None:
     if places.read_only():
         st.info("Training is switched off here: RECDASH_READ_ONLY is set.", icon=":material/lock:")
         return
     try:
-        wanted = _requests(dataset, protocol, models, preset, seeds, changes)
+        wanted = _requests(dataset, protocol, models, preset, seeds, changes, split)
+        _say_ties(wanted)
     except RecdashError as error:
         st.error(escape(str(error)), icon=":material/error:")
         wanted = []
@@ -204,14 +214,29 @@ def _start(
         st.rerun()
 
 
+def _say_ties(wanted: Sequence[Request]) -> None:
+    """Say, before anything starts, what ties in time will mean for the figures."""
+    from recdash.services import ties
+
+    for sentence in ties.ahead(wanted):
+        st.warning(escape(sentence), icon=":material/schedule:")
+
+
 def _requests(
-    dataset: str, protocol: str, models: Sequence[str], preset: str, seeds: str, changes: dict[str, dict[str, Any]]
+    dataset: str,
+    protocol: str,
+    models: Sequence[str],
+    preset: str,
+    seeds: str,
+    changes: Mapping[str, Mapping[str, Any]],
+    split: Mapping[str, str],
 ) -> list[Request]:
     from recdash.services import launch
 
     if not models:
         st.caption("Choose at least one model.")
         return []
+    options = forms.read_split(split)
     return [
         request
         for seed in forms.read_seeds(seeds)
@@ -224,6 +249,7 @@ def _requests(
             settings=changes.get(model, {}),
             seed=seed,
             split_seed=SPLIT_SEED,
+            options=options,
         )
     ]
 

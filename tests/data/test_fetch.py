@@ -39,9 +39,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Change what is known about a release."""
+    """Change what is known about a release; it has the three ratings of the archives here."""
 
     def change(name: str, **facts: object) -> None:
+        facts = {"ratings": 3, **facts}
         monkeypatch.setattr(fetch, "RELEASES", {**fetch.RELEASES, name: replace(fetch.RELEASES[name], **facts)})
 
     return change
@@ -55,7 +56,7 @@ def test_a_download_is_verified_kept_and_then_read(
     server: tuple[str, Path], published: Callable[..., None], zip_of: Callable[..., Path], own_folders: Path
 ) -> None:
     archive = zip_of("1m", name="served/ml-1m.zip")
-    published("ml-1m", checksum=sha256(archive), ratings=3)
+    published("ml-1m", checksum=sha256(archive))
     steps: list[tuple[int, int | None]] = []
     data = library.get("ml-1m", progress=lambda done, total: steps.append((done, total)))
     assert (data.name, len(data)) == ("ml-1m", 3)
@@ -85,8 +86,9 @@ def test_another_checksum_than_published_leaves_nothing_behind(
 
 
 def test_the_checksum_of_ml_32m_comes_from_beside_its_archive(
-    server: tuple[str, Path], zip_of: Callable[..., Path], own_folders: Path
+    server: tuple[str, Path], published: Callable[..., None], zip_of: Callable[..., Path], own_folders: Path
 ) -> None:
+    published("ml-32m")
     archive = zip_of("csv", name="served/ml-32m.zip")
     beside = server[1] / "ml-32m.zip.md5"
     beside.write_text(f"{hashlib.md5(archive.read_bytes()).hexdigest()}  ml-32m.zip\n")
@@ -142,7 +144,10 @@ def test_a_zip_at_hand_is_held_against_the_published_checksum(
     assert library.get("ml-1m", path).notes[0] == "read from mine.zip; sha256 verified"
 
 
-def test_a_zip_whose_checksum_is_not_known_here_is_taken_and_that_is_said(zip_of: Callable[..., Path]) -> None:
+def test_a_zip_whose_checksum_is_not_known_here_is_taken_and_that_is_said(
+    zip_of: Callable[..., Path], published: Callable[..., None]
+) -> None:
+    published("ml-32m")
     assert "was not verified" in library.get("ml-32m", zip_of("csv", name="ml-32m.zip")).notes[0]
 
 

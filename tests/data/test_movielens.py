@@ -146,7 +146,12 @@ def test_windows_line_ends_and_blank_last_lines_change_nothing(folder_of: Callab
         ),
         ("10m", "ratings.dat", MORE_LINES + b"1::2::0::4\n", 'line 21: the rating is "0", outside the scale 0.5 to 5.'),
         ("1m", "ratings.dat", MORE_LINES + b"1::2::::4\n", "ratings.dat, line 21: the rating is empty."),
-        ("1m", "ratings.dat", MORE_LINES + b"1::2::3::now\n", 'line 21: the time is "now", not a number of seconds.'),
+        (
+            "1m",
+            "ratings.dat",
+            MORE_LINES + b"1::2::3::now\n",
+            'line 21: the time is "now", not a number like the other times.',
+        ),
         ("1m", "ratings.dat", b"", "ratings.dat: the file is empty; no interactions were found."),
         (
             "csv",
@@ -166,8 +171,12 @@ def test_windows_line_ends_and_blank_last_lines_change_nothing(folder_of: Callab
             b"userId,movieId,rating,timestamp\n1,2,3.5,1\n1,2,9,1\n",
             "ratings.csv, line 3: the rating",
         ),
-        ("100k", "u.data", "1\t2\t3\t4\n".encode("utf-16"), "u.data, line 1: this is neither UTF-8 nor Latin-1 text"),
-        ("100k", "u.data", b"1\t2\t3\t4\n1\t2\t\0\t4\n", "u.data, line 2: this is neither UTF-8 nor Latin-1 text"),
+        (
+            "100k",
+            "u.data",
+            b"1\t2\t3\t4\n1\t2\t\0\t4\n",
+            "u.data, line 2: this is no text in UTF-8 or a Western encoding",
+        ),
         ("100k", "u.item", b"1|Toy Story (1995)|x\n", 'u.item, line 1: expected 24 fields separated by "|", found 3.'),
         (
             "1m",

@@ -158,3 +158,21 @@ def test_the_report_of_the_page_is_one_whole_file(open_page: Open, trained: list
     assert "Report" in [button.label for button in tab.get("download_button")]
     text = page._report(results.groups())
     assert text.startswith("<!doctype html>") and "<svg" in text and "EASE" in text
+
+
+def test_the_line_of_facts_says_what_ties_mean_and_what_was_asked_of_the_split(open_page: Open, runs: Runs) -> None:
+    run_id = runs.finished("ease", protocol="strong-temporal", options={"positive_from": 4.0, "ties": "random"})
+    facts = {"train_users": 200, "tied_share": 0.76, "ties": "random", "movable_test_targets": 9, "test_targets": 90}
+    _record_facts(runs, run_id, facts)
+    page = said(open_page("results")).replace("\\", "")
+    assert "as asked: liked from 4, ties in time by chance. 76% of the interactions have the same time" in page
+    assert "Another order moves up to 10% of the held-out items; compare several split seeds." in page
+
+
+def _record_facts(runs: Runs, run_id: str, facts: dict[str, object]) -> None:
+    """Write facts of a split into the record of a finished run, as its worker would have."""
+    from recdash.runs.store import write_run
+
+    details = {**runs.store.run(run_id).details, "split": facts}
+    with runs.store.database.write() as connection:
+        write_run(connection, run_id, details=details)

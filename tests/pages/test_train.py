@@ -156,3 +156,45 @@ def test_only_presets_that_all_chosen_models_have_are_offered(open_page: Open) -
     for models in (["ease"], ["ease", "multvae"]):
         has = [set(registry.presets_of(model)) for model in models]
         assert set(offered(*models)) == set.intersection(*has) and "tuned" not in offered(*models)
+
+
+def test_split_options_are_offered_where_they_suit_and_sent(open_page: Open, waiting: list[str], store: Store) -> None:
+    tab = open_page("train", dataset="toy", model=["ease"], positive_from="3", ignore_ratings="0, 99")
+    assert [field.label for field in tab.text_input if field.label == "Liked from"]
+    start(tab)
+    assert store.runs()[0].options == {"positive_from": 3.0, "ignore_ratings": [0.0, 99.0]}
+    assert "liked from 3, ratings of 0 or 99 left out" in said(tab).replace("\\", "")
+    rating = open_page("train", dataset="toy", protocol="ratings-90", model=["bias"])
+    assert not [field for field in rating.text_input if field.label == "Liked from"]
+
+
+def test_a_split_option_that_means_nothing_is_explained(open_page: Open, waiting: list[str]) -> None:
+    tab = open_page("train", dataset="toy", model=["ease"], positive_from="four")
+    assert "is no number" in tab.error[0].value.replace("\\", "") and tab.button(key="start").disabled
+    outside = open_page("train", dataset="toy", model=["ease"], scale="1..3")
+    assert "outside the scale 1 to 3" in outside.error[0].value.replace("\\", "")
+
+
+def test_ties_in_time_are_said_before_a_training_starts(open_page: Open, waiting: list[str], store: Store) -> None:
+    from recdash import places
+    from tests.splits.test_order import days_of
+
+    days_of(1).save(places.data_dir() / "sets" / "days")
+    tab = open_page("train", dataset="days", protocol="strong-temporal", model=["ease"], ties="random")
+    (warned,) = [element.value.replace("\\", "") for element in tab.warning]
+    assert warned == (
+        "days: 100% of the interactions have the same time as another one of the same user; "
+        "the split seed decides by chance which came first."
+    )
+    start(tab)
+    assert store.runs()[0].options == {"ties": "random"}
+    assert not open_page("train", dataset="days", model=["ease"]).warning
+
+
+def test_the_data_page_says_what_ties_do_to_a_protocol(open_page: Open) -> None:
+    from recdash import places
+    from tests.splits.test_order import days_of
+
+    days_of(1).save(places.data_dir() / "sets" / "days")
+    tab = open_page("data", dataset="days", protocol="strong-temporal", tab="Protocol")
+    assert "Another order moves up to 100% of the held-out items" in said(tab).replace("\\", "")

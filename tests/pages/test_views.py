@@ -207,37 +207,6 @@ def test_a_protocol_that_the_data_does_not_allow_says_why(open_page: Open, toy: 
     assert "no time column" in tab.error[0].value
 
 
-CSV = "who,what,stars\n" + "\n".join(f"u{n % 9},i{n % 13},{n % 5 + 1}" for n in range(117))
-
-
-def test_a_csv_is_looked_at_mapped_and_imported(open_page: Open) -> None:
-    tab = open_page("data", tab="Import a CSV")
-    tab.file_uploader(key="csv").upload("my films.csv", CSV.encode()).run()
-    assert not tab.exception
-    roles = {box.label: box.value for box in tab.selectbox}
-    assert (roles["Rating"], roles["Time"]) == (3, "none")
-    for label, column in (("User", 1), ("Item", 2)):
-        next(box for box in tab.selectbox if box.label == label).select(column)
-    tab.run()
-    assert table_with(tab, "who → user").shape == (6, 3)
-    tab.button(key="import").click().run()
-    assert not tab.exception and not tab.error
-    from recdash.services import datasets
-    from recdash.ui import jobs
-
-    for job in jobs.listed().values():
-        assert not job.error
-    found = datasets.describe("my-films")
-    assert (found["users"], found["items"], found["interactions"]) == (9, 13, 117)
-
-
-def test_a_wrong_file_is_explained_and_breaks_nothing(open_page: Open) -> None:
-    tab = open_page("data", tab="Import a CSV")
-    tab.file_uploader(key="csv").upload("empty.csv", b"").run()
-    assert not tab.exception
-    assert "empty" in tab.error[0].value
-
-
 def test_a_data_set_is_removed_but_never_the_demo(open_page: Open) -> None:
     tab = open_page("data", dataset="toy")
     tab.button(key="remove.toy").click().run()

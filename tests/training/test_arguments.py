@@ -173,7 +173,6 @@ class TestRecommend:
         ("positive_from", np.nan),
         ("positive_from", 10**400),
         ("positive_from", 1j),
-        ("min_positives", None),
         ("min_positives", 10**30),
     ],
     ids=shown,

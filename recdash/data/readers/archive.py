@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from recdash.data.readers.blocks import Input, open_input, reading
+from recdash.data.readers.inputs import Input, open_input, reading
 from recdash.errors import DataError
 
 LARGEST_MEMBER = 4 << 30  # bytes; the largest published file, ratings.csv of ml-32m, has 0.9 GB
@@ -100,6 +100,15 @@ def open_members(path: Path, known: Collection[str]) -> Iterator[Members]:
         with _zip_damage(path.name):
             archive = zipfile.ZipFile(file)
         yield _Zip(archive, path.name, known)
+
+
+def holds_known(path: Path, known: Collection[str]) -> bool:
+    """Whether a zip has files of the known names, or is no whole zip, which their reader says best."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.rpartition("/")[2] in known for name in archive.namelist())
+    except (*_ZIP_DAMAGE, OSError):
+        return True
 
 
 @contextmanager

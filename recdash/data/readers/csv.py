@@ -1,151 +1,112 @@
-"""Anyone's interactions from delimited text; what is not said about the columns is guessed from the first lines."""
+"""Anyone's interactions from a file; what is not said about it is found from the file, and what was found is told."""
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
-from recdash.data.readers.blocks import Progress, beginning, blocks, open_input, shown, split_header, text
-from recdash.data.readers.table import NUMBER, Columns, Layout, read_columns
-from recdash.data.readers.titles import ID_NAMES, ITEM_NAMES, plain, read_titles
-from recdash.data.times import DATES_FROM
-from recdash.errors import DataError, UsageError, unknown
+from recdash.data.readers import cells, dialect, frames, roles, shapes
+from recdash.data.readers.blocks import Block, Progress, blocks, without_first_lines
+from recdash.data.readers.dialect import Dialect
+from recdash.data.readers.inputs import beginning, is_parquet, open_input, other_encoding, text
+from recdash.data.readers.options import ROLES, ReadOptions
+from recdash.data.readers.source import FIRST_ROWS, SKIP_BAD, Reading, Source, assemble
+from recdash.data.readers.table import BadRows, Layout, line_of, named, read_columns
+from recdash.data.readers.titles import read_titles
+from recdash.errors import DataError
 
-_DELIMITERS = ("\t", "::", ";", "|", ",")
-_SAMPLE_LINES = 25
-_NONE = "none"  # as the name of a column: there is none
-_ROLES = {
-    "user": ("userid", "user", "uid", "username", "customerid", "customer", "memberid", "accountid", "visitorid",
-        "reviewerid"),
-    "item": (*ID_NAMES, *ITEM_NAMES),
-    "rating": ("rating", "ratings", "score", "stars", "star", "overall", "userrating", "bookrating", "preference"),
-    "time": ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime", "ratingtime", "ratedat",
-        "createdat", "ts"),
-}  # fmt: skip
-_ISO = re.compile(r"\s*\d{4}-\d\d-\d\d")
-_MEND = "Mend or remove that line."
+_MEND = "Correct or remove that line, or leave such lines out (--skip-bad)."
+_FORMAT_NAMES = {
+    "wide": "a matrix of users and items, one row per user and one column per item",
+    "lists": "adjacency lists, a user and its items in each line",
+}
+
+
+_SHORT_NAMES = {"wide": "a matrix", "lists": "lists"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a file will be read, for a preview before it is.
+    """How a file will be read, from its beginning alone, for choices before it is.
 
     columns: names from the header, or "1", "2", ... without one.  rows: the first lines, as they are.
     roles: the column (position from 0) of "user", "item", "rating" and "time"; None where there is none.
     """
 
-    delimiter: str
-    header: bool
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     roles: dict[str, int | None]
+    dialect: Dialect | None = None
+    encoding: str | None = None
 
-    def check(self, name: str) -> None:
-        """Raise DataError unless user and item are known."""
-        for role in ("user", "item"):
-            if self.roles[role] is None:
-                hint = f"Name the column (--{role} COLUMN)."
-                if self.header and any(NUMBER.fullmatch(column) for column in self.columns):
-                    hint = "The line looks like data: say that there is no header (--no-header)."
-                listed = ", ".join(shown(column) for column in self.columns[:12])
-                raise DataError(f"{name}, line 1: cannot tell which column is the {role} among {listed}. {hint}")
+    @property
+    def header(self) -> bool:
+        """Whether the first line names the columns."""
+        return self.dialect is None or self.dialect.columns is not None
 
-    def described(self) -> str:
-        """Say which column is taken for what."""
-        return "columns: " + ", ".join(
-            f"{role} = {self.columns[place]}" for role, place in self.roles.items() if place is not None
-        )
+    @property
+    def delimiter(self) -> str:
+        """What stands between the columns; "" where the format has no delimiters."""
+        return "" if self.dialect is None else self.dialect.delimiter
 
 
-def read(
+def read(path: Path, *, name: str | None = None, progress: Progress | None = None, **words: Any) -> Dataset:
+    """Read interactions, see `read_file`; returns the data set, whose notes say what was taken for what."""
+    return read_file(path, ReadOptions.of(**words), name=name, progress=progress).dataset
+
+
+def read_file(
     path: Path,
+    options: ReadOptions,
     *,
     name: str | None = None,
-    user: str | int | None = None,
-    item: str | int | None = None,
-    rating: str | int | None = None,
-    time: str | int | None = None,
-    titles: Path | None = None,
-    delimiter: str | None = None,
-    header: bool | None = None,
+    known: Mapping[str, Item] | None = None,
     progress: Progress | None = None,
-) -> Dataset:
-    """Read a CSV, plain or gzip'd, with a column per role: user, item and, if there are such, rating and time.
+) -> Reading:
+    """Read a table of interactions with a column per role: user, item and, if there are such, rating and time.
 
-    Columns are given by name (upper or lower case) or by number from 1; None guesses, "none" means that there is none.
-    titles: a file of item titles (see `titles.read_titles`).  header: None looks whether the first line is one.
-    Raises DataError with file and line for what is wrong in the file, UsageError for a column that does not exist.
+    Delimited text of any dialect and encoding, JSON lines and arrays, Parquet, Netflix's blocks, wide matrices and
+    adjacency lists (the last two when they are named by `options.format`), plain or packed.  known: titles by item id,
+    in place of `options.titles`.
+    Raises DataError with file and line for what is wrong in the file or may be read in several ways, UsageError for a
+    column that does not exist.
     """
-    plan = look(path, user=user, item=item, rating=rating, time=time, delimiter=delimiter, header=header)
-    plan.check(path.name)
-    known: dict[str, Item] = {}
-    if titles is not None:
-        with open_input(titles) as source:
+    if options.titles is not None:
+        with open_input(options.titles) as source:
             known = read_titles(source.name, text(source))
-    dataset = read_planned(path, plan, name=name or plain_stem(path), known=known, progress=progress)
-    return replace(dataset, notes=(plan.described(), *dataset.notes))
+    return assemble(_source(path, options, progress), options, name=name or plain_stem(path), known=known)
 
 
-def look(
-    path: Path,
-    *,
-    user: str | int | None = None,
-    item: str | int | None = None,
-    rating: str | int | None = None,
-    time: str | int | None = None,
-    delimiter: str | None = None,
-    header: bool | None = None,
-) -> Plan:
-    """Return how `read` would read the file with these words, from its beginning alone; what is not clear is None."""
-    with open_input(path) as source:
-        sample = re.split("\r\n|\r|\n", beginning(source))
-    mark = _delimiter(delimiter) if delimiter else _sniff(sample, path.name)
-    rows = _split(sample, mark)
-    if not rows:
-        raise DataError(
-            f"{path.name}: the file is empty. It needs one line per interaction: user, item and maybe rating, time."
-        )
-    asked = {"user": user, "item": item, "rating": rating, "time": time}
-    named = header if header is not None else _is_header(rows, asked)
-    columns = (
-        tuple(cell.strip() for cell in rows[0]) if named else tuple(str(place + 1) for place in range(len(rows[0])))
-    )
-    body = tuple(tuple(row) for row in (rows[1:] if named else rows))
-    roles = _roles(asked, columns, body, named=named, name=path.name)
-    return Plan(mark, named, columns, body, roles)
-
-
-def read_planned(
-    path: Path, plan: Plan, *, name: str, known: dict[str, Item], progress: Progress | None = None, quoted: bool = True
-) -> Dataset:
-    """Read a file as planned: as UTF-8, and from the start again as Latin-1 when it turns out not to be UTF-8."""
-    notes: tuple[str, ...] = ()
+def look(path: Path, options: ReadOptions | None = None, **words: Any) -> Plan:
+    """Return how `read_file` would read the file, from its beginning alone; roles that are not clear are None."""
+    options = ReadOptions.of(**words) if options is None else options
+    if is_parquet(path):
+        names, rows = frames.parquet_beginning(path)
+        return Plan(names, rows, roles.find(names, rows, options, named=True, name=path.name))
+    with open_input(path, options.encoding) as source:
+        name, sample = source.name, beginning(source)
+    encoding = options.encoding or source.encoding
     try:
-        columns = _columns(path, plan, "utf-8", quoted, progress)
+        text_ = sample.decode("utf-8")
     except UnicodeDecodeError:
-        columns, notes = (
-            _columns(path, plan, "latin-1", quoted, progress),
-            ("the file is not UTF-8 and was read as Latin-1",),
-        )
-    dataset = Dataset.build(
-        name,
-        users=columns.users,
-        items=columns.items,
-        ratings=columns.ratings,
-        times=columns.times,
-        known=known,
-        source=path.name,
-        notes=notes,
-    )
-    bare = sum(entry.id not in known for entry in dataset.catalogue.items)
-    if not known or not bare:
-        return dataset
-    return replace(dataset, notes=(*dataset.notes, f"{bare:,} items have no title and are shown by their ids"))
+        encoding = other_encoding(sample, name)
+        text_ = sample.decode(encoding)
+    shape = options.format or _shape(text_, name, options)
+    if shape == "json":
+        names, rows = frames.json_beginning(text_, name)
+        return Plan(names, rows, roles.find(names, rows, options, named=True, name=name), encoding=encoding)
+    if shape in shapes.NAMES:
+        names, rows = shapes.beginning(shape, text_, name, options)
+        return Plan(names, rows, dict.fromkeys(ROLES) | shapes.ROLES[shape], encoding=encoding)
+    found = dialect.find(text_, name, options)
+    columns = found.columns or tuple(str(place + 1) for place in range(found.width))
+    where = roles.find(columns, found.rows, options, named=found.columns is not None, name=name)
+    return Plan(columns, found.rows, where, found, encoding)
 
 
 def plain_stem(path: Path) -> str:
@@ -153,127 +114,129 @@ def plain_stem(path: Path) -> str:
     return path.name.split(".")[0] or path.name
 
 
-def _columns(path: Path, plan: Plan, encoding: str, quoted: bool, progress: Progress | None) -> Columns:
-    user, item = plan.roles["user"], plan.roles["item"]
-    assert user is not None and item is not None  # noqa: S101  (`_roles` has seen to it)
-    time = plan.roles["time"]
-    layout = Layout(
-        fields=len(plan.columns),
-        delimiter=plan.delimiter,
+def _shape(sample: str, name: str, options: ReadOptions) -> str:
+    """Tell the form of a text; those that could be tables as well are read only when they are named."""
+    if any(getattr(options, role) is not None for role in ROLES) and not sample.lstrip().startswith(("{", "[")):
+        return "table"
+    shape = dialect.shape_of(sample, name)
+    if shape in _FORMAT_NAMES and options.delimiter is None:
+        raise DataError(
+            f"{name}: this looks like {_FORMAT_NAMES[shape]}. Add --format {shape} to read it so, or --format table if "
+            "each line is one interaction.",
+            fixes={
+                f"Read it as {_SHORT_NAMES[shape]}": {"format": shape},
+                "Each line is one interaction": {"format": "table"},
+            },
+        )
+    return "table" if shape in _FORMAT_NAMES else shape
+
+
+def _source(path: Path, options: ReadOptions, progress: Progress | None) -> Source:
+    """Read the rows of a file; from the start again in another encoding when it turns out not to be UTF-8."""
+    try:
+        plan = look(path, options)
+        if plan.dialect is not None:
+            return _table(path, plan, options, progress)
+        if is_parquet(path):
+            return frames.read_parquet(path, plan.columns, plan.roles, options, progress)
+        return _other(path, plan, options, progress)
+    except UnicodeDecodeError as error:
+        near = bytes(error.object[max(0, error.start - 4096) : error.start + 4096])
+        encoding = other_encoding(near, path.name)
+        found = _source(path, replace(options, encoding=encoding), progress)
+        return replace(found, notes=(f"the file is not UTF-8 and was read as {encoding}", *found.notes))
+
+
+def _other(path: Path, plan: Plan, options: ReadOptions, progress: Progress | None) -> Source:
+    with open_input(path, plan.encoding) as source:
+        sample = beginning(source).decode("utf-8", "replace")
+        shape = options.format or dialect.shape_of(sample, source.name)
+    reader = frames.read_json if shape == "json" else shapes.read
+    with open_input(path, plan.encoding) as source:
+        found = reader(source, shape, plan.columns, plan.roles, options, progress)
+    return (
+        found if plan.encoding in (None, "utf-8") else replace(found, about={**found.about, "encoding": plan.encoding})
+    )
+
+
+def _table(path: Path, plan: Plan, options: ReadOptions, progress: Progress | None) -> Source:
+    made = plan.dialect
+    assert made is not None  # noqa: S101  (of this shape)
+    name, layout = path.name, _layout(path.name, plan, options)
+    bad = BadRows()
+
+    def lines(note: Progress | None = None) -> Iterator[Block]:
+        with open_input(path, plan.encoding) as source:
+            quoted = layout.delimiter if layout.quoted else None
+            found = blocks(source, quoted=quoted, returns=made.returns, progress=note)
+            yield from without_first_lines(found, made.skip)
+
+    def where(row: int) -> str:
+        for record in bad.records:
+            row += record <= row
+        return f"{name}, line {line_of(lines(), layout, name, row)}"
+
+    columns = read_columns(lines(progress), layout, name, bad if options.skip_bad else None)
+    notes = (
+        ()
+        if plan.encoding in (None, "utf-8", options.encoding)
+        else (f"the file is not UTF-8 and was read as {plan.encoding}",)
+    )
+    return Source(
+        name=name,
+        columns=columns,
+        roles=roles.described(plan.roles, plan.columns),
+        where=where,
+        ignored=tuple(column for place, column in enumerate(plan.columns) if place not in layout.columns),
+        rows=_first_rows(plan),
+        text_times=layout.time_format is not None,
+        about={
+            "format": "delimited text",
+            "encoding": plan.encoding or "utf-8",
+            "delimiter": named(made.delimiter),
+            "header": "yes" if plan.header else "no",
+        },
+        notes=notes,
+        bad=bad,
+    )
+
+
+def _layout(name: str, plan: Plan, options: ReadOptions) -> Layout:
+    roles.check(plan.roles, plan.columns, named=plan.header, name=name)
+    made = plan.dialect
+    user, item, rating, time = (plan.roles[role] for role in ROLES)
+    assert made is not None and user is not None and item is not None  # noqa: S101  (`check` has seen to it)
+    return Layout(
+        fields=made.width,
+        delimiter=made.delimiter,
         user=user,
         item=item,
-        rating=plan.roles["rating"],
+        rating=rating,
         time=time,
-        iso_times=time is not None
-        and bool(plan.rows)
-        and len(plan.rows[0]) > time
-        and not NUMBER.fullmatch(plan.rows[0][time]),
-        quoted=quoted and len(plan.delimiter) == 1,
+        time_format=None if time is None else options.time_format or _time_format(plan, time, name),
+        quoted=made.quoted,
+        commas=frozenset(place for place in (rating, time) if made.delimiter != "," and _has_commas(plan, place)),
+        comment=made.comment,
+        header=plan.columns if plan.header else (),
+        long_fields=options.quotes is True,
         mend=_MEND,
-    )
-    with open_input(path) as source:
-        lines = blocks(source, encoding=encoding, quoted=plan.delimiter if layout.quoted else None, progress=progress)
-        if plan.header:
-            _, lines = split_header(lines)
-        return read_columns(lines, layout, path.name)
-
-
-def _delimiter(word: str) -> str:
-    mark = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}.get(word.lower(), word)
-    if mark != "::" and (len(mark) != 1 or mark in '"\r\n\0'):
-        raise UsageError(f'The delimiter {shown(word)} cannot be used. Give one character, "tab" or "::".')
-    return mark
-
-
-def _sniff(lines: Sequence[str], name: str) -> str:
-    """Choose the delimiter that cuts all first lines into equally many fields, and most of them."""
-    widths = {mark: [len(row) for row in _split(lines, mark)] for mark in _DELIMITERS}
-    even = {mark: found[0] for mark, found in widths.items() if found and found[0] > 1 and len(set(found)) == 1}
-    some = even or {mark: found[0] for mark, found in widths.items() if found and found[0] > 1}
-    if some:
-        return max(some, key=some.__getitem__)
-    if not any(line.strip() for line in lines):
-        return ","
-    raise DataError(
-        f"{name}, line 1: found one column where user and item were expected. If the delimiter is unusual, name it."
+        fixes=SKIP_BAD,
     )
 
 
-def _split(lines: Sequence[str], mark: str) -> list[list[str]]:
-    full = [line for line in lines if line.strip()][:_SAMPLE_LINES]
-    if len(mark) > 1:
-        return [line.split(mark) for line in full]
-    try:
-        return list(csv.reader(full, delimiter=mark, skipinitialspace=mark != " "))
-    except csv.Error:
-        return [line.split(mark) for line in full]
+def _time_format(plan: Plan, time: int, name: str) -> str | None:
+    texts = [row[time] for row in plan.rows if len(row) > time]
+    return cells.text_format(texts, f"{name}: the time")
 
 
-def _is_header(rows: Sequence[Sequence[str]], asked: Mapping[str, str | int | None]) -> bool:
-    first = [plain(cell) for cell in rows[0]]
-    known = {name for names in _ROLES.values() for name in names} | {
-        plain(str(column)) for column in asked.values() if isinstance(column, str)
-    }
-    if known.intersection(first) - {""}:
-        return True
-    return not any(NUMBER.fullmatch(cell) for cell in rows[0]) and any(
-        NUMBER.fullmatch(cell) for row in rows[1:] for cell in row
+def _has_commas(plan: Plan, place: int | None) -> bool:
+    """Whether the numbers in a column have a comma before their decimals."""
+    texts = [row[place] for row in plan.rows if len(row) > place] if place is not None else []
+    return any(re.fullmatch(r"\s*[+-]?\d+,\d+\s*", text) for text in texts) and not any("." in text for text in texts)
+
+
+def _first_rows(plan: Plan) -> tuple[tuple[str, ...], ...]:
+    places = [place for place in plan.roles.values() if place is not None]
+    return tuple(
+        tuple(row[place].strip() for place in places) for row in plan.rows[:FIRST_ROWS] if len(row) > max(places)
     )
-
-
-def _roles(
-    asked: Mapping[str, str | int | None],
-    columns: Sequence[str],
-    body: Sequence[Sequence[str]],
-    *,
-    named: bool,
-    name: str,
-) -> dict[str, int | None]:
-    roles = {role: _find(column, columns) for role, column in asked.items() if column is not None}
-    wanted = [role for role in asked if role not in roles]
-    found = _by_name(wanted, columns, roles) if named else _by_place(wanted, body[0], roles)
-    roles = {role: roles.get(role, found.get(role)) for role in asked}
-    places = [place for place in roles.values() if place is not None]
-    if len(set(places)) < len(places):
-        twice = Plan("", named, tuple(columns), (), roles).described()
-        raise UsageError(f"{name}: one column cannot be two things at once ({twice}). Name another one.")
-    return roles
-
-
-def _find(column: str | int, columns: Sequence[str]) -> int | None:
-    """Find a column by its name, else by its number from 1."""
-    word = str(column).strip()
-    for same in (str, str.casefold, plain):
-        fits = [place for place, other in enumerate(columns) if same(other) == same(word)]
-        if fits and isinstance(column, str):
-            return fits[0]
-    if word.isdecimal() and 1 <= int(word) <= len(columns):
-        return int(word) - 1
-    if word.lower() in ("", _NONE):
-        return None
-    raise unknown("column", word, columns)
-
-
-def _by_name(wanted: Sequence[str], columns: Sequence[str], taken: Mapping[str, int | None]) -> dict[str, int]:
-    names = [plain(column) for column in columns]
-    found: dict[str, int] = {}
-    for role in wanted:
-        free = [name if place not in (*taken.values(), *found.values()) else "" for place, name in enumerate(names)]
-        place = next((free.index(name) for name in _ROLES[role] if name in free), None)
-        if place is not None:
-            found[role] = place
-    return found
-
-
-def _by_place(wanted: Sequence[str], first: Sequence[str], taken: Mapping[str, int | None]) -> dict[str, int]:
-    """Without a header: user, item, then the first small number is the rating, a date or another number the time."""
-    free = [place for place in range(len(first)) if place not in taken.values()]
-    found = {role: free.pop(0) for role in ("user", "item") if role in wanted and free}
-    for place in free:
-        number = float(first[place]) if NUMBER.fullmatch(first[place]) else None
-        dated = _ISO.match(first[place]) is not None or (number is not None and number >= DATES_FROM)
-        roles = ("time",) if dated else ("rating", "time") if number is not None else ()
-        role = next((role for role in roles if role in wanted and role not in found), None)
-        if role is not None:
-            found[role] = place
-    return found

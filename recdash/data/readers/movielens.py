@@ -11,8 +11,10 @@ from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
 from recdash.data.readers import titles
 from recdash.data.readers.archive import Members, open_members
-from recdash.data.readers.blocks import Input, Progress, blocks, reading, shown, split_header, text
+from recdash.data.readers.blocks import Progress, blocks, shown, split_header
+from recdash.data.readers.inputs import Input, reading, recoded, text
 from recdash.data.readers.table import Columns, Layout, read_columns
+from recdash.data.times import Misfit, Times, from_numbers
 from recdash.errors import DataError
 
 _MEND = "Download the archive again."
@@ -65,13 +67,14 @@ def read(path: Path, *, name: str | None = None, form: str | None = None, progre
             movies = chosen.read_movies(source.name, text(source))
         with members.open(chosen.ratings) as source:
             columns = _ratings(source, chosen, progress)
+            times = _times(columns, chosen, source.name)
         label = members.label
     dataset = Dataset.build(
         name or label.removesuffix(".zip"),
         users=columns.users,
         items=columns.items,
         ratings=columns.ratings,
-        times=columns.times,
+        times=times,
         known=movies,
         scale=chosen.layout.scale,
         source=label,
@@ -83,6 +86,15 @@ def read(path: Path, *, name: str | None = None, form: str | None = None, progre
         dataset,
         notes=(*dataset.notes, f"{bare:,} rated movies are not in {chosen.movies}; they are shown by their ids"),
     )
+
+
+def _times(columns: Columns, form: Form, name: str) -> Times | None:
+    if columns.times is None:
+        return None
+    try:
+        return from_numbers(*columns.times)
+    except Misfit as error:
+        raise DataError(f"{name}, line {error.row + (2 if form.header else 1)}: {error}") from error
 
 
 def checksum(path: Path, form: str) -> str:
@@ -104,7 +116,7 @@ def _recognise(members: Members) -> str:
 
 def _ratings(source: Input, form: Form, progress: Progress | None) -> Columns:
     # Ratings are digits, for which Latin-1 and UTF-8 agree; other letters are errors of a line, not of an encoding.
-    lines = blocks(source, encoding="latin-1", progress=progress)
+    lines = blocks(recoded(source, "latin-1"), progress=progress)
     if form.header:
         header, lines = split_header(lines)
         if header and header.replace('"', "") != form.header:

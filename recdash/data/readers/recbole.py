@@ -7,26 +7,29 @@ from pathlib import Path
 from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
 from recdash.data.readers import csv
-from recdash.data.readers.blocks import Progress, open_input, shown, text
+from recdash.data.readers.blocks import Progress
+from recdash.data.readers.inputs import open_input, text
+from recdash.data.readers.options import ReadOptions
+from recdash.data.readers.source import Reading
 from recdash.data.readers.titles import read_item_file
 from recdash.errors import DataError
 
 
 def read(path: Path, *, name: str | None = None, progress: Progress | None = None) -> Dataset:
-    """Read `NAME.inter`, or the only one in a folder; columns are found by the names in its header.
+    """Read `NAME.inter`, or the only one in a folder, see `read_file`."""
+    return read_file(path, ReadOptions(), name=name, progress=progress).dataset
+
+
+def read_file(
+    path: Path, options: ReadOptions, *, name: str | None = None, progress: Progress | None = None
+) -> Reading:
+    """Read an `.inter` file, with types in its header or without; titles come from the `.item` file beside it.
 
     Raises DataError with file and line for what is wrong.
     """
-    path = find_inter(path)
-    plan = csv.look(path, delimiter="\t", header=True)
-    plan.check(path.name)
-    untyped = [column for column in plan.columns if ":" not in column]
-    if untyped:
-        what = f'expected columns like "user_id:token", found {shown(untyped[0])}'
-        raise DataError(f"{path.name}, line 1: {what}. Keep the header that RecBole writes.")
-    return csv.read_planned(
-        path, plan, name=name or csv.plain_stem(path), known=_items(path), progress=progress, quoted=False
-    )
+    inter = find_inter(path)
+    known = {} if options.titles is not None else _items(inter)
+    return csv.read_file(inter, options, name=name, known=known, progress=progress)
 
 
 def find_inter(path: Path) -> Path:

@@ -1,0 +1,195 @@
+"""Which column is what: by its name in a header, else by what its first cells look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recdash.data.readers.blocks import shown
+from recdash.data.readers.cells import NUMBER, text_format
+from recdash.data.readers.options import NONE, ROLES, ReadOptions
+from recdash.data.readers.titles import ID_NAMES, ITEM_NAMES, plain
+from recdash.data.times import DATES_FROM
+from recdash.errors import DataError, Fixes, UsageError, unknown
+
+STARS = ("rating", "ratings", "score", "stars", "star", "overall", "userrating", "bookrating", "preference", "rate",
+    "starrating", "reviewrating", "value")  # fmt: skip
+LABELS = ("label", "like", "liked", "likes", "islike", "isliked", "clicked", "click", "isclick", "isclicked", "isread",
+    "read", "watched", "purchased", "ispurchased", "bought", "favorite", "favourite", "isfavorite", "interaction",
+    "feedback", "target", "thumbs", "recommended", "isrecommended")  # fmt: skip
+COUNTS = ("plays", "playcount", "count", "counts", "listens", "listencount", "nplays", "numplays", "timesplayed",
+    "quantity", "qty", "purchases", "views", "viewcount", "clicks", "frequency", "freq", "hours", "hoursplayed",
+    "playtime", "weight", "visits")  # fmt: skip
+_ROLES: Mapping[str, tuple[str, ...]] = {
+    "user": ("userid", "user", "uid", "username", "customerid", "customer", "memberid", "accountid", "visitorid",
+        "reviewerid", "sessionid"),
+    "item": (*ID_NAMES, *ITEM_NAMES),
+    "rating": (*STARS, *LABELS, *COUNTS),
+    "time": ("timestamp", "time", "date", "datetime", "unixtime", "unixreviewtime", "ratingtime", "ratedat",
+        "createdat", "ts", "reviewtime", "eventtime", "timems"),
+}  # fmt: skip
+_NAMES = frozenset(name for names in _ROLES.values() for name in names)
+_DATE_WORDS = re.compile(r"date|day", re.IGNORECASE)
+
+Roles = dict[str, int | None]
+
+
+def names_both(cells: Sequence[str]) -> bool:
+    """Whether these cells name a column of users and one of items."""
+    found = {plain(cell) for cell in cells}
+    return bool(found & set(_ROLES["user"])) and bool(found & set(_ROLES["item"]))
+
+
+def is_dated(name: str) -> bool:
+    """Whether a column is called after a date."""
+    return _DATE_WORDS.search(name) is not None
+
+
+def looks_like_header(rows: Sequence[Sequence[str]], options: ReadOptions, name: str) -> bool:
+    """Whether the first row names the columns; a row that looks like the others is data.
+
+    Raises DataError where it may be either: the numbers of the columns, or a row of data.
+    """
+    if options.header is not None:
+        return options.header
+    first = rows[0]
+    cells = {plain(cell) for cell in first} - {""}
+    asked = {
+        plain(value) for role in ROLES if isinstance(value := getattr(options, role), str) and not value.isdecimal()
+    }
+    if asked - {NONE} and asked & cells:
+        return True
+    others = [row for row in rows[1:] if len(row) == len(first)]
+    counted = [[str(place) for place in range(start, start + len(first))] for start in (0, 1)]
+    stripped = [cell.strip() for cell in first]
+    if len(first) > 2 and others and (stripped in counted or (["0", *stripped[1:]] in counted[:1] and not stripped[0])):
+        raise DataError(
+            f'{name}, line 1: "{",".join(stripped)}" may be a row of data or the numbers of the columns. '
+            "Say which: --no-header or --header.",
+            fixes={"It is a row of data": {"header": False}, "It numbers the columns": {"header": True}},
+        )
+    unlike = any(
+        not NUMBER.fullmatch(cell) and cell.strip() and all(_is_datum(row[place]) for row in others)
+        for place, cell in enumerate(first)
+        if not _is_datum(cell)
+    )
+    if others and unlike:
+        return True
+    return bool(cells & _NAMES) and not any(_is_datum(cell) for cell in first)
+
+
+def find(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], options: ReadOptions, *, named: bool, name: str
+) -> Roles:
+    """Return the place, from 0, of the column of each role, None where there is none.
+
+    Raises UsageError for a column that does not exist or stands for two roles, DataError where two columns of one name
+    would fit one role.
+    """
+    asked = {role: value for role in ROLES if (value := getattr(options, role)) is not None}
+    roles: Roles = {role: _place(column, columns, named=named) for role, column in asked.items()}
+    wanted = [role for role in ROLES if role not in roles]
+    found = _by_name(wanted, columns, roles, name) if named else _by_look(wanted, rows, roles, len(columns))
+    roles = {role: roles.get(role, found.get(role)) for role in ROLES}
+    places = [place for place in roles.values() if place is not None]
+    if len(set(places)) < len(places):
+        said = ", ".join(f"{role} = {columns[place]}" for role, place in roles.items() if place is not None)
+        raise UsageError(f"{name}: one column cannot be two things at once ({said}). Name another one.")
+    return roles
+
+
+def check(roles: Roles, columns: Sequence[str], *, named: bool, name: str) -> None:
+    """Raise DataError unless user and item are known."""
+    for role in ("user", "item"):
+        if roles[role] is None:
+            hint = f"Name the column (--{role} COLUMN)."
+            free = [place for place in range(len(columns)) if place not in roles.values()]
+            called = [
+                f'"{column}"' if named and column else f"Column {place}" for place, column in enumerate(columns, 1)
+            ]
+            fixes: Fixes = {f"{called[place]} is the {role}": {role: place + 1} for place in free}
+            if named and any(NUMBER.fullmatch(column) for column in columns):
+                hint = "The line looks like data: say that there is no header (--no-header)."
+                fixes = {"The first row is data": {"header": False}, **fixes}
+            listed = ", ".join(shown(column) for column in columns[:12])
+            raise DataError(
+                f"{name}, line 1: cannot tell which column is the {role} among {listed}. {hint}", fixes=fixes
+            )
+
+
+def _place(column: str | int, columns: Sequence[str], *, named: bool) -> int | None:
+    """Find a column by its name, else by its number from 1."""
+    word = str(column).strip()
+    if isinstance(column, str) and named:
+        for same in (str, str.casefold, plain):
+            fits = [place for place, other in enumerate(columns) if same(other) == same(word)]
+            if fits:
+                return fits[0]
+    if word == "0":
+        raise UsageError("Columns count from 1, so there is no column 0. Give 1 for the first one, or its name.")
+    if word.isdecimal() and int(word) <= len(columns):
+        return int(word) - 1
+    if word.lower() in ("", NONE):
+        return None
+    raise unknown("column", word, columns)
+
+
+def _by_name(wanted: Sequence[str], columns: Sequence[str], taken: Roles, name: str) -> dict[str, int]:
+    names = [plain(column) for column in columns]
+    found: dict[str, int] = {}
+    for role in wanted:
+        free = [one if place not in (*taken.values(), *found.values()) else "" for place, one in enumerate(names)]
+        fitting = next((known for known in _ROLES[role] if known in free), None)
+        if fitting is None:
+            continue
+        if free.count(fitting) > 1:
+            raise DataError(
+                f"{name}, line 1: {free.count(fitting)} columns are called {shown(columns[free.index(fitting)])}. "
+                f"Say which by its number from 1 (--{role} {free.index(fitting) + 1}).",
+                fixes={
+                    f"Column {place} is the {role}": {role: place}
+                    for place, one in enumerate(free, 1)
+                    if one == fitting
+                },
+            )
+        found[role] = free.index(fitting)
+    return found
+
+
+def _by_look(wanted: Sequence[str], rows: Sequence[Sequence[str]], taken: Roles, width: int) -> dict[str, int]:
+    """Without a header: user, item, then the first column of small numbers is the rating, one of dates the time."""
+    free = [place for place in range(width) if place not in taken.values()]
+    found = {role: free.pop(0) for role in ("user", "item") if role in wanted and free}
+    for place in free:
+        cells = [row[place] for row in rows if len(row) > place and row[place].strip()]
+        role = look_of(cells)
+        roles = ("rating", "time") if role == "rating" else (role,)
+        chosen = next((one for one in roles if one in wanted and one not in found), None)
+        if chosen is not None:
+            found[chosen] = place
+    return found
+
+
+def look_of(cells: Sequence[str]) -> str:
+    """Tell from the first cells of a column whether it may be "rating" or "time"; "" for neither."""
+    plain_numbers = [cell.replace(",", ".", 1) for cell in cells]
+    if cells and all(NUMBER.fullmatch(cell) for cell in plain_numbers):
+        large = min(abs(float(cell)) for cell in plain_numbers) >= DATES_FROM / 10
+        return "time" if large else "rating"
+    try:
+        return "time" if cells and text_format(cells[:20], "the time") else ""
+    except DataError:
+        return "time"
+
+
+def _is_datum(cell: str) -> bool:
+    """Whether a cell is a number or a date, which no name of a column is."""
+    return bool(NUMBER.fullmatch(cell.replace(",", ".", 1))) or bool(
+        re.match(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", cell)
+    )
+
+
+def described(roles: Roles, columns: Sequence[str]) -> dict[str, Any]:
+    """Return the name of each role's column."""
+    return {role: columns[place] for role, place in roles.items() if place is not None}
