@@ -503,12 +503,16 @@ def _latest_of_each_pair(
 
     Of the rows that are left, `parts` are those of all rows of the pair.
     """
-    import pandas as pd
-
-    pairs = users.astype(np.int64) * n_items + items
-    twice = np.asarray(pd.Series(pairs).duplicated(keep=False))
-    if not twice.any():
+    pairs = users.astype(np.int64)
+    pairs *= n_items
+    pairs += items
+    ordered = np.sort(pairs)
+    same = ordered[1:] == ordered[:-1]
+    if not same.any():
         return None, parts
+    known = np.unique(ordered[1:][same])
+    del ordered, same
+    twice = known[np.minimum(np.searchsorted(known, pairs), len(known) - 1)] == pairs
     rows = np.flatnonzero(twice)
     order = rows[np.lexsort((rows, pairs[rows]) if times is None else (rows, times[rows], pairs[rows]))]
     last = np.append(pairs[order][1:] != pairs[order][:-1], True)

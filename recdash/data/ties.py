@@ -32,15 +32,18 @@ def tied_share(users: Column, times: NDArray[np.int64]) -> float:
     """Share of the events that are tied; cheaper than `tied`."""
     if len(users) < 2:
         return 0.0
-    shifted = times - times.min()
-    span = int(shifted.max()) + 1
+    first = int(times.min())
+    span = int(times.max()) - first + 1
     if span > 2**62 // (int(users.max()) + 1):  # too fine for one number per event
         return float(tied(users, times).mean())
-    keys = users.astype(np.int64) * span + shifted
+    keys = users.astype(np.int64)
+    keys *= span
+    keys += times
+    keys -= first
     keys.sort()
     same = keys[1:] == keys[:-1]
-    alone = np.concatenate([[False], same]) | np.concatenate([same, [False]])
-    return float(alone.mean())
+    among_ties = np.concatenate([[False], same]) | np.concatenate([same, [False]])
+    return float(among_ties.mean())
 
 
 def file_order(users: Column, items: Column, times: NDArray[np.int64], item_ids: Sequence[str]) -> int:

@@ -153,9 +153,9 @@ def _spelt(whole: NDArray[np.int64]) -> Times | None:
     digits = len(str(int(whole[0])))
     if digits not in _DIGITS or len(str(int(whole.min()))) != digits or len(str(int(whole.max()))) != digits:
         return None
-    year, rest = np.divmod(whole, 10 ** (digits - 4))
-    if year.min() < 1900 or year.max() >= 2100:
+    if not 1900 <= int(whole.min()) // 10 ** (digits - 4) <= int(whole.max()) // 10 ** (digits - 4) < 2100:
         return None
+    year, rest = np.divmod(whole, 10 ** (digits - 4))
     parts: list[NDArray[np.int64]] = []
     left = digits - 4
     for _ in range(min(left // 2, 5)):

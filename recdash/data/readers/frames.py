@@ -137,10 +137,11 @@ def _ids(column: Any, options: ReadOptions, what: str) -> tuple[Any, Bad]:
 
 def _numbers(column: Any, options: ReadOptions, what: str) -> tuple[Any, Bad]:
     if column.dtype.kind in "iufb":
-        values = column.to_numpy().astype(np.float64)
+        values = column.to_numpy().astype(np.float32)
         fine = np.abs(values) <= cells.LARGEST
         return np.where(fine, values, 0), {int(row): "is missing" for row in np.flatnonzero(~fine)}
-    return cells.numbers([_text(value) for value in column], comma=False)
+    values, bad = cells.numbers([_text(value) for value in column], comma=False)
+    return values.astype(np.float32), bad
 
 
 def _times(column: Any, options: ReadOptions, what: str) -> tuple[Moments, Bad]:

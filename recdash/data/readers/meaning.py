@@ -69,7 +69,7 @@ def numeric_ids(names: Sequence[str]) -> list[str] | None:
     return found
 
 
-def values(ratings: NDArray[np.float64], column: str, options: ReadOptions) -> Values:
+def values(ratings: NDArray[np.float32], column: str, options: ReadOptions) -> Values:
     """Say what the values of a column are, from its name and all of them.
 
     Raises Misfit for a value outside the scale, Unclear where nothing usual fits.
@@ -132,7 +132,7 @@ def _convention(low: float, high: float, whole: bool, halves: bool) -> tuple[flo
     return None
 
 
-def _outlier(ratings: NDArray[np.float64], scale: tuple[float, float] | None) -> tuple[float, float] | None:
+def _outlier(ratings: NDArray[np.float32], scale: tuple[float, float] | None) -> tuple[float, float] | None:
     """The narrower usual scale that all values but very few keep, or all but one that often means "not rated"."""
     if len(ratings) < _FEWEST_ROWS:
         return None
@@ -151,14 +151,14 @@ def _outlier(ratings: NDArray[np.float64], scale: tuple[float, float] | None) ->
     return None
 
 
-def _inside_is_usual(ratings: NDArray[np.float64], scale: tuple[float, float]) -> bool:
+def _inside_is_usual(ratings: NDArray[np.float32], scale: tuple[float, float]) -> bool:
     inside = ratings[(ratings >= scale[0]) & (ratings <= scale[1])]
     if scale[0] < 0:
         return bool(inside.min() < 0 and np.any(inside % 1))
     return len(inside) > 1 and bool(inside.max() > scale[1] / 2)
 
 
-def _check_scale(ratings: NDArray[np.float64], scale: tuple[float, float], whose: str) -> None:
+def _check_scale(ratings: NDArray[np.float32], scale: tuple[float, float], whose: str) -> None:
     outside = (ratings < scale[0]) | (ratings > scale[1])
     if not outside.any():
         return
@@ -178,7 +178,7 @@ def _check_scale(ratings: NDArray[np.float64], scale: tuple[float, float], whose
     )
 
 
-def _with_zeros(ratings: NDArray[np.float64], column: str, scale: tuple[float, float]) -> Values:
+def _with_zeros(ratings: NDArray[np.float32], column: str, scale: tuple[float, float]) -> Values:
     _, counts = np.unique(ratings, return_counts=True)
     if len(counts) > 1 and counts[0] >= _NOT_RATED * counts[1:].max():
         raise Unclear(
@@ -189,7 +189,7 @@ def _with_zeros(ratings: NDArray[np.float64], column: str, scale: tuple[float, f
     return Values("ratings", scale, f"{column}: 0 is the lowest rating; --ignore-rating 0 if it means not rated")
 
 
-def _counted(ratings: NDArray[np.float64], column: str) -> Values:
+def _counted(ratings: NDArray[np.float32], column: str) -> Values:
     if ratings.min() > 0:
         said = "every row is a positive (--positive-from N asks for more)"
         return Values("counts", None, f"{column}: counts, not stars; {said}")

@@ -63,11 +63,11 @@ class Layout:
 
 
 class Columns(NamedTuple):
-    """Aligned columns of interactions: ids (whole numbers or categories), ratings float64, times."""
+    """Aligned columns of interactions: ids (whole numbers or categories), ratings float32, times."""
 
     users: Any
     items: Any
-    ratings: NDArray[np.float64] | None
+    ratings: NDArray[np.float32] | None
     times: Moments | None
 
     def take(self, rows: NDArray[Any]) -> Columns:
@@ -105,7 +105,7 @@ class _Whole:
         self.parts.append(numbers.astype(np.int32) if small else numbers)
 
     def column(self) -> NDArray[Any]:
-        return np.concatenate(self.parts)
+        return _popped(self.parts)
 
 
 class _Words:
@@ -124,7 +124,7 @@ class _Words:
     def column(self) -> pd.Series[Any]:
         import pandas as pd
 
-        return pd.Series(pd.Categorical.from_codes(np.concatenate(self.parts), categories=pd.Index(list(self.code_of))))
+        return pd.Series(pd.Categorical.from_codes(_popped(self.parts), categories=pd.Index(list(self.code_of))))
 
 
 class Parsed(NamedTuple):
@@ -142,7 +142,7 @@ class Gathered:
 
     def __init__(self, layout: Layout) -> None:
         self._ids: tuple[Any, Any] = (_Whole(), _Whole()) if layout.whole_ids else (_Words(), _Words())
-        self._ratings: list[NDArray[np.float64]] = []
+        self._ratings: list[NDArray[np.float32]] = []
         self._times: list[Moments] = []
         self.rows = 0
         self._mend = layout.mend
@@ -152,7 +152,7 @@ class Gathered:
         for column, ids in zip(self._ids, (parsed.users, parsed.items), strict=True):
             column.add(ids)
         if parsed.ratings is not None:
-            self._ratings.append(parsed.ratings)
+            self._ratings.append(parsed.ratings.astype(np.float32))
         if parsed.times is not None:
             self._times.append(parsed.times)
         self.rows += parsed.rows
@@ -162,7 +162,7 @@ class Gathered:
         users, items = self._ids
         if not any(len(part) for part in users.parts):
             raise DataError(f"{name}: the file is empty; no interactions were found. {self._mend}")
-        ratings = np.concatenate(self._ratings) if self._ratings else None
+        ratings = _popped(self._ratings) if self._ratings else None
         return Columns(users.column(), items.column(), ratings, _joined(self._times) if self._times else None)
 
 
@@ -195,11 +195,19 @@ def line_of(source: Iterable[Block], layout: Layout, name: str, row: int) -> int
 
 
 def _joined(times: list[Moments]) -> Moments:
-    whole = np.concatenate([part.whole for part in times])
-    if all(part.nanos is None for part in times):
-        return Moments(whole, None)
-    nanos = [np.zeros(len(part.whole), np.int64) if part.nanos is None else part.nanos for part in times]
-    return Moments(whole, np.concatenate(nanos))
+    nanos: list[NDArray[np.int64]] = []
+    if any(part.nanos is not None for part in times):
+        nanos = [np.zeros(len(part.whole), np.int64) if part.nanos is None else part.nanos for part in times]
+    whole = [part.whole for part in times]
+    times.clear()
+    return Moments(_popped(whole), _popped(nanos) if nanos else None)
+
+
+def _popped(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Join parts into one array, and let go of them."""
+    joined = np.concatenate(parts)
+    parts.clear()
+    return joined
 
 
 def _fast(block: Block, layout: Layout) -> Parsed | None:
