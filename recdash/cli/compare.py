@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     say_fallbacks(wanted)
     say_ties(wanted)
     if "all" in as_names(options.models):
-        for reason in compare.left_out(options.protocol, options.dataset).values():
+        for reason in compare.left_out(options.protocol, options.dataset, split_options(options)).values():
             say(f"Left out: {reason}")
     there = [found.id for found in compare.look(wanted).runs if found is not None and found.state.is_finished()]
     if there:

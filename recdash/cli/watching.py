@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from recdash.cli.words import say
+from recdash.runs.states import State
 
 if TYPE_CHECKING:
     from recdash.runs.records import RunRecord
@@ -32,9 +33,16 @@ def report(runs: Sequence[RunRecord]) -> int:
     """Say which runs did not finish, and why; returns the exit status."""
     bad = [run for run in runs if not run.state.is_finished()]
     for run in bad:
-        how = "" if run.state.is_active() else f" Resume it: recdash runs resume {run.id}"
-        say(f"recdash: {run.id} is {run.state.value}. {run.error}{how}".replace("  ", " "))
+        say(f"recdash: {run.id} is {run.state.value}. {run.error}{_how_to_go_on(run)}".replace("  ", " "))
     return 1 if bad else 0
+
+
+def _how_to_go_on(run: RunRecord) -> str:
+    if run.state.is_active():
+        return ""
+    if run.state is State.FAILED and not run.epoch:  # of its data or words, which resuming meets again
+        return f" Correct that, then start it once more: recdash runs resume {run.id}"
+    return f" Resume it: recdash runs resume {run.id}"
 
 
 class _Lines:

@@ -151,18 +151,18 @@ class Worker:
         return {"stopped": False, **self._results(model, split)}
 
     def _split(self) -> Split | RatingSplit:
-        from recdash.data import library
         from recdash.splits.options import SplitOptions
 
         _say(f"reading {self.run.dataset}")
-        dataset = library.load_dataset(self.run.dataset)
+        options = SplitOptions.from_dict(self.run.options)
+        dataset = options.load(self.run.dataset)
         if self.run.dataset_fingerprint and dataset.fingerprint != self.run.dataset_fingerprint:
             raise DataError(
                 f"{self.run.dataset} has changed since this run was asked for. Start a new run on the new data."
             )
         self._go_on_or_stop()
         self._tied_share = dataset.tied_share
-        return SplitOptions.from_dict(self.run.options).make(dataset, self.run.protocol, seed=self.run.split_seed)
+        return options.make(dataset, self.run.protocol, seed=self.run.split_seed)
 
     def _describe(self, split: Split | RatingSplit, resume: TrainingState | None) -> None:
         from recdash.models import registry

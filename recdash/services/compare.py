@@ -45,9 +45,9 @@ def models_for(protocol: str | None = None) -> list[str]:
     return [name for name in registry.names() if registry.model_class(name).task in tasks]
 
 
-def left_out(protocol: str | None, dataset: str) -> dict[str, str]:
+def left_out(protocol: str | None, dataset: str, options: SplitOptions | None = None) -> dict[str, str]:
     """Return which of all models the data cannot serve, each with the reason: no order, or no ratings."""
-    entry = launch.data_entry(dataset)
+    entry = launch.data_entry(dataset, options)
     reasons = {name: launch.lacks(name, entry) or _off_task(name, entry) for name in models_for(protocol)}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
@@ -74,9 +74,9 @@ def requests(
     every split; without it each split has one training, with the split's own seed where `seeds` are given.
     options: of the splits, see `launch.plan`.
     """
-    chosen, protocol = as_names(models), launch.protocol_of(protocol, dataset)
+    chosen, protocol = as_names(models), launch.protocol_of(protocol, dataset, options)
     if "all" in chosen:
-        without = left_out(protocol, dataset)
+        without = left_out(protocol, dataset, options)
         chosen = [name for name in models_for(protocol) if name not in without]
     for given in (seeds, training_seeds):
         if given is not None and not given:

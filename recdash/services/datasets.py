@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recdash.data import library
-from recdash.errors import DataError, StoreError, UsageError, unknown
+from recdash.errors import DataError, RecdashError, StoreError, UsageError, unknown
 from recdash.services.access import open_store, refuse_when_read_only
 
 if TYPE_CHECKING:
@@ -49,9 +50,20 @@ def name_in_runs(given: str | None) -> str | None:
 
 
 def load(name: str) -> Dataset:
-    """Return a data set by name or path; the last few stay in memory."""
+    """Return a data set by name or path; the last few stay in memory.
+
+    A path whose file leaves something to be said is read as a run on it was told to.
+    """
     one = next((one for one in entries() if one.name == name and one.ready), None)
-    return library.load_dataset(name) if one is None else _loaded(name, one.fingerprint)
+    if one is not None:
+        return _loaded(name, one.fingerprint)
+    try:
+        return library.load_dataset(name)
+    except DataError:
+        told = _as_told(name)
+        if told is None:
+            raise
+        return told
 
 
 def get(name: str, source: Path | None = None, progress: Progress | None = None) -> Entry:
@@ -158,6 +170,17 @@ def describe(name: str) -> dict[str, Any]:
     if data.times is not None and data.time_kind == "dates":
         found["from"], found["to"] = data.said_time(int(data.times.min())), data.said_time(int(data.times.max()))
     return found
+
+
+def _as_told(name: str) -> Dataset | None:
+    """Read a path with the options of the newest run on it that had some; None where there is no such run."""
+    from recdash.splits.options import SplitOptions
+
+    with suppress(RecdashError):
+        for run in open_store().runs(dataset=library.name_of(name)):
+            if run.options:
+                return SplitOptions.from_dict(run.options).load(run.dataset)
+    return None
 
 
 @lru_cache(maxsize=3)

@@ -34,7 +34,9 @@ def sentences(understood: Mapping[str, Any]) -> list[str]:
     ignored = understood["ignored_columns"]
     return [
         "Columns: "
-        + ", ".join(f"{role} = {name}" for role, name in understood["columns"].items())
+        + ", ".join(
+            _column(role, name, understood["recognised"].get(role)) for role, name in understood["columns"].items()
+        )
         + (f"; not used: {', '.join(ignored)}" if ignored else ""),
         f"{understood['users']:,} users, {understood['items']:,} items, {understood['interactions']:,} interactions",
         feedback(understood),
@@ -42,6 +44,10 @@ def sentences(understood: Mapping[str, Any]) -> list[str]:
         *(f"Left out: {one}" for one in understood["dropped"]),
         *(f"Note: {one}" for one in _other_notes(understood)),
     ]
+
+
+def _column(role: str, name: str, how: str | None) -> str:
+    return f"{role} = {name} ({how})" if how else f"{role} = {name}"
 
 
 def feedback(understood: Mapping[str, Any]) -> str:

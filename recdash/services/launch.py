@@ -40,9 +40,9 @@ def check(request: Request) -> Request:
     _check_protocol(request.model, request.protocol)
     for what, seed in (("seed", request.seed), ("split seed", request.split_seed)):
         whole_number(what, seed, 0, HIGHEST_SEED)
-    found = data_entry(request.dataset)
-    request = _on_own_split(request, found)
     options = SplitOptions.from_dict(request.options)
+    found = data_entry(request.dataset, options)
+    request = _on_own_split(request, found)
     options.check(request.protocol)
     entry = _adjusted(found, options)
     config = configured(request.model, entry, request.preset, request.settings)
@@ -87,7 +87,7 @@ def plan(
     if not chosen:
         raise UsageError(f"Name at least one model. Known: {', '.join(registry.names())}.")
     shares = _shares(chosen, settings or {}, epochs)
-    protocol = protocol_of(protocol, dataset)
+    protocol = protocol_of(protocol, dataset, options)
     protocols = {model: protocol or default_protocol(model) for model in chosen}
     fitting = _fitting(options, protocols.values())
     return [
@@ -163,9 +163,12 @@ def stop(run_id: str) -> RunRecord:
 
 def resume(run_id: str) -> RunRecord:
     """Queue a stopped, interrupted or failed run to go on from its last checkpoint."""
+    from recdash.splits.options import SplitOptions
+
     refuse_when_read_only("trained")
     store = open_store()
-    data_entry(store.run(run_id).dataset)
+    run = store.run(run_id)
+    data_entry(run.dataset, SplitOptions.from_dict(run.options))
     record = queue.resume(store, run_id)
     supervisor.ensure(store)
     return record
@@ -216,28 +219,32 @@ def default_protocol(model: str) -> str:
     return DEFAULT_PROTOCOL[registry.model_class(model).task]
 
 
-def protocol_of(protocol: str | None, dataset: str) -> str | None:
+def protocol_of(protocol: str | None, dataset: str, options: SplitOptions | None = None) -> str | None:
     """Return the protocol that is meant on a data set: that of its own split, where it came with one.
 
     None, for the default of each model, stays None elsewhere.  Raises SplitError where data and protocol do not fit.
     """
     from recdash.splits import own
 
-    entry = data_entry(dataset)
+    entry = data_entry(dataset, options)
     if protocol is None:
         return None if entry.own_split is None else own.NAMES[entry.own_split]
     return own.named(protocol, entry.name, entry.own_split)
 
 
-def data_entry(dataset: str) -> Entry:
-    """Return a data set that is ready to train on, by name or by path; raises UsageError or DataError otherwise."""
+def data_entry(dataset: str, options: SplitOptions | None = None) -> Entry:
+    """Return a data set that is ready to train on, by name or by path; raises UsageError or DataError otherwise.
+
+    options: a path is read as they say.
+    """
     from recdash.data import library
+    from recdash.splits.options import SplitOptions
 
     name = library.name_of(dataset)
     for entry in library.available():
         if entry.name == name and entry.ready and entry.fingerprint:
             return entry
-    loaded = library.load_dataset(name)
+    loaded = (options or SplitOptions()).load(name)
     return library.Entry(
         name=name,
         ready=True,
@@ -300,12 +307,10 @@ def _adjusted(entry: Entry, options: SplitOptions) -> Entry:
 
     Raises what `SplitOptions.applied` raises.
     """
-    from recdash.services import datasets
-
     unsure = options.positive_from is not None and entry.scale is None  # whether there are ratings at all
     if options.scale is None and not options.ignore_ratings and not unsure:
         return entry
-    data = options.applied(datasets.load(entry.name))
+    data = options.applied(options.load(entry.name))
     return replace(
         entry,
         users=data.n_users,

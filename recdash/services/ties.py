@@ -20,9 +20,12 @@ _ONCE_BY_ITEM = ("strong-temporal", "strong-global-time")  # `published-svae` ne
 def ahead(requests: Sequence[Request]) -> list[str]:
     """Return what these trainings will have to warn of, each sentence once; empty for data with few ties."""
     from recdash.services import launch
+    from recdash.splits.options import SplitOptions
 
-    entries = {name: launch.data_entry(name) for name in dict.fromkeys(request.dataset for request in requests)}
-    said = (_of_one(request, entries[request.dataset]) for request in requests)
+    said = (
+        _of_one(request, launch.data_entry(request.dataset, SplitOptions.from_dict(request.options)))
+        for request in requests
+    )
     return [sentence for sentence in dict.fromkeys(said) if sentence]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
+from recdash.data import library
 from recdash.data.dataset import Dataset
 from recdash.data.readers.options import numbers_of, scale_of
 from recdash.data.ties import RULES, TieRule
@@ -92,6 +94,13 @@ class SplitOptions:
         """Return these options without what the protocol does not read."""
         read = _read_by(PROTOCOLS[known_name("protocol", protocol, PROTOCOLS)])
         return type(self).from_dict({name: value for name, value in self.to_dict().items() if name in read})
+
+    def load(self, name: str) -> Dataset:
+        """Load a data set by name or path; a path is read as these options say, so that nothing has to be asked."""
+        said: dict[str, Any] = {"scale": self.scale, "ignore_ratings": self.ignore_ratings or None}
+        given = {word: value for word, value in said.items() if value is not None}
+        is_path = Path(name).is_absolute()  # as `library.name_of` gives paths
+        return library.load_dataset(name, **given) if is_path else library.load_dataset(name)
 
     def applied(self, dataset: Dataset) -> Dataset:
         """Return the data that are split, see `Dataset.adjusted`; raises UsageError for a threshold without ratings."""

@@ -78,7 +78,7 @@ def read_file(
     """
     if options.titles is not None:
         with open_input(options.titles) as source:
-            known = read_titles(source.name, text(source))
+            known = read_titles(source.name, text(source, options.encoding))
     return assemble(_source(path, options, progress), options, name=name or plain_stem(path), known=known)
 
 
@@ -187,6 +187,7 @@ def _table(path: Path, plan: Plan, options: ReadOptions, progress: Progress | No
         columns=columns,
         roles=roles.described(plan.roles, plan.columns),
         where=where,
+        recognised=roles.recognised(plan.roles, options, named=plan.header),
         ignored=tuple(column for place, column in enumerate(plan.columns) if place not in layout.columns),
         rows=_first_rows(plan),
         text_times=layout.time_format is not None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def read_json(
     ignored = tuple(column for column in columns if column not in names.values())
     unit = "record" if start == b"[" else "line"
     about = {"format": "JSON array" if start == b"[" else "JSON lines", "encoding": "utf-8"}
-    return rows.read(found, names, source.name, options, unit=unit, about=about, ignored=ignored)
+    read = rows.read(found, names, source.name, options, unit=unit, about=about, ignored=ignored)
+    return replace(read, recognised=roles.recognised(where, options, named=True))
 
 
 def parquet_beginning(path: Path) -> Beginning:
@@ -92,6 +94,7 @@ def read_parquet(
         columns=Columns(*(read[role][0] if role in read else None for role in ROLES)).take(rest),
         roles=names,
         where=lambda row: f"{name}, row {int(rest[row]) + 1}",
+        recognised=roles.recognised(where, options, named=True),
         ignored=tuple(column for column in columns if column not in names.values()),
         rows=first,
         text_times="time" in names and frame[names["time"]].dtype.kind not in "iuf",

@@ -122,8 +122,11 @@ def beginning(source: Input, size: int = _SAMPLE) -> bytes:
     return data[:end] if len(data) >= size - len(codecs.BOM_UTF8) and end else data
 
 
-def text(source: Input) -> str:
-    """Return a whole small file as text; raises DataError above 64 MB, and for what is no text of a clear encoding."""
+def text(source: Input, otherwise: str | None = None) -> str:
+    """Return a whole small file as text: UTF-8, else in the encoding `otherwise`, else Western.
+
+    Raises DataError above 64 MB, and for what is no text of a clear encoding.
+    """
     with reading(source.name):
         data = source.stream.read(_WHOLE)
         if source.stream.read(1):
@@ -136,7 +139,7 @@ def text(source: Input) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode(other_encoding(data, source.name), "replace")
+        return data.decode(otherwise or other_encoding(data, source.name), "replace")
 
 
 def not_text(name: str, data: bytes, line: int = 1) -> DataError:

@@ -99,11 +99,12 @@ class ReadOptions:
 
 def scale_of(given: Any) -> tuple[float, float]:
     """Read a scale: "1..5", or two numbers."""
+    parts = given
     if isinstance(given, str):
         found = _SCALE.fullmatch(given)
-        given = found.groups() if found else ()
+        parts = found.groups() if found else ()
     try:
-        low, high = (_number("scale", part) for part in given)
+        low, high = (_number("scale", part) for part in parts)
     except (TypeError, ValueError):
         raise UsageError(f"scale: expected the lowest and highest rating, found {shown(given)}. Write 1..5.") from None
     if not low < high:

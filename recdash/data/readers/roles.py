@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from recdash.data.readers.blocks import shown
 from recdash.data.readers.cells import NUMBER, text_format
@@ -190,6 +189,16 @@ def _is_datum(cell: str) -> bool:
     )
 
 
-def described(roles: Roles, columns: Sequence[str]) -> dict[str, Any]:
+def described(roles: Roles, columns: Sequence[str]) -> dict[str, str]:
     """Return the name of each role's column."""
     return {role: columns[place] for role, place in roles.items() if place is not None}
+
+
+def recognised(roles: Roles, options: ReadOptions, *, named: bool) -> dict[str, str]:
+    """Say how the column of each role was found."""
+    found = "by its name" if named else "by its place and its cells"
+    return {
+        role: found if getattr(options, role) is None else "as you said"
+        for role, place in roles.items()
+        if place is not None
+    }

@@ -28,15 +28,17 @@ _ROUNDS = 6  # of leaving out values that do not belong, one kind in each
 class Source:
     """Columns as read.
 
-    roles: the name of the column of each role that there is.  ignored: names of the other columns.  rows: the first
-    rows, the texts of the roles in order.  text_times: times were written as text, so they count from 1970.
-    where: says where a row stands, "file, line 7".  about: how the file is made, for people.  bad: rows left out.
+    roles: the name of the column of each role that there is.  recognised: how each was found.  ignored: names of the
+    other columns.  rows: the first rows, the texts of the roles in order.  text_times: times were written as text, so
+    they count from 1970.  where: says where a row stands, "file, line 7".  about: how the file is made, for people.
+    bad: rows left out.
     """
 
     name: str
     columns: Columns
     roles: Mapping[str, str]
     where: Callable[[int], str]
+    recognised: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     text_times: bool = False
@@ -65,6 +67,7 @@ class Reading:
             "file": source.name,
             **source.about,
             "columns": dict(source.roles),
+            "recognised": dict(source.recognised),
             "ignored_columns": list(source.ignored),
             "rows": [dict(zip(source.roles, row, strict=False)) for row in source.rows],
             "users": data.n_users,

@@ -74,8 +74,12 @@ def read_titles(name: str, content: str) -> dict[str, Item]:
 
 
 def read_item_file(name: str, content: str) -> dict[str, Item]:
-    """RecBole: a tab separated table whose header names and types its columns; lists are separated by spaces."""
-    return _table(name, content, "\t", str.split)
+    """RecBole: a table whose header names and types its columns, lists with spaces. Empty where it has no titles."""
+    header = content.partition("\n")[0]
+    mark = "\t" if "\t" in header else ","
+    if _place([plain(column) for column in header.split(mark)], _TITLE_NAMES) is None:
+        return {}
+    return _table(name, content, mark, str.split)
 
 
 def _table(name: str, content: str, delimiter: str, split_genres: Callable[[str], list[str]]) -> dict[str, Item]:
@@ -93,10 +97,10 @@ def _table(name: str, content: str, delimiter: str, split_genres: Callable[[str]
     known = {}
     for where, fields in rows:
         if len(fields) != len(header):
-            raise DataError(f"{where}: expected {len(header)} fields, found {len(fields)}. Mend that line.")
+            raise DataError(f"{where}: expected {len(header)} fields, found {len(fields)}. Correct that line.")
         key = fields[id_].strip()
         if not key:
-            raise DataError(f"{where}: the item id is empty. Mend that line.")
+            raise DataError(f"{where}: the item id is empty. Correct that line.")
         genres = split_genres(fields[genre]) if genre is not None else ()
         released = _YEAR.search(fields[year]) if year is not None else None
         known[key] = _item(key, fields[title], int(released[0]) if released else None, genres)
@@ -158,4 +162,4 @@ def _lines(name: str, content: str, delimiter: str) -> Iterator[tuple[int, list[
                 yield start, row
             start = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{name}, line {start}: a quoted field does not end ({error}). Mend that line.") from error
+        raise DataError(f"{name}, line {start}: a quoted field does not end ({error}). Correct that line.") from error

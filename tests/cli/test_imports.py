@@ -1,0 +1,81 @@
+"""Importing on the command line: what was understood is shown first, and options mean the same for a path."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recdash.cli.main import main
+from recdash.data import library
+
+
+@pytest.fixture
+def zeros(tmp_path: Path) -> Path:
+    """130 users with 20 ratings each, of which most are 0 for "not rated"."""
+    rng = np.random.default_rng(0)
+    lines = ["user,book,rating"]
+    for user in range(130):
+        lines += [
+            f"{user},{item},{rating}" for item, rating in zip(rng.permutation(60)[:20], [0] * 12 + [8] * 8, strict=True)
+        ]
+    path = tmp_path / "books.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = main(list(map(str, words)))
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_a_dry_run_shows_and_keeps_nothing(zeros: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("data", "import", "books", "--csv", zeros, "--ignore-rating", 0, "--dry-run", "--json")
+    status, out, err = shown(capsys, *words)
+    found = json.loads(out)
+    assert (status, found["kept"]) == (0, False)
+    understood = found["understood"]
+    assert (understood["users"], understood["interactions"], understood["positives"]) == (130, 1040, 1040)
+    assert understood["recognised"] == {"user": "by its name", "item": "by its name", "rating": "by its name"}
+    assert understood["rows"][0].keys() == {"user", "item", "rating"}
+    assert "Columns: user = user (by its name)" in err
+    assert "Ratings on a scale of 1 to 10; 8 or more is a positive: 1,040 positives (100% of all)" in err
+    assert "Left out: 1,560 rows with a rating of 0 left out" in err
+    assert "books" not in [entry.name for entry in library.available()]
+
+
+def test_an_import_keeps_what_was_said_about_its_splits(zeros: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("data", "import", "books", "--csv", zeros, "--scale", "0..10", "--positive-from", 8, "--min-positives", 6)
+    status, _, err = shown(capsys, *words, "--ties", "random")
+    assert status == 0, err
+    data = library.load_dataset("books")
+    assert (data.scale, data.usual_positive_from, data.min_positives, data.ties) == ((0, 10), 8, 6, "random")
+
+
+def test_a_question_about_a_path_is_answered_by_the_same_option(
+    here: list[str], zeros: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = ("train", "popularity", "--dataset", zeros)
+    status, _, err = shown(capsys, *train)
+    assert status == 1 and "--ignore-rating 0" in err
+    status, out, err = shown(capsys, *train, "--ignore-rating", 0, "--json")
+    assert status == 0, err
+    (line,) = [line for line in out.splitlines() if line.startswith("{")]
+    assert json.loads(line)["runs"][0]["state"] == "finished"
+    status, out, err = shown(capsys, "recommend", "--pick", "#7", "--dataset", zeros)
+    assert status == 0, err
+
+
+@pytest.mark.parametrize("word", ["--user", "--item", "--rating", "--time"])
+def test_column_0_is_refused_with_that_word(word: str, zeros: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = shown(capsys, "data", "import", "books", "--csv", zeros, word, "0")
+    assert status == 2 and "columns count from 1, found 0" in err
+
+
+def test_help_says_that_columns_count_from_1(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = shown(capsys, "data", "import", "--help")
+    assert status == 0 and out.count("(from 1)") == 4 and "(from 0)" not in out
