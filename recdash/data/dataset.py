@@ -4,62 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recdash.data import kept
 from recdash.data.catalogue import Catalogue, Item
 from recdash.data.histories import Histories
-from recdash.data.storage import is_number, json_object, reading_back
-from recdash.data.ties import RULES, TieRule, by_chance, file_order, tied_share
+from recdash.data.indexing import index, latest_of_each_pair
+from recdash.data.kept import Feedback, OwnSplit
+from recdash.data.ties import TieRule, by_chance, file_order, tied_share
 from recdash.data.times import TimeKind, Times, from_numbers, iso, kind_of
 from recdash.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMAT = 2
-_ITEM_TIES_FORMAT = 1  # earlier versions kept no finer times than seconds, and ordered ties by item
-_FILE = "dataset.npz"
-_FACTS: dict[str, tuple[type, ...]] = {
-    "name": (str,),
-    "users": (int,),
-    "items": (int,),
-    "interactions": (int,),
-    "scale": (list, type(None)),
-    "time_kind": (str, type(None)),
-    "source": (str,),
-    "generated": (bool,),
-    "notes": (list,),
-    "fingerprint": (str,),
-    "ticks": (int,),
-    "feedback": (str,),
-    "positive_from": (float, int, type(None)),
-    "min_positives": (int, type(None)),
-    "ties": (str,),
-    "tied_share": (float, int),
-    "own_split": (str, type(None)),
-}
-_SINCE_2: dict[str, Any] = {
-    "ticks": 1, "feedback": "ratings", "positive_from": None, "min_positives": None, "ties": "file", "tied_share": 0.0,
-    "own_split": None,
-}  # fmt: skip
 _POSITIVE_FROM = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
 _TIE_SEED = 98765  # of the order that histories have before a split says its own seed
-
-_COLUMNS = {"users": np.int32, "items": np.int32, "ratings": np.float32, "times": np.int64, "parts": np.uint8}
-
-Feedback = Literal["ratings", "labels", "counts", "events"]
-OwnSplit = Literal["ranking", "rating"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,37 +152,40 @@ class Dataset:
         if self.ratings is None:
             what = "scale" if scale is not None else "rating to ignore"
             raise UsageError(f"{self.name} has no ratings, so there is no {what}. Leave it out.")
-        kept = ~np.isin(self.ratings, np.array(list(ignore_ratings), np.float32))
-        left = self._only(kept, sorted(ignore_ratings)) if not kept.all() else self
+        chosen = ~np.isin(self.ratings, np.array(list(ignore_ratings), np.float32))
+        left = self._only(chosen, sorted(ignore_ratings)) if not chosen.all() else self
         return left if scale in (None, left.scale) else left._on_scale(scale)
 
-    def _only(self, kept: NDArray[np.bool_], ignored: Sequence[float]) -> Self:
+    def _only(self, chosen: NDArray[np.bool_], ignored: Sequence[float]) -> Self:
         """Keep marked interactions of data with ratings."""
         said = ", ".join(f"{rating:g}" for rating in ignored)
-        if not kept.any():
+        if not chosen.any():
             raise DataError(f"{self.name}: every rating is one to ignore ({said}), so nothing is left. Ignore fewer.")
         assert self.ratings is not None  # noqa: S101  (`adjusted` has seen to it)
-        ratings, scale = self.ratings[kept], self.scale
+        ratings, scale = self.ratings[chosen], self.scale
         if scale is not None:
             low, high = scale
             scale = (
                 float(ratings.min()) if low in ignored else low,
                 float(ratings.max()) if high in ignored else high,
             )
-        whose, what = np.unique(self.users[kept], return_inverse=True), np.unique(self.items[kept], return_inverse=True)
-        user_place, user_ids = _index(np.array([self.user_ids[user] for user in whose[0]], object))
-        item_place, item_ids = _index(np.array([self.catalogue[item].id for item in what[0]], object))
+        whose, what = (
+            np.unique(self.users[chosen], return_inverse=True),
+            np.unique(self.items[chosen], return_inverse=True),
+        )
+        user_place, user_ids = index(np.array([self.user_ids[user] for user in whose[0]], object))
+        item_place, item_ids = index(np.array([self.catalogue[item].id for item in what[0]], object))
         left = replace(
             self,
             users=user_place[whose[1]],
             items=item_place[what[1]],
             ratings=ratings,
-            times=None if self.times is None else self.times[kept],
-            parts=None if self.parts is None else self.parts[kept],
+            times=None if self.times is None else self.times[chosen],
+            parts=None if self.parts is None else self.parts[chosen],
             user_ids=user_ids,
             catalogue=Catalogue.of(item_ids, {item.id: item for item in self.catalogue.items}),
             scale=scale,
-            notes=(*self.notes, f"{int((~kept).sum()):,} interactions with ignored ratings ({said}) are left out"),
+            notes=(*self.notes, f"{int((~chosen).sum()):,} interactions with ignored ratings ({said}) are left out"),
         )
         return replace(left, fingerprint=_fingerprint(left))
 
@@ -281,19 +252,19 @@ class Dataset:
         """
         if len(users) == 0:
             raise DataError(f"{source}: no interactions found. Check that the file has rows below its header.")
-        user_index, user_ids = _index(users)
-        item_index, item_ids = _index(items)
+        user_index, user_ids = index(users)
+        item_index, item_ids = index(items)
         read = times if times is None or isinstance(times, Times) else from_numbers(np.asarray(times, np.int64))
         when = None if read is None else read.values
-        kept, parts = _latest_of_each_pair(user_index, item_index, len(item_ids), when, parts)
-        if kept is not None:
+        rows, parts = latest_of_each_pair(user_index, item_index, len(item_ids), when, parts)
+        if rows is not None:
             which = "latest in time" if when is not None else "last line"
-            dropped = len(user_index) - len(kept)
+            dropped = len(user_index) - len(rows)
             notes = (*notes, f"{dropped:,} duplicate (user, item) rows; the {which} of each pair counts")
-            user_index, item_index = user_index[kept], item_index[kept]
-            ratings = None if ratings is None else ratings[kept]
-            when = None if when is None else when[kept]
-            parts = None if parts is None else parts[kept]
+            user_index, item_index = user_index[rows], item_index[rows]
+            ratings = None if ratings is None else ratings[rows]
+            when = None if when is None else when[rows]
+            parts = None if parts is None else parts[rows]
         if read is not None and read.note:
             notes = (*notes, read.note)
         feedback = feedback or ("events" if ratings is None else "ratings")
@@ -324,33 +295,17 @@ class Dataset:
 
     def save(self, folder: Path) -> None:
         """Keep this data set in a folder, as one file that is replaced whole: readers see the old or the new one."""
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {
-            "facts": json.dumps(self._facts()),
-            "catalogue": self.catalogue.to_json(),
-            "user_ids": json.dumps(self.user_ids),
-        }
-        arrays = {name: getattr(self, name) for name in _COLUMNS}
-        members: dict[str, Any] = {key: array for key, array in arrays.items() if array is not None}
-        members |= {key: np.frombuffer(text.encode(), np.uint8) for key, text in texts.items()}
-        work = folder / f".{uuid4().hex}.tmp"
-        try:
-            with work.open("xb") as file:
-                np.savez(file, **members)
-                file.flush()
-                os.fsync(file.fileno())
-            work.replace(folder / _FILE)
-        finally:
-            work.unlink(missing_ok=True)
+        texts = {"catalogue": self.catalogue.to_json(), "user_ids": json.dumps(self.user_ids)}
+        kept.write(folder, self._facts(), {name: getattr(self, name) for name in kept.COLUMNS}, texts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises DataError when it is missing, damaged or of another format."""
-        with _opened(folder) as (facts, members):
-            arrays: dict[str, Any] = {key: members.get(key) for key in _COLUMNS}
-            user_ids = tuple(json.loads(_text(members["user_ids"])))
-            catalogue = Catalogue.from_json(_text(members["catalogue"]))
-            _check(arrays, len(user_ids), len(catalogue))
+        with kept.opened(folder) as (facts, members):
+            arrays: dict[str, Any] = {key: members.get(key) for key in kept.COLUMNS}
+            user_ids = tuple(json.loads(kept.text(members["user_ids"])))
+            catalogue = Catalogue.from_json(kept.text(members["catalogue"]))
+            kept.check(arrays, len(user_ids), len(catalogue))
             return cls(
                 **arrays,
                 user_ids=user_ids,
@@ -372,17 +327,16 @@ class Dataset:
     @staticmethod
     def facts(folder: Path) -> dict[str, Any]:
         """Read what is known about a kept data set without reading the data: name, sizes, scale, source, notes."""
-        with _opened(folder) as (facts, _):
+        with kept.opened(folder) as (facts, _):
             return facts
 
     @staticmethod
     def is_kept(folder: Path) -> bool:
         """Whether a data set was saved in this folder."""
-        return (folder / _FILE).is_file()
+        return kept.is_there(folder)
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "format": _FORMAT,
             "name": self.name,
             "users": self.n_users,
             "items": self.n_items,
@@ -405,122 +359,6 @@ class Dataset:
     def said_time(self, value: int) -> str:
         """Say one of `times` in words: ISO 8601 in UTC for dates, the number itself for an order."""
         return iso(value, self.ticks) if self.time_kind == "dates" else f"{value / self.ticks:g}"
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
-    """Open the file of a kept data set and read its facts; whatever is wrong with it, then or later, is a DataError."""
-    with (
-        reading_back(folder, DataError, "Get or import it again.", "damaged data set"),
-        np.load(folder / _FILE, allow_pickle=False) as members,
-    ):
-        facts = json_object(_text(members["facts"]))
-        if facts["format"] == _ITEM_TIES_FORMAT:
-            facts = _brought_up(facts, _tied_share_of(folder / _FILE, (folder / _FILE).stat().st_mtime_ns))
-        elif facts["format"] != _FORMAT:
-            raise DataError(f"{folder}: made by another version of recdash. Get or import the data set again.")
-        _check_facts(facts)
-        yield facts, members
-
-
-def _brought_up(facts: dict[str, Any], share: float) -> dict[str, Any]:
-    """Facts of the first format in the words of this one."""
-    feedback = "events" if facts["scale"] is None else "ratings"
-    found = _SINCE_2 | facts | {"tied_share": share, "feedback": feedback, "notes": list(facts["notes"])}
-    if share:
-        found["notes"].append(
-            f"kept by an earlier version, which put the {share:.0%} of its interactions that are tied in time in the "
-            "order of item ids; temporal splits no longer do, so they differ from those of earlier runs"
-        )
-    return found
-
-
-@lru_cache(maxsize=64)
-def _tied_share_of(path: Path, changed: int) -> float:
-    """Share of the tied interactions of a file of the first format, which does not say it."""
-    with np.load(path, allow_pickle=False) as members:
-        users, times = members["users"], members.get("times")
-        sound = times is None or (users.dtype == np.int32 and times.dtype == np.int64 and users.shape == times.shape)
-        if not sound or users.ndim != 1:
-            raise ValueError("columns of other types")
-        return 0.0 if times is None else tied_share(users, times)
-
-
-def _text(member: NDArray[np.uint8]) -> str:
-    return member.tobytes().decode()
-
-
-def _check_facts(facts: Mapping[str, Any]) -> None:
-    """Raise ValueError or KeyError unless each fact is there and of its type."""
-    for key, kinds in _FACTS.items():
-        if not isinstance(facts[key], kinds):
-            raise ValueError(f"{key} is of another type")
-    scale, notes = facts["scale"], facts["notes"]
-    if scale is not None and not (len(scale) == 2 and all(map(is_number, scale))):
-        raise ValueError("scale is no pair of numbers")
-    if not all(isinstance(note, str) for note in notes):
-        raise ValueError("notes are of another type")
-    known = {"feedback": get_args(Feedback), "time_kind": (*get_args(TimeKind), None), "ties": RULES}
-    if any(facts[key] not in values for key, values in known.items()) or facts["ticks"] < 1:
-        raise ValueError("a fact has another value")
-
-
-def _check(arrays: Mapping[str, Any], n_users: int, n_items: int) -> None:
-    """Raise ValueError unless the columns have one length and their types, and point into the ids."""
-    if len({array.shape for array in arrays.values() if array is not None}) != 1 or arrays["users"].ndim != 1:
-        raise ValueError("columns of different lengths")
-    for key, kind in _COLUMNS.items():
-        if arrays[key] is not None and arrays[key].dtype != kind:
-            raise ValueError(f"{key} of another type")
-    for key, bound in (("users", n_users), ("items", n_items)):
-        if arrays[key].min() < 0 or arrays[key].max() >= bound:
-            raise ValueError(f"{key} out of range")
-
-
-def _index(ids: Any) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Index ids in ascending numeric order, or in string order when one of them is not a whole number."""
-    import pandas as pd
-
-    codes, unique = pd.factorize(ids)
-    names = [str(value) for value in unique]
-    if all(name.isdecimal() for name in names):
-        order = sorted(range(len(names)), key=lambda position: (int(names[position]), names[position]))
-    else:
-        order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.empty(len(names), np.int32)
-    place[order] = np.arange(len(names), dtype=np.int32)
-    return place[codes], tuple(names[position] for position in order)
-
-
-def _latest_of_each_pair(
-    users: NDArray[np.int32],
-    items: NDArray[np.int32],
-    n_items: int,
-    times: NDArray[np.int64] | None,
-    parts: NDArray[np.uint8] | None,
-) -> tuple[NDArray[np.int64] | None, NDArray[np.uint8] | None]:
-    """Rows to keep, ascending, one of each pair: the latest in time, among equals the last; None for all of them.
-
-    Of the rows that are left, `parts` are those of all rows of the pair.
-    """
-    pairs = users.astype(np.int64)
-    pairs *= n_items
-    pairs += items
-    ordered = np.sort(pairs)
-    same = ordered[1:] == ordered[:-1]
-    if not same.any():
-        return None, parts
-    known = np.unique(ordered[1:][same])
-    del ordered, same
-    twice = known[np.minimum(np.searchsorted(known, pairs), len(known) - 1)] == pairs
-    rows = np.flatnonzero(twice)
-    order = rows[np.lexsort((rows, pairs[rows]) if times is None else (rows, times[rows], pairs[rows]))]
-    last = np.append(pairs[order][1:] != pairs[order][:-1], True)
-    if parts is not None:
-        parts = parts.copy()
-        first = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
-        parts[order[last]] = np.bitwise_or.reduceat(parts[order], first)
-    return np.sort(np.concatenate([np.flatnonzero(~twice), order[last]])), parts
 
 
 def _fingerprint(dataset: Dataset) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 from recdash import places
 from recdash.data import cache, fetch
 from recdash.data.cache import dataset_at, demo_dataset
-from recdash.data.dataset import Dataset, OwnSplit
+from recdash.data.dataset import Dataset
+from recdash.data.kept import OwnSplit
 from recdash.data.own import SplitFiles
 from recdash.data.readers import movielens
 from recdash.data.readers import own as own_reader

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.data.dataset import Dataset, OwnSplit
+from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
+from recdash.data.kept import OwnSplit
 from recdash.data.own import TEST_FOLD_IN, TEST_HELD_OUT, TRAIN, VALIDATION_FOLD_IN, VALIDATION_HELD_OUT
 from recdash.data.ties import TieRule
 from recdash.errors import SplitError

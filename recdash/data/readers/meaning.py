@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.data.dataset import Feedback
+from recdash.data.kept import Feedback
 from recdash.data.readers.options import ReadOptions
 from recdash.data.readers.roles import COUNTS, LABELS, is_dated
 from recdash.data.readers.table import Columns

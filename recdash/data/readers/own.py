@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recdash.data.dataset import Dataset, Feedback, OwnSplit
+from recdash.data.dataset import Dataset
+from recdash.data.kept import Feedback, OwnSplit
 from recdash.data.own import ALLOWED, FOLD_IN_OF, TRAIN, SplitFiles
 from recdash.data.readers import csv as csv_reader
 from recdash.data.readers.blocks import Progress
