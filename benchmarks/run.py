@@ -13,6 +13,7 @@ MODULES = (
     "refeeding_ml1m",
     "newcomers_ml1m",
     "ties",
+    "import_rows",
     "answers_ml1m",
     "pages",
 )
