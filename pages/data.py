@@ -2,18 +2,19 @@
 
 import streamlit as st
 
-from recdash.ui import cached, data, frame, importing
+from recdash.ui import cached, data, frame, import_name, importing
 
 frame.heading(
     "Data", "What models learn from: look at it, see what a protocol does to it, bring more.", needs_store=False
 )
+import_name.arrive()
 entries = cached.entries()
 data.progress()
 name = data.choose(entries)
 if cached.is_generated(name):
     frame.generated_note()
 seen, split, more, own = st.tabs(
-    [importing.LANDING, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
+    [import_name.LANDING, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
 )
 with seen:
     if seen.open:

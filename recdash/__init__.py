@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recdash.splits.split import Split
     from recdash.training.fit import fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 for _name, _value in (WAITING | REPEATABLE).items():
     os.environ.setdefault(_name, _value)

@@ -41,7 +41,7 @@ def _how_to_go_on(run: RunRecord) -> str:
     if run.state.is_active():
         return ""
     if run.state is State.FAILED and not run.epoch:  # of its data or words, which resuming meets again
-        return f" Correct that, then start it once more: recdash runs resume {run.id}"
+        return f" Correct that and train again. The same once more: recdash runs resume {run.id}"
     return f" Resume it: recdash runs resume {run.id}"
 
 

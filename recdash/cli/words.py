@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any, NoReturn
 from recdash.errors import UsageError
 from recdash.settings import as_names
 
+_NEGATIVE = re.compile(r"-\d[\d.]*(\.\.-?[\d.]+)?")  # a number, or a scale such as -1..10, is no option
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose mistakes are errors of one line, and whose long names are written out."""
@@ -20,6 +23,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **words: Any) -> None:
         words.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **words)
+        self._negative_number_matcher = _NEGATIVE
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError in place of printing the usage and leaving."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,16 +72,34 @@ def _direction(steps: NDArray[np.int64]) -> int:
 
 
 def _sorted_by_item(before: Column, after: Column, item_ids: Sequence[str]) -> bool:
-    """Whether tied neighbours come by item id, as numbers or as words, up or down."""
+    """Whether tied neighbours come by item id, up or down: as numbers, as words, or as people sort names."""
     if len(before) < _ENOUGH_TIES:
         return False
-    by_word = np.empty(len(item_ids), np.int64)
-    by_word[sorted(range(len(item_ids)), key=item_ids.__getitem__)] = np.arange(len(item_ids))
-    for rank in (np.arange(len(item_ids)), by_word):
-        rising = float((rank[after] > rank[before]).mean())
+    for rank in (np.arange(len(item_ids)), *(_rank(item_ids, key) for key in (str, _folded, _natural))):
+        apart = rank[after] != rank[before]
+        rising = float((rank[after] > rank[before])[apart].mean()) if apart.any() else 1.0
         if not 1 - _SORTED_SHARE < rising < _SORTED_SHARE:
             return True
     return False
+
+
+def _rank(item_ids: Sequence[str], key: Callable[[str], Any]) -> NDArray[np.int64]:
+    """Place of each id when they are sorted by a key."""
+    rank = np.empty(len(item_ids), np.int64)
+    rank[sorted(range(len(item_ids)), key=lambda place: key(item_ids[place]))] = np.arange(len(item_ids))
+    return rank
+
+
+def _folded(name: str) -> str:
+    """A name without case and accents, as collations of databases compare it."""
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A name in parts, so that "i7" comes before "i40"."""
+    parts = re.findall(r"\d+|\D+", _folded(name))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def by_chance(

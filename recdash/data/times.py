@@ -18,6 +18,10 @@ _NANO = 10**9
 _UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", _NANO: "nanoseconds"}
 _EXCEL_1970, _EXCEL_2100 = 25_569, 73_051  # days since 30 December 1899
 _DAY = 86_400
+_FIRST = 1000  # values that are looked at before all others
+_FEWEST_DAYS = 4  # that seconds spell by chance once in a thousand million files
+_MOST = 0.9  # of the values; when so many spell dates, the others are errors
+DAY_FIRST, MONTH_FIRST = "times are digits of dates, the day first", "times are digits of dates, the month first"
 _DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 
 
@@ -57,15 +61,18 @@ def from_numbers(
     """Read numbers, each `whole` plus `nanos` billionths: seconds since 1970 or finer units, digits of dates, an order.
 
     The unit is found from all values together.  named_date: the column is called a date, so that whole numbers may be
-    days of a spreadsheet.  Raises Misfit for the first value of another unit than most, or outside 1900 to 2100.
+    days of a spreadsheet.  Raises Misfit for the first value of another unit than most, or outside 1900 to 2100,
+    and for digits that spell no date among those that do, or two dates.
     """
     if nanos is not None and not nanos.any():
         nanos = None
     low, high = int(whole.min(initial=0)), int(whole.max(initial=0))
-    if nanos is None and (spelt := _spelt(whole)) is not None:
+    if nanos is None and (spelt := _spelt(whole) or _spelt_backwards(whole)) is not None:
         return spelt
     if (nanos is not None or named_date) and len(whole) and whole.min() >= _EXCEL_1970 and high < _EXCEL_2100:
         return _spreadsheet(whole, nanos)
+    if nanos is None:
+        _refuse_short_years(whole)
     if max(high, -low) < DATES_FROM:
         return _order(whole, nanos)
     unit = _unit(whole)
@@ -147,13 +154,15 @@ def _check_range(values: NDArray[np.int64], ticks: int) -> None:
 
 
 def _spelt(whole: NDArray[np.int64]) -> Times | None:
-    """Digits that spell dates, such as 20110824 or 20110824093000, when every value does so with as many of them."""
-    if not len(whole) or whole.min() <= 0:
+    """Digits that spell dates, such as 20110824 or 20110824093000, when nearly every value does so with as many.
+
+    Raises Misfit for the values that do not.
+    """
+    digits = len(str(int(np.partition(whole, len(whole) // 2)[len(whole) // 2]))) if len(whole) else 0
+    if digits not in _DIGITS:
         return None
-    digits = len(str(int(whole[0])))
-    if digits not in _DIGITS or len(str(int(whole.min()))) != digits or len(str(int(whole.max()))) != digits:
-        return None
-    if not 1900 <= int(whole.min()) // 10 ** (digits - 4) <= int(whole.max()) // 10 ** (digits - 4) < 2100:
+    inside = (whole >= 1900 * 10 ** (digits - 4)) & (whole < 2100 * 10 ** (digits - 4))
+    if inside.mean() < _MOST:
         return None
     year, rest = np.divmod(whole, 10 ** (digits - 4))
     parts: list[NDArray[np.int64]] = []
@@ -163,17 +172,96 @@ def _spelt(whole: NDArray[np.int64]) -> Times | None:
         part, rest = np.divmod(rest, 10**left)
         parts.append(part)
     month, day, hour, minute, second = [*parts, *[np.zeros_like(whole)] * 3][:5]
-    if np.any((month < 1) | (month > 12) | (day < 1) | (day > 31)) or any(
-        np.any(part > most) for part, most in ((hour, 23), (minute, 59), (second, 59))
-    ):
+    fits = inside & (hour < 24) & (minute < 60) & (second < 60)
+    days, real = _days(year, month, day)
+    fits &= real
+    if fits.mean() < _MOST:
         return None
-    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
-    days = months.astype("datetime64[D]") + (day - 1)
-    if np.any(days.astype("datetime64[M]") != months):  # such as 31 February
-        return None
-    moments = days.astype(np.int64) * _DAY + hour * 3600 + minute * 60 + second
+    _refuse_unspelt(whole, fits, int(days[fits][0]))
+    moments = days * _DAY + hour * 3600 + minute * 60 + second
     ticks = 10**3 if digits == 17 else 1
     return Times(*_coarsest(moments * ticks + (rest if digits == 17 else 0), ticks), "times are digits of dates")
+
+
+def _spelt_backwards(whole: NDArray[np.int64]) -> Times | None:
+    """Digits of dates with the year last, such as 24082011, when nearly every value is one; a first zero may be lost.
+
+    Raises Misfit for the values that are none, or two different ones.
+    """
+    shaped = (whole >= 1_01_1900) & (whole < 32_00_0000)
+    if not len(whole) or shaped.mean() < _MOST:
+        return None
+    front, year = np.divmod(whole, 10_000)
+    shaped &= (year >= 1900) & (year < 2100)
+    first, second = np.divmod(front, 100)
+    days, is_day_first = _days(year, second, first)
+    months, is_month_first = _days(year, first, second)
+    by_day, by_month = shaped & is_day_first, shaped & is_month_first
+    if max(by_day.mean(), by_month.mean()) < _MOST:
+        return None
+    if by_day.sum() == by_month.sum() and np.any((days != months) & by_day & by_month):
+        wrong = (days != months) & by_day & by_month
+        row = int(np.argmax(wrong))
+        raise Misfit(
+            wrong,
+            f"the time {whole[row]} may be {_date(int(days[row]))} or {_date(int(months[row]))}. Say which "
+            "(--time-format).",
+            {
+                f"{whole[row]} is {_date(int(days[row]))}": {"time_format": "%d%m%Y"},
+                f"{whole[row]} is {_date(int(months[row]))}": {"time_format": "%m%d%Y"},
+            },
+        )
+    values, fits, note = (
+        (days, by_day, DAY_FIRST) if by_day.sum() >= by_month.sum() else (months, by_month, MONTH_FIRST)
+    )
+    _refuse_unspelt(whole, fits, int(values[fits][0]))
+    return Times(values * _DAY, 1, note)
+
+
+def _refuse_short_years(whole: NDArray[np.int64]) -> None:
+    """Raise Misfit for digits such as 1108240930 that all spell dates with short years, and are seconds as well."""
+    if not len(whole) or whole.min() < 10**9 or whole.max() >= 10**10:
+        return
+    for values in (whole[:_FIRST], whole):
+        year, month, day, hour, minute = (values // 10 ** (8 - 2 * place) % 100 for place in range(5))
+        days, real = _days(2000 + year, month, day)
+        if not (real & (hour < 24) & (minute < 60)).all():
+            return
+    if len(np.unique(days)) < _FEWEST_DAYS:
+        return
+    said = f"{_date(int(days[0]))} or a number of seconds ({iso(int(whole[0]), 1)})"
+    raise Misfit(
+        np.ones(len(whole), np.bool_),
+        f"the time {whole[0]} may be {said}, and so may all others. Say which (--time-format '%y%m%d%H%M'), or write "
+        "dates such as 2026-11-20.",
+        {f"{whole[0]} is {_date(int(days[0]))}": {"time_format": "%y%m%d%H%M"}},
+    )
+
+
+def _days(
+    year: NDArray[np.int64], month: NDArray[np.int64], day: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Days since 1970, and whether there is such a day; 31 February is none."""
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    real = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (days.astype("datetime64[M]") == months)
+    return days.astype(np.int64), real
+
+
+def _refuse_unspelt(whole: NDArray[np.int64], fits: NDArray[np.bool_], day: int) -> None:
+    """Raise Misfit for values that spell no date; day: that of the first which does."""
+    if not fits.all():
+        good, row = int(whole[np.argmax(fits)]), int(np.argmin(fits))
+        raise Misfit(
+            ~fits,
+            f"the time {whole[row]} spells no date, where others do ({good} is {_date(day)}). Correct it or remove "
+            "that line.",
+        )
+
+
+def _date(day: int) -> str:
+    moment = datetime.fromtimestamp(day * _DAY, UTC)
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def _spreadsheet(whole: NDArray[np.int64], nanos: NDArray[np.int64] | None) -> Times:

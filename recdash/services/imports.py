@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recdash.services import tables
 
 _WORTH_SAYING = 0.01  # of the interactions tied
+_MOST_NAMES = 6  # of columns, in one line
+_MIDNIGHT = "T00:00:00Z"
 
 
 def lines(understood: Mapping[str, Any]) -> list[str]:
@@ -32,53 +35,78 @@ def made(understood: Mapping[str, Any]) -> str:
 def sentences(understood: Mapping[str, Any]) -> list[str]:
     """Say what was taken for what, how much there is, and what was left out."""
     ignored = understood["ignored_columns"]
+    sizes = (_counted(understood[what], what[:-1]) for what in ("users", "items", "interactions"))
     return [
-        "Columns: "
-        + ", ".join(
-            _column(role, name, understood["recognised"].get(role)) for role, name in understood["columns"].items()
-        )
-        + (f"; not used: {', '.join(ignored)}" if ignored else ""),
-        f"{understood['users']:,} users, {understood['items']:,} items, {understood['interactions']:,} interactions",
+        f"Columns: {recognised(understood)}" + (f"; not used: {some_of(ignored)}" if ignored else ""),
+        ", ".join(sizes),
         feedback(understood),
         times(understood),
-        *(f"Left out: {one}" for one in understood["dropped"]),
-        *(f"Note: {one}" for one in _other_notes(understood)),
+        *(f"Left out: {left_out(one)}" for one in understood["dropped"]),
+        *(f"Note: {one}" for one in other_notes(understood)),
     ]
 
 
-def _column(role: str, name: str, how: str | None) -> str:
-    return f"{role} = {name} ({how})" if how else f"{role} = {name}"
+def recognised(understood: Mapping[str, Any]) -> str:
+    """Say which column was taken for what, and why: "user = user_id (by its name), ..."."""
+    how = understood["recognised"]
+    columns = understood["columns"].items()
+    return ", ".join(f"{role} = {name}" + (f" ({how[role]})" if how.get(role) else "") for role, name in columns)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return the first names of many: "a, b, c, d, e, f and 24 more"."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def left_out(dropped: str) -> str:
+    """Return one text of `Reading.dropped` as it reads after "Left out:"."""
+    one = re.sub(r"^1 ((?:bad |duplicate \(user, item\) )?)rows\b", r"1 \1row", dropped)
+    return re.sub(r" left out(?= \(|$)", "", one, count=1)
 
 
 def feedback(understood: Mapping[str, Any]) -> str:
-    """Say what the values mean and how many positives that gives."""
+    """Say what the values mean and how many positives that gives; takes what `datasets.describe` says as well."""
     scale, least, positives = understood["scale"], understood["positive_from"], understood["positives"]
-    share = f"{positives:,} positives ({positives / understood['interactions']:.0%} of all)"
     if understood["feedback"] == "events":
         return f"No ratings: every row is a positive, {positives:,} in all"
     what = {"labels": "Labels", "counts": "Counts"}.get(understood["feedback"], "Ratings")
     on = "" if scale is None else f" on a scale of {scale[0]:g} to {scale[1]:g}"
     if least is None:
         return f"{what}{on}: every row is a positive, {positives:,} in all"
+    share = f"{_counted(positives, 'positive')} ({positives / understood['interactions']:.0%} of all)"
     none = "" if positives else "; say what counts as liked (--positive-from) or the scale (--scale)"
     return f"{what}{on}; {least:g} or more is a positive: {share}{none}"
 
 
-def times(understood: Mapping[str, Any]) -> str:
-    """Say what the times are and how many events they leave without an order."""
+def times(understood: Mapping[str, Any], asked: str | None = None) -> str:
+    """Say what the times are, and how many events share theirs; takes what `datasets.describe` says as well.
+
+    asked: the rule for such events that somebody chose, where that is known; the file may not be able to follow it.
+    """
     if understood["time_kind"] is None:
         return "No times: histories have no order"
+    first, last = str(understood["from"]), str(understood["to"])
+    if first.endswith(_MIDNIGHT) and last.endswith(_MIDNIGHT):
+        first, last = first.removesuffix(_MIDNIGHT), last.removesuffix(_MIDNIGHT)
     what = "dates" if understood["time_kind"] == "dates" else "an order, no dates"
-    said = f"Times are {what}, from {understood['from']} to {understood['to']}"
+    said = f"Times are {what}, from {first} to {last}"
     share = understood["tied_share"]
     if share < _WORTH_SAYING:
         return said
-    how = "the order of the file decides" if understood["ties"] == "file" else "chance decides"
-    return (
-        f"{said}; {share:.0%} of the events are tied with another one of the same user, of which {how} what came first"
-    )
+    how = "the order of the file says"
+    if understood["ties"] == "random":
+        why = "the order of the file is not an order of time, so " if asked == "file" else ""
+        how = f"{why}chance decides"
+    shared = f"{share:.0%} of the events share their time with another event of the same user"
+    return f"{said}; {shared}; {how} which came first"
 
 
-def _other_notes(understood: Mapping[str, Any]) -> list[str]:
+def other_notes(understood: Mapping[str, Any]) -> list[str]:
+    """Return the notes that nothing else says."""
     said = set(understood["dropped"])
     return [note for note in understood["notes"] if note not in said and not note.startswith("columns: ")]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recdash.splits.options import SplitOptions
 
 MOST_POINTS = 240
+MOST_LINES, LONGEST_LINE = 4, 160  # of a file as it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +25,14 @@ class Portrait:
     """How interactions spread over items, users and time.
 
     popularity: (rank of the item, its interactions), a readable choice of ranks.  activity: (fewest interactions,
-    most, users with so many).  months: ("2019-04", interactions), empty without dates.
+    most, users with so many).  months: ("2019-04", interactions), empty without dates.  ties: the rule that orders
+    events of one user at the same time, None without times.
     """
 
     popularity: tuple[tuple[int, int], ...]
     activity: tuple[tuple[int, int, int], ...]
     months: tuple[tuple[str, int], ...]
+    ties: str | None
 
 
 def portrait(name: str) -> Portrait:
@@ -42,6 +45,7 @@ def portrait(name: str) -> Portrait:
         popularity=tuple((int(rank), int(ranked[rank - 1])) for rank in ranks),
         activity=_activity(np.bincount(data.users, minlength=data.n_users)),
         months=_months(data.times // data.ticks) if data.times is not None and data.time_kind == "dates" else (),
+        ties=None if data.times is None else data.tie_rule(),
     )
 
 
@@ -63,6 +67,21 @@ def preview(path: Path, **options: Any) -> Plan:
     from recdash.data.readers import csv
 
     return csv.look(path, **options)
+
+
+def first_lines(path: Path, encoding: str | None = None, *, foreign: bool = False) -> tuple[str, ...]:
+    """Return how a file begins, as text that was not understood, cut to a readable size.
+
+    foreign: prefer lines with letters beyond ASCII, which tell whether an encoding is the right one.
+    Raises DataError for what is no text in that encoding.
+    """
+    from recdash.data.readers import inputs
+
+    with inputs.open_input(path, encoding) as source:
+        lines = inputs.beginning(source).decode("utf-8", "replace").splitlines()
+    if foreign:
+        lines = [line for line in lines if not line.isascii()] or lines
+    return tuple(line[:LONGEST_LINE] for line in lines[:MOST_LINES])
 
 
 def _activity(per_user: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:

@@ -77,7 +77,7 @@ def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None, ties
     threshold = positive_threshold(dataset)
     counts = liked(histories, threshold).counts
     eligible = np.flatnonzero((counts >= _FEWEST_POSITIVES) & (counts <= MOST_POSITIVES))
-    size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES)
+    size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES, fixed=True)
     shuffled = np.random.RandomState(seed).permutation(eligible)
     return by_users(
         dataset,
@@ -99,7 +99,7 @@ def vae20m(dataset: Dataset, *, seed: int, held_out_users: int | None = None) ->
     threshold = positive_threshold(dataset)
     histories = dataset.in_item_order
     eligible = np.flatnonzero(liked(histories, threshold).counts >= _FEWEST_POSITIVES)
-    size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES)
+    size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES, fixed=True)
     shuffled = np.random.RandomState(seed).permutation(eligible)
     test, rest = np.split(shuffled, [size])
     shuffled = np.random.RandomState(seed).permutation(np.sort(rest))

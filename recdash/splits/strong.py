@@ -131,12 +131,19 @@ def by_users(
     )
 
 
-def held_out_size(dataset: Dataset, eligible: int, asked: int | None, min_positives: int) -> int:
-    """Return the number of users in each held-out part; raises SplitError where that leaves too few to train on."""
+def held_out_size(
+    dataset: Dataset, eligible: int, asked: int | None, min_positives: int, *, fixed: bool = False
+) -> int:
+    """Return the number of users in each held-out part; raises SplitError where that leaves too few to train on.
+
+    fixed: the protocol has its own filter of users, so that neither threshold can be lowered.
+    """
     if eligible < FEWEST_USERS:
+        lower = "min_positives" if dataset.ratings is None else "positive_from or min_positives"
+        advice = "Use another protocol" if fixed else f"Lower {lower}"
         raise SplitError(
             f"{dataset.name}: {eligible} users have at least {min_positives} positives; strong generalisation needs "
-            f"{FEWEST_USERS}. Lower positive_from or min_positives, or use more data."
+            f"{FEWEST_USERS}. {advice}, or use more data."
         )
     usual = HELD_OUT_USERS.get(dataset.name, int(np.clip(round(_SHARE * eligible), _LEAST, _MOST)))
     size = min(usual, eligible // 4) if asked is None else asked

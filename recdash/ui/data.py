@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from recdash import places
+from recdash.services import imports
 from recdash.ui import cached, charts, frame, jobs, queue, url_state
 from recdash.ui.text import count, escape
 
@@ -69,6 +70,7 @@ def look(name: str) -> None:
         )
         st.metric("Median per user", count(told["median_per_user"]), border=True)
         st.metric("Mean rating", f"{told['mean_rating']:.2f}" if "mean_rating" in told else "–", border=True)
+    _meaning(name, told)
     _distributions(name, told)
 
 
@@ -174,6 +176,14 @@ def remove(name: str) -> None:
         )
 
 
+def _meaning(name: str, told: Mapping[str, Any]) -> None:
+    """Say what was decided when the data came in: what counts as liked, and what orders events at the same time."""
+    st.markdown(f":material/thumb_up: {escape(imports.feedback(told))}")
+    if told["time_kind"] == "dates":
+        said = imports.times({**told, "ties": cached.portrait(name).ties})
+        st.markdown(f":material/schedule: {escape(said)}")
+
+
 def _distributions(name: str, told: Mapping[str, Any]) -> None:
     seen = cached.portrait(name)
     with st.grid(2, min_column_width=330, gap=("small", "large")):
@@ -181,12 +191,13 @@ def _distributions(name: str, told: Mapping[str, Any]) -> None:
             rows = [(f"{value:g}", number) for value, number in told["ratings"]]
             _picture("Ratings", "how many of each value", _bars(rows, "Rating", "Ratings"))
         share = f"the most popular tenth has {told['top_tenth_share']:.0%} of all"
-        _picture("Long tail", share, charts.long_tail(seen.popularity))
+        if told["items"] > 1:
+            _picture("Long tail", share, charts.long_tail(seen.popularity))
         rows = [
             (str(low) if low == high else f"{low}–{high}", users) for low, high, users in _from_first(seen.activity)
         ]
         _picture("Activity", "users by their number of interactions", _bars(rows, "Interactions of a user", "Users"))
-        if seen.months:
+        if len(seen.months) > 1:
             _picture("Over time", f"{told['from'][:10]} to {told['to'][:10]}", charts.over_time(seen.months))
 
 

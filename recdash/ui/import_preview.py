@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from recdash.errors import Fixes, RecdashError
 from recdash.services import imports
 from recdash.ui.text import count, escape
 
@@ -16,9 +19,13 @@ if TYPE_CHECKING:
 _ROWS = 6
 
 
-def show(understood: Mapping[str, Any]) -> None:
-    """Show the first rows by role, the counts, what values and times mean, and what was left out."""
+def show(understood: Mapping[str, Any], asked_ties: str) -> None:
+    """Show the first rows by role, the counts, what values and times mean, and what was left out.
+
+    asked_ties: the rule for events at the same time that holds where the file can follow it.
+    """
     _rows(understood)
+    st.markdown(f":material/view_column: Columns: {escape(imports.recognised(understood))}")
     st.caption(escape(imports.made(understood)))
     with st.grid(4, min_column_width=130):
         st.metric("Users", count(understood["users"]), border=True)
@@ -29,21 +36,32 @@ def show(understood: Mapping[str, Any]) -> None:
         st.warning(escape(imports.feedback(understood)), icon=":material/thumb_up_off_alt:")
     else:
         st.markdown(f":material/thumb_up: {escape(imports.feedback(understood))}")
-    st.markdown(f":material/schedule: {escape(imports.times(understood))}")
+    st.markdown(f":material/schedule: {escape(imports.times(understood, asked_ties))}")
     for one in understood["dropped"]:
-        st.warning(f"Left out: {escape(one)}", icon=":material/filter_alt:")
-    for line in imports.sentences(understood):
-        if line.startswith("Note: "):
-            st.caption(escape(line))
+        st.warning(f"Left out: {escape(imports.left_out(one))}", icon=":material/filter_alt:")
+    for note in imports.other_notes(understood):
+        st.caption(f"Note: {escape(note)}")
 
 
-def raw(plan: Plan) -> None:
+def raw(plan: Plan, rows: int = _ROWS) -> None:
     """Show the first rows as they are in the file."""
     import pandas as pd
 
     names = column_names(plan)
-    rows = [[*row[: len(names)], *[""] * (len(names) - len(row))] for row in plan.rows[:_ROWS]]
-    st.dataframe(pd.DataFrame(rows, columns=names), hide_index=True, width="stretch", alt="The first rows of the file")
+    first = [[*row[: len(names)], *[""] * (len(names) - len(row))] for row in plan.rows[:rows]]
+    st.dataframe(pd.DataFrame(first, columns=names), hide_index=True, width="stretch", alt="The first rows of the file")
+
+
+def raw_lines(path: Path, encoding: str | None, offered: Fixes) -> None:
+    """Show the first lines of a file whose columns are not known; once for each encoding that is offered for it."""
+    from recdash.services import portraits
+
+    guesses: list[str | None] = [str(options["encoding"]) for options in offered.values() if "encoding" in options]
+    for one in guesses or [encoding]:
+        with suppress(RecdashError):
+            lines = portraits.first_lines(path, one, foreign=bool(guesses))
+            st.caption(f"The file as {escape(one)}:" if guesses and one else "The file begins:")
+            st.code("\n".join(lines), language=None)
 
 
 def column_names(plan: Plan) -> list[str]:
@@ -59,7 +77,7 @@ def _rows(understood: Mapping[str, Any]) -> None:
     import pandas as pd
 
     columns = understood["columns"]
-    rows = pd.DataFrame(understood["rows"], columns=list(columns))
-    config = {role: st.column_config.TextColumn(role, help=f"Column {name}") for role, name in columns.items()}
+    heads = [role if role == name else f"{role} ({name})" for role, name in columns.items()]
+    rows = pd.DataFrame([list(row.values()) for row in understood["rows"]], columns=heads)
     said = f"The first rows of the file, as {', '.join(columns)}"
-    st.dataframe(rows, hide_index=True, width="stretch", alt=said, column_config=config)
+    st.dataframe(rows, hide_index=True, width="stretch", alt=said)

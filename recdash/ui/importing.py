@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,17 +11,15 @@ import streamlit as st
 from recdash import places
 from recdash.data import library
 from recdash.errors import DataError, RecdashError
-from recdash.ui import cached, import_choices, import_draft, import_preview, own_split, uploads, url_state
+from recdash.ui import import_choices, import_draft, import_name, import_preview, own_split, uploads, url_state
 from recdash.ui.import_draft import Draft
-from recdash.ui.text import escape, plural
+from recdash.ui.text import escape
 
 if TYPE_CHECKING:
-    from recdash.data.library import Entry
     from recdash.data.readers.csv import Plan
     from recdash.data.readers.source import Reading
 
 SOURCES = {"file": "Import a file", "split": "Import a split"}
-LANDING = "Look"  # the tab of the Data page that shows what was imported
 
 
 def section() -> None:
@@ -40,92 +39,105 @@ def import_file() -> None:
     if places.read_only():
         st.caption("Importing is switched off here (RECDASH_READ_ONLY).")
         return
-    given = st.file_uploader(
-        "A file with a row per interaction: a user, an item, and maybe a rating and a time",
-        max_upload_size=uploads.MOST_MB,
-        key=f"file.{st.session_state.get('_imported', 0)}",
-        help="CSV, TSV or other delimited text, JSON, Parquet; also packed as gz, bz2, xz or zip.",
-    )
-    if given is None:
-        import_draft.drop()
-        st.caption(
-            "CSV, TSV, JSON or Parquet, also packed. You see a preview before anything is kept. Files of more than "
-            f"{uploads.MOST_MB} MB: `recdash data import NAME --csv FILE`."
-        )
+    draft = import_draft.current()
+    if draft is None:
+        _choose_file()
         return
-    draft = import_draft.current(given)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/draft: **{escape(draft.file_name)}**", width="content")
+        st.button(
+            "Choose another file", icon=":material/upload_file:", type="tertiary", key="another",
+            on_click=import_draft.drop,
+        )  # fmt: skip
     plan = draft.plan()
     try:
         reading = draft.read()
     except RecdashError as error:
         _refuse(error, draft, plan)
+        import_choices.columns(draft, plan)
+        if plan is not None:
+            import_preview.raw(plan)
         import_choices.show(draft, plan, None)
         return
     understood = reading.to_dict()
-    import_preview.show(understood)
+    import_choices.columns(draft, plan)
+    import_preview.show(understood, draft.said.get("ties", "file"))
     _keep_as(draft, reading)
     st.caption("What is not right can be changed here; the preview follows.")
-    import_choices.show(draft, plan, understood)
+    import_choices.show(draft, plan, understood, partial(_keep_without_titles, reading))
+
+
+def _choose_file() -> None:
+    given = st.file_uploader(
+        "A file with a row per interaction: a user, an item, and maybe a rating and a time",
+        max_upload_size=uploads.MOST_MB,
+        key=f"file.{import_draft.round_number()}",
+        help="CSV, TSV or other delimited text, JSON, Parquet; also packed as gz, bz2, xz or zip.",
+    )
+    if given is not None:
+        import_draft.begin(given)
+        st.rerun()
+    st.caption(
+        "CSV, TSV, JSON or Parquet, also packed. You see a preview before anything is kept. Files of more than "
+        f"{uploads.MOST_MB} MB: `recdash data import NAME --csv FILE`."
+    )
 
 
 def _refuse(error: RecdashError, draft: Draft, plan: Plan | None) -> None:
+    """Say what stops the reading, what would help, and how the file begins where its columns are not known."""
     st.error(escape(str(error)), icon=":material/error:")
-    if isinstance(error, DataError) and error.fixes:
-        import_choices.fixes(draft, error.fixes)
-    if plan is not None:
-        import_preview.raw(plan)
+    offered = error.fixes if isinstance(error, DataError) else {}
+    if offered:
+        import_choices.fixes(draft, offered, plan)
+    if plan is None:
+        import_preview.raw_lines(draft.path, draft.said.get("encoding"), offered)
 
 
 def _keep_as(draft: Draft, reading: Reading) -> None:
     """Offer to keep what was read, under a name that can be changed."""
-    key = f"import.name.{draft.upload}"
-    with st.container(horizontal=True, vertical_alignment="bottom", width=560):
-        name = st.text_input("Name of the data set", uploads.plain_name(draft.file_name), max_chars=60, key=key).strip()
-        wrong = _wrong_name(name)
+    key = _name_key(draft)
+    st.session_state[key] = draft.name
+
+    def changed() -> None:
+        draft.name = str(st.session_state[key]).strip()
+
+    place = st.container(horizontal=True, vertical_alignment="bottom", width=560)
+    usable = import_name.check(draft.name)
+    with place:
+        st.text_input("Name of the data set", max_chars=60, key=key, on_change=changed)
         st.button(
-            "Import", type="primary", icon=":material/input:", key="import", disabled=bool(wrong),
-            on_click=_keep, args=(reading, key),
+            "Import", type="primary", icon=":material/input:", key="import",
+            disabled=not usable or draft.titles_error is not None, on_click=_keep, args=(reading,),
         )  # fmt: skip
-    if wrong:
-        st.error(escape(wrong), icon=":material/error:")
-    elif old := next((entry for entry in cached.entries() if entry.ready and entry.name == name), None):
-        size = plural(old.interactions or 0, "interaction")
-        st.warning(
-            f"There is a data set {escape(name)} with {size}. Importing replaces it; runs trained on it stay.",
-            icon=":material/published_with_changes:",
-        )
+    if draft.titles_error is not None:
+        st.warning("The titles cannot be used, see below.", icon=":material/title:")
 
 
-def _wrong_name(name: str) -> str:
-    try:
-        library.check_name(name)
-    except RecdashError as error:
-        return str(error)
-    return ""
+def _keep_without_titles(reading: Reading) -> None:
+    draft = import_draft.current()
+    if draft is not None:
+        draft.without_titles()
+        _keep(reading)
 
 
-def _keep(reading: Reading, name_key: str) -> None:
+def _keep(reading: Reading) -> None:
     """Keep the data set and show it."""
     from recdash.services import datasets
 
+    draft = import_draft.current()
+    if draft is None:
+        return
+    typed = st.session_state.get(_name_key(draft), draft.name)  # a name that is typed and kept in one go
+    draft.name = str(typed).strip()
     try:
-        name = str(st.session_state[name_key]).strip()
-        library.check_name(name)
-        entry = datasets.keep(replace(reading, dataset=replace(reading.dataset, name=name)))
+        library.check_name(draft.name)
+        entry = datasets.keep(replace(reading, dataset=replace(reading.dataset, name=draft.name)))
     except RecdashError as error:
         st.toast(escape(str(error)), icon=":material/error:", duration="long")
         return
-    _land(entry)
+    import_name.land(entry)
     import_draft.drop()
-    st.session_state["_imported"] = st.session_state.get("_imported", 0) + 1
 
 
-def _land(entry: Entry) -> None:
-    """Open the new data set and say how much it holds."""
-    url_state.put("dataset", entry.name)
-    st.session_state["tab"] = LANDING
-    sizes = f"{plural(entry.users or 0, 'user')}, {plural(entry.items or 0, 'item')}"
-    st.toast(
-        f"{escape(entry.name)} is imported: {sizes}, {plural(entry.interactions or 0, 'interaction')}",
-        icon=":material/check_circle:", duration="long",
-    )  # fmt: skip
+def _name_key(draft: Draft) -> str:
+    return f"import.name.{draft.upload}"

@@ -104,6 +104,7 @@ def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str
         assert lists.nth(place).get_by_role("button").filter(has_not_text="help").count() >= 10
 
 
+@pytest.mark.slow
 def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_be_shared(app: str, tab: Any) -> None:
     tab.goto(f"{app}/train?model=multdae&model=multvae&preset=fast")
     tab.get_by_role("button", name="Start 2 trainings").wait_for()

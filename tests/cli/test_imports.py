@@ -44,7 +44,7 @@ def test_a_dry_run_shows_and_keeps_nothing(zeros: Path, capsys: pytest.CaptureFi
     assert understood["rows"][0].keys() == {"user", "item", "rating"}
     assert "Columns: user = user (by its name)" in err
     assert "Ratings on a scale of 1 to 10; 8 or more is a positive: 1,040 positives (100% of all)" in err
-    assert "Left out: 1,560 rows with a rating of 0 left out" in err
+    assert "Left out: 1,560 rows with a rating of 0\n" in err
     assert "books" not in [entry.name for entry in library.available()]
 
 
@@ -79,3 +79,16 @@ def test_column_0_is_refused_with_that_word(word: str, zeros: Path, capsys: pyte
 def test_help_says_that_columns_count_from_1(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = shown(capsys, "data", "import", "--help")
     assert status == 0 and out.count("(from 1)") == 4 and "(from 0)" not in out
+
+
+def test_numbers_and_nouns_agree_and_many_names_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "one.csv"
+    names = ",".join(f"f{n}" for n in range(30))
+    path.write_text(
+        f"user,item,rating,date,{names}\nann,heat,5,2011-05-01{',x' * 30}\nann,dune,1,2011-05-09{',x' * 30}\n"
+    )
+    status, _, err = shown(capsys, "data", "import", "one", "--csv", path, "--dry-run")
+    assert status == 0 and "1 user, 2 items, 2 interactions" in err
+    assert "4 or more is a positive: 1 positive (50% of all)" in err
+    assert "Times are dates, from 2011-05-01 to 2011-05-09" in err
+    assert "not used: f0, f1, f2, f3, f4, f5 and 24 more" in err

@@ -110,6 +110,7 @@ def test_a_file_that_is_something_else_is_refused_in_one_line_and_left_alone(
     assert (tmp_path / "result.json").read_text() == "my notes"
 
 
+@pytest.mark.slow
 def test_a_signal_stops_it_and_the_same_command_goes_on(ml_1m: None, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "recdash", "reproduce", "--models", "svae", "--out", str(tmp_path / "out.json")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ.copy())

@@ -311,6 +311,7 @@ for _ in range(120):
 
 
 @pytest.mark.usefixtures("demo_kept")
+@pytest.mark.slow
 def test_two_writers_and_a_reader_at_once_never_meet_half_a_data_set(mine: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text(ROWS + "8,1,1\n")

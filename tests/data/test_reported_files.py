@@ -563,3 +563,23 @@ def test_nothing_is_rounded_or_lost_at_the_borders_of_blocks(file: Write, monkey
     monkeypatch.setattr("recdash.data.readers.blocks.BLOCK", 64)
     data = read(path)
     assert (data.times / data.ticks).tolist() == times
+
+
+# Titles
+
+
+def test_recbole_items_without_titles_are_no_error(tmp_path: Path) -> None:
+    (tmp_path / "x.inter").write_text("user_id:token\titem_id:token\n1\t2\n")
+    (tmp_path / "x.item").write_text("item_id:token\tprice:float\n2\t3\n")
+    assert recbole.read(tmp_path / "x.inter").catalogue[0].title == "2"
+    (tmp_path / "x.item").write_text(
+        "item_id:token,movie_title:token_seq,release_year:token,class:token_seq\n2,Heat,1995,Crime\n"
+    )
+    assert recbole.read(tmp_path / "x.inter").catalogue[0].label == "Heat (1995)"
+
+
+def test_titles_may_be_in_the_encoding_that_was_said(file: Write) -> None:
+    titles = file("id,title\n1,功夫\n", "titles.csv", "gbk")
+    path = file("user,item\n小明,1\n", encoding="gbk")
+    assert "GBK" in refused(path, titles=titles)
+    assert read(path, titles=titles, encoding="gbk").catalogue[0].title == "功夫"

@@ -86,6 +86,7 @@ def test_a_seed_starts_from_the_same_weights_on_every_device(name: str, split: S
 
 
 @pytest.mark.parametrize("name", GRADIENT)
+@pytest.mark.slow
 def test_in_bfloat16_a_stopped_training_goes_on_from_disk(name: str, split: Split, gpu: str, tmp_path: Path) -> None:
     words = small(name, precision="bfloat16", averaging=0.5, batch_size=20) | {"device": gpu}
     whole = fit(name, split, **words)

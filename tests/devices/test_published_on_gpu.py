@@ -46,6 +46,7 @@ def test_predictions_as_published_are_those_of_the_cpu(toy: Dataset, gpu: str) -
 
 
 @pytest.mark.parametrize("cell", [cell.name for cell in tables.TABLES["metarec"].cells])
+@pytest.mark.slow
 def test_every_cell_of_the_public_table_is_computed_on_a_gpu(cell: str, toy: Dataset, gpu: str, tmp_path: Path) -> None:
     (chosen,) = [one for one in tables.TABLES["metarec"].cells if one.name == cell]
     found = chosen.run(Work(toy, tmp_path, cell=cell, epochs=1, device=gpu))

@@ -188,7 +188,7 @@ def split_case(rng: Generator) -> Case:
     bad: dict[str, list[Any]] = {
         "seed": BAD["seed"],
         "held_out_users": [0, -1, 10.0, "10", True, 10**6, [10], np.nan],
-        "min_positives": [0, -1, 5.0, "5", None, True, 10**6, 10**30],
+        "min_positives": [0, -1, 5.0, "5", True, 10**6, 10**30],
         "positive_from": ["4", np.nan, np.inf, 10**400, True, [4], 6, 1j, np.array([4, 5])],
         "protocol": [None, "weakest", 3, ["strong"], {}, "", b"strong", np.array(["strong", "weak"])],
         "dataset": [None, "toy", 3, trained()["ranking"], toy().histories, object(), [toy()]],

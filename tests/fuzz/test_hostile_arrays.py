@@ -39,6 +39,7 @@ def check_calls(first: int, last: int, processes: int) -> None:
     assert min(answers, errors) > (last - first) / 4
 
 
+@pytest.mark.slow
 def test_some_hostile_calls_end_in_an_answer_or_in_one_line() -> None:
     check_calls(0, EVERYDAY, 1)
 

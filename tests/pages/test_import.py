@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,8 +55,8 @@ def error(tab: AppTest) -> str:
 
 
 def plain(text: str) -> str:
-    """Text without the backslashes that keep Markdown from reading it."""
-    return text.replace("\\", "")
+    """Text without the marks that keep Markdown from reading it."""
+    return text.replace("\\", "").replace("\u2060", "")
 
 
 def counts(tab: AppTest) -> dict[str, str]:
@@ -82,7 +85,7 @@ def test_another_column_changes_the_preview(upload: Any) -> None:
     tab = upload(RATED)
     first = table_with(tab, "user")["rating"].tolist()
     tab = box(tab, "Rating").select(4).run()
-    assert table_with(tab, "user")["rating"].tolist() != first and "Chosen here." in box(tab, "Rating").help
+    assert table_with(tab, "user")["rating (score)"].tolist() != first and "Chosen here." in box(tab, "Rating").help
     tab = box(tab, "Rating").select("none").run()
     assert "every row is a positive" in said(tab) and counts(tab)["Positives"] == "117"
     tab = press(tab, "Detect everything again")
@@ -98,7 +101,9 @@ def test_a_column_that_is_taken_moves_and_never_stands_for_two_things(upload: An
     tab = box(upload(UNUSUAL), "Item").select(2).run()
     tab = box(tab, "User").select(2).run()
     assert not tab.exception and "cannot be two things" not in said(tab)
-    assert (box(tab, "User").value, box(tab, "Item").value) == (2, None)
+    assert (box(tab, "User").value, box(tab, "Item").value) == (2, 1)
+    tab = box(tab, "Item").select(3).run()
+    assert (box(tab, "User").value, box(tab, "Item").value, box(tab, "Rating").value) == (2, 3, "none")
 
 
 def test_what_values_mean_can_be_said(upload: Any) -> None:
@@ -115,9 +120,22 @@ def test_what_values_mean_can_be_said(upload: Any) -> None:
 
 def test_ties_are_said_and_have_a_rule(upload: Any) -> None:
     tab = upload(TIED)
-    assert "tied with another one of the same user" in said(tab)
+    shared = "% of the events share their time with another event of the same user; "
+    reason = f"{shared}the order of the file is not an order of time, so chance decides which came first"
+    assert "Times are dates, from 2024-03-01 to 2024-03-03; " in plain(said(tab)) and reason in plain(said(tab))
+    tied = box(tab, "Events at the same time")
+    assert tied.options[:2] == ["automatic: chance", "order of the file, where that is an order of time"]
+    tab = tied.select("file").run()
+    assert reason in plain(said(tab)), "a file in no order of time cannot follow that choice"
     tab = box(tab, "Events at the same time").select("random").run()
-    assert "chance decides" in said(tab)
+    assert f"{shared}chance decides which came first" in plain(said(tab))
+
+
+def test_the_order_of_a_file_that_is_in_the_order_of_time_decides_ties(upload: Any) -> None:
+    rows = "".join(f"u{n % 9},i{n * 7 % 13},2024-03-{n // 40 + 1:02}T10:00:00\n" for n in range(117))
+    words = plain(said(upload(f"user,item,date\n{rows}")))
+    assert "the order of the file says which came first" in words
+    assert "from 2024-03-01T10:00:00Z to 2024-03-03T10:00:00Z" in words
 
 
 def test_one_press_says_what_an_unusual_column_is_and_one_more_imports(upload: Any, open_page: Open) -> None:
@@ -144,13 +162,13 @@ CHINESE = "user,item\n" + "".join(f"{n},\u7535\u5f71\u6807\u9898\u5728\u8fd9\u91
 @pytest.mark.parametrize(
     ("content", "refusal", "fix", "then"),
     [
-        (ZEROS, "outside the scale", "0 means not rated", "rows with a rating of 0 left out"),
+        (ZEROS, "outside the scale", "0 means not rated", "Left out: 59 rows with a rating of 0\n"),
         (ZEROS, "outside the scale", "The scale is 0 to 5", "scale of 0 to 5"),
-        (TENS, "If 0 means not rated", "Leave the zeros out", "rows with a rating of 0 left out"),
+        (TENS, "If 0 means not rated", "Leave the zeros out", "Left out: 64 rows with a rating of 0\n"),
         (TENS, "If 0 means not rated", "0 is a rating", "scale of 0 to 10"),
         (MATRIX, "looks like a matrix", "Read it as a matrix", "the first column may name the users"),
         (DATES, "may be", "03/04/2024 is 3 April 2024", "2024-04-03"),
-        (BAD, "missing value. Correct", "Leave bad rows out", "1 bad rows left out (line 2"),
+        (BAD, "missing value. Correct", "Leave the bad row out", "Left out: 1 bad row (line 2"),
         (CHINESE.encode("gbk"), "this looks like GBK", "Read it as GBK", "gbk"),
         ("user,item,plays2,rating\n1,2,3,37\n2,3,4,5.5\n", "no usual scale", "The scale is 5.5 to 37", "5.5 to 37"),
         ("a,b,c\n1,2,3\n1,3,4\n", "which column is the user", '"a" is the user', "which column is the item"),
@@ -160,8 +178,8 @@ CHINESE = "user,item\n" + "".join(f"{n},\u7535\u5f71\u6807\u9898\u5728\u8fd9\u91
         (
             "user,item,rating\n1,2,x\n1,3,y\n" + "1,4,5\n" * 9,
             'x", not a number. C',
-            "Leave bad rows out",
-            "11 rows are bad",
+            "Leave the 2 bad rows out",
+            "Left out: 2 bad rows (line 2",
         ),
     ],
 )
@@ -277,7 +295,7 @@ def test_an_archive_of_something_else_is_refused_in_one_line(open_page: Open) ->
 def test_forms_that_name_their_columns_themselves_have_no_columns_to_choose(upload: Any) -> None:
     tab = press(upload(MATRIX), "Read it as a matrix")
     tab = press(press(tab, "The first column names the users"), "99 means not rated")
-    assert not tab.error and counts(tab)["Users"] == "2" and "Columns" not in said(tab)
+    assert not tab.error and counts(tab)["Users"] == "2" and "User" not in [one.label for one in tab.selectbox]
     tab = upload("1:\n7,5,2005-09-06\n8,4,2005-09-07\n2:\n7,3,2005-09-08\n", "blocks.txt")
     assert not tab.error and (counts(tab)["Users"], counts(tab)["Items"]) == ("2", "2")
 
@@ -288,3 +306,131 @@ def test_uploaded_files_are_removed_when_they_are_not_needed(upload: Any) -> Non
     assert draft.path.exists()
     press(tab, "Import")
     assert not draft.path.parent.exists() and "_draft" not in tab.session_state
+
+
+def test_a_field_that_is_cleared_is_detected_again_and_begins_with_what_was_detected(upload: Any) -> None:
+    tab = upload(RATED)
+    assert (box(tab, "Liked from").value, box(tab, "Likes per user").value) == (4.0, 5)
+    tab = box(tab, "Liked from").set_value(5.0).run()
+    tab = box(tab, "Likes per user").set_value(2).run()
+    tab = box(tab, "Liked from").set_value(None).run()
+    assert counts(tab)["Positives"] == "46" and box(tab, "Liked from").value == 4.0
+    tab = box(tab, "Likes per user").set_value(None).run()
+    assert box(tab, "Likes per user").value == 5 and tab.session_state["_draft"].said == {}
+
+
+@pytest.mark.parametrize("text", ["0-10", "0 to 10", "0..10", " 0 \u2013 10 "])
+def test_a_scale_is_read_as_people_write_it(upload: Any, text: str) -> None:
+    tab = box(upload(RATED), "Scale").input(text).run()
+    assert not tab.error and "scale of 0 to 10" in said(tab)
+
+
+def test_columns_that_are_not_used_are_offered_for_what_they_look_like(upload: Any) -> None:
+    rows = "".join(f"u{n % 9},i{n % 13},{n % 5 + 1},2024-03-{n % 28 + 1:02},x{n}\n" for n in range(117))
+    tab = upload(f"user,item,quality,seen,remark\n{rows}")
+    assert "Not used: quality, seen, remark" in plain(said(tab))
+    tab = press(press(tab, '"quality" is the rating'), '"seen" is the time')
+    assert "Ratings on a scale of 1 to 5" in said(tab) and "Times are dates" in said(tab)
+    assert "Not used: remark" in plain(said(tab)) and not [one for one in labels(tab) if "is the" in one]
+
+
+def test_many_unused_columns_are_counted(upload: Any) -> None:
+    names = ",".join(f"f{n}" for n in range(30))
+    rows = "".join(f"u{n % 9},i{n % 13},{n % 5 + 1}{',x' * 30}\n" for n in range(117))
+    assert "Not used: f0, f1, f2, f3, f4, f5 and 24 more" in plain(said(upload(f"user,item,rating,{names}\n{rows}")))
+
+
+def test_a_column_of_dates_is_never_offered_as_the_user(upload: Any) -> None:
+    rows = "".join(f"{n % 9 + 1},f{n % 13},2024-03-{n % 28 + 1:02}\n" for n in range(117))
+    tab = upload(f"who,what,when\n{rows}")
+    offered = [plain(one) for one in labels(tab)]
+    assert '"who" is the user' in offered and not [one for one in offered if one.startswith('"when" is the user')]
+
+
+def test_how_columns_were_recognised_is_said_above_the_import(upload: Any) -> None:
+    tab = upload(RATED.replace("user,item,rating,score", "user_id,movie,stars,remark"))
+    assert list(table_with(tab, "user (user_id)").columns) == ["user (user_id)", "item (movie)", "rating (stars)"]
+    assert "user = user_id (by its name), item = movie (by its name)" in plain(said(tab))
+    drawn = [getattr(one, "label", None) or str(getattr(one, "value", "")) for one in tab.main]
+    place = {what: next(n for n, label in enumerate(drawn) if what in plain(label)) for what in ("Time", "Not used")}
+    assert max(place.values()) < drawn.index("Import")
+
+
+def test_a_draft_outlives_the_tab_and_the_page_until_another_file_is_chosen(upload: Any, open_page: Open) -> None:
+    tab = upload(RATED, tab=open_page("data", tab="Import"))
+    tab = box(tab, "Liked from").set_value(5.0).run()
+    tab = box(tab, "Name of the data set").input("films").run()
+    tab = tab.switch_page("pages/train.py").run()
+    tab = tab.switch_page("pages/data.py").run()
+    tab.session_state["tab"] = "Import"
+    tab = tab.run()
+    assert [one.label for one in tab.file_uploader if "titles" not in one.key] == [] and "my films.csv" in plain(
+        said(tab)
+    )
+    assert (counts(tab)["Positives"], box(tab, "Name of the data set").value) == ("23", "films")
+    path = tab.session_state["_draft"].path
+    tab = press(tab, "Choose another file")
+    assert tab.file_uploader(key="file.1") and not path.exists() and "_draft" not in tab.session_state
+
+
+def test_titles_that_do_not_fit_are_said_in_their_box_and_can_be_left_out(upload: Any) -> None:
+    tab = upload(RATED)
+    uploader = next(one for one in tab.file_uploader if one.key.startswith("import.titles"))
+    tab = uploader.upload("titles.csv", b"id,title\nx1,Heat\nx2,Alien\n").run()
+    assert not tab.exception and "none of the 2 titles is of an item" in error(tab)
+    opened = next(one for one in tab.expander if one.label == "Titles of the items")
+    assert opened.proto.expanded and opened.error and tab.button(key="import").disabled
+    assert counts(tab)["Interactions"] == "117", "the rest is shown"
+    press(tab, "Import without titles")
+    assert len(library.load_dataset("my-films")) == 117
+
+
+def test_a_box_stays_open_while_it_is_used_and_opens_when_it_is_at_fault(upload: Any) -> None:
+    def form(tab: AppTest) -> bool:
+        return bool(next(one for one in tab.expander if one.label == "How the file is made").proto.expanded)
+
+    tab = upload(RATED)
+    assert not form(tab)
+    tab = box(tab, "Delimiter").select(";").run()
+    assert tab.error and form(tab)
+    tab = box(tab, "Delimiter").select("").run()
+    assert not tab.error and form(tab)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (MATRIX, "75,-7.82,8.79,99,-9.66"),
+        (CHINESE.encode("gbk"), "0,\u7535\u5f71\u6807\u9898\u5728\u8fd9\u91cc"),
+    ],
+)
+def test_a_file_that_may_be_read_in_several_ways_shows_how_it_begins(
+    upload: Any, content: str | bytes, line: str
+) -> None:
+    tab = upload(content, "mine.csv")
+    assert tab.error and line in "\n".join(one.value for one in tab.code)
+
+
+def test_files_left_by_closed_tabs_are_removed_after_a_day(
+    upload: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, fresh, other = (tmp_path / name for name in ("recdash-upload-a", "recdash-upload-b", "somebody"))
+    for folder in (left, fresh, other):
+        folder.mkdir()
+        (folder / "data.csv").write_text("user,item\n")
+    for folder in (left, other):
+        os.utime(folder, (time.time() - 90_000,) * 2)
+    tab = upload(RATED)
+    assert (left.exists(), fresh.exists(), other.exists()) == (False, True, True)
+    assert tab.session_state["_draft"].path.exists()
+
+
+def test_the_look_tab_repeats_what_was_decided_and_draws_no_empty_chart(open_page: Open, tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("user,item,rating,date\n" + "".join(f"u{n},i0,{n % 5 + 1},2024-03-{n + 1:02}\n" for n in range(20)))
+    datasets.import_csv("one", path)
+    words = plain(said(open_page("data", dataset="one")))
+    assert "Ratings on a scale of 1 to 5; 4 or more is a positive: 8 positives (40% of all)" in words
+    assert "Times are dates, from 2024-03-01 to 2024-03-20" in words
+    assert "Long tail" not in words and "Over time" not in words and "Activity" in words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,28 +25,70 @@ def files(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def importer() -> None:
-    """The section alone, on a page of its own."""
-    from recdash.ui import data, own_split
+def fill(tab: AppTest, contents: Mapping[str, bytes]) -> AppTest:
+    """Give the import its files."""
+    for part, content in contents.items():
+        tab.file_uploader(key=f"own.{part}").upload(f"{part}.csv", content, "text/csv")
+    return tab.run()
 
-    data.progress()
-    own_split.import_split()
+
+@pytest.fixture
+def importer(open_page: Open) -> AppTest:
+    """The Data page where it imports a split."""
+    tab = open_page("data", tab="Import")
+    return tab.segmented_control(key="url.import").select("split").run()
 
 
-def test_uploaded_files_become_a_data_set(toy: str, tmp_path: Path) -> None:
-    tab = AppTest.from_function(importer, default_timeout=30).run()
+def test_uploaded_files_become_a_data_set_that_is_opened(importer: AppTest, tmp_path: Path) -> None:
+    tab = importer
     assert not tab.exception and "Still needed: Training, Test held-out" in said(tab)
     assert tab.button(key="own.import").disabled
-    for part, content in files(tmp_path).items():
-        tab.file_uploader(key=f"own.{part}").upload(f"{part}.csv", content, "text/csv")
-    tab = tab.run()
+    tab = fill(tab, files(tmp_path))
     assert not tab.button(key="own.import").disabled
-    tab.button(key="own.import").click().run()
-    end = time.monotonic() + 20
-    while not any(entry.name == "my-split" for entry in library.available()):
-        assert time.monotonic() < end, said(tab)
-        time.sleep(0.05)
-    assert not tab.exception and library.load_dataset("my-split").own_split == "ranking"
+    tab = tab.button(key="own.import").click().run()
+    assert not tab.exception and not tab.error, said(tab)
+    assert library.load_dataset("my-split").own_split == "ranking"
+    assert tab.query_params["dataset"] == "my-split" and not tab.file_uploader, "the tab that shows the data is open"
+    assert "is imported: 20 users, 9 items" in tab.toast[0].value
+
+
+def test_a_split_says_what_it_replaces_and_that_a_name_cannot_be_had(importer: AppTest) -> None:
+    tab = importer
+    name = tab.text_input(key="own.name")
+    assert not tab.warning
+    tab = name.input("toy").run()
+    assert any("There is a data set toy" in one.value for one in tab.warning)
+    tab = tab.text_input(key="own.name").input("demo").run()
+    assert tab.error and tab.button(key="own.import").disabled
+
+
+def test_a_split_that_cannot_be_read_says_so_in_this_session_until_the_next_try(
+    importer: AppTest, open_page: Open, tmp_path: Path
+) -> None:
+    good = files(tmp_path)
+    tab = fill(importer, {**good, "test_held_out": b"user,item\n99,1\n"})
+    tab = tab.button(key="own.import").click().run()
+    assert len(tab.error) == 1 and not tab.exception
+    assert "my-split" not in [entry.name for entry in library.available()]
+    assert not open_page("data").error
+    tab.file_uploader(key="own.test_held_out").upload("test.csv", good["test_held_out"], "text/csv")
+    tab = tab.button(key="own.import").click().run()
+    assert not tab.error and library.load_dataset("my-split").own_split == "ranking"
+
+
+def test_each_part_shows_how_it_is_understood_and_what_would_help(importer: AppTest, tmp_path: Path) -> None:
+    good = files(tmp_path)
+    tab = fill(importer, {**good, "test_held_out": good["test_held_out"].replace(b"user,item", b"0,1")})
+    assert said(tab).replace("\\", "").count("user = user, item = item") == 1 and len(tab.dataframe[0].value) == 2
+    tab = fill(importer, {part: content.replace(b"user,item", b"visitor,what") for part, content in good.items()})
+    tab = tab.button(key="own.import").click().run()
+    assert "cannot tell which column is the" in tab.error[0].value
+    while tab.error:
+        fix = next(one for one in tab.button if one.key.startswith("own.fix.all"))
+        tab = fix.click().run()
+        tab = tab.button(key="own.import").click().run()
+        assert not tab.exception
+    assert library.load_dataset("my-split").own_split == "ranking"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from recdash.models import registry
@@ -149,6 +150,7 @@ def test_progress_says_how_far_and_how_long(open_page: Open, runs: Runs) -> None
     assert len(tab.get("vega_lite_chart")) == 3  # reconstruction, KL, NDCG
 
 
+@pytest.mark.slow
 def test_only_presets_that_all_chosen_models_have_are_offered(open_page: Open) -> None:
     def offered(*models: str) -> list[str]:
         return open_page("train", dataset="toy", model=list(models), preset="tuned").segmented_control[0].options
@@ -158,6 +160,7 @@ def test_only_presets_that_all_chosen_models_have_are_offered(open_page: Open) -
         assert set(offered(*models)) == set.intersection(*has) and "tuned" not in offered(*models)
 
 
+@pytest.mark.slow
 def test_split_options_are_offered_where_they_suit_and_sent(open_page: Open, waiting: list[str], store: Store) -> None:
     tab = open_page("train", dataset="toy", model=["ease"], positive_from="3", ignore_ratings="0, 99")
     assert [field.label for field in tab.text_input if field.label == "Liked from"]

@@ -39,6 +39,7 @@ def found_by(cells: list[Cell], work: Work, cores: int) -> tuple[dict[str, Found
     return found, steps
 
 
+@pytest.mark.slow
 def test_side_by_side_gives_what_one_after_the_other_gives(tmp_path: Path) -> None:
     alone, _ = found_by([EASE, SVAE], work_in(tmp_path / "alone"), cores=1)
     both, steps = found_by([EASE, SVAE], work_in(tmp_path / "both"), cores=2)
@@ -48,6 +49,7 @@ def test_side_by_side_gives_what_one_after_the_other_gives(tmp_path: Path) -> No
     assert [step.epoch for step in steps if step.cell == "svae" and not step.over] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_stop_reaches_the_other_process_which_keeps_its_state(tmp_path: Path) -> None:
     def stopped_once_it_trains() -> bool:
         return (tmp_path / "svae.epochs.jsonl").is_file()

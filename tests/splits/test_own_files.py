@@ -338,3 +338,100 @@ class TestProtocols:
         assert [name for name in PROTOCOLS if own.fits(name, "ranking")] == ["own"]
         assert [name for name in PROTOCOLS if own.fits(name, "rating")] == ["own-ratings"]
         assert [name for name in PROTOCOLS if own.fits(name, None)] == list(PROTOCOLS)[: -len(own.NAMES)]
+
+
+class TestComparable:
+    """Ratings on one scale and times on one clock, in all files."""
+
+    def files(self, folder: Path, train: list[Any], test: list[Any], column: str = "rating") -> SplitFiles:
+        """Eight users with these values in turn: items 0 to 29 to learn from, 30 to 39 to test on.
+
+        A ninth user of training has all items.  column: "rating", or "time" beside ratings of 1 to 5.
+        """
+        header = "user,item,rating" if column == "rating" else "user,item,rating,time"
+
+        def row(user: int, item: int, values: list[Any]) -> Row:
+            stars = () if column == "rating" else (1 + item % 5,)
+            return (user, item, *stars, values[(user + item) % len(values)])
+
+        to_learn = [row(user, item, train) for user in range(8) for item in range(30)]
+        to_learn += [row(8, item, train) for item in range(40)]
+        to_test = [row(user, item, test) for user in range(8) for item in range(30, 40)]
+        return SplitFiles(write(folder / "tr.csv", to_learn, header), (), (write(folder / "te.csv", to_test, header),))
+
+    @pytest.mark.parametrize(
+        ("train", "test", "spans"),
+        [
+            ([1, 2, 3, 4, 5], [20, 40, 60, 80, 100], "tr.csv from 1 to 5, te.csv from 20 to 100"),
+            ([1, 2, 3, 4, 5], [2, 4, 6, 8, 10], "tr.csv from 1 to 5, te.csv from 2 to 10"),
+            ([2, 4, 6, 8, 10], [1, 2, 3, 4, 5], "te.csv from 1 to 5, tr.csv from 2 to 10"),
+            ([1, 2, 3, 4, 5], [0, 1], "from 0 to 1"),
+        ],
+    )
+    def test_files_on_different_scales_are_refused_unless_one_is_said(
+        self, train: list[int], test: list[int], spans: str, tmp_path: Path
+    ) -> None:
+        files = self.files(tmp_path, train, test)
+        message = refusal(files.train, files.test)
+        assert "The ratings are on different scales: " in message and spans in message
+        assert "(--scale " in message
+        assert read(files.train, files.test, scale="0..100").scale == (0.0, 100.0)
+
+    def test_a_part_of_a_scale_is_no_other_scale(self, tmp_path: Path) -> None:
+        files = self.files(tmp_path, [1, 2, 3, 4, 5], [3, 4])
+        assert read(files.train, files.test).scale == (1.0, 5.0)
+        halves = self.files(tmp_path, [0.5, 1, 1, 2, 2.5, 3, 3, 3, 4, 4, 4, 4.5, 5], [4, 4, 4.5])
+        assert read(halves.train, halves.test).scale == (0.5, 5.0)
+
+    def test_dates_and_an_order_are_no_one_clock(self, tmp_path: Path) -> None:
+        files = self.files(tmp_path, [1300000000, 1300000500], [1, 2, 3], "time")
+        assert "tr.csv has dates, te.csv numbers that say an order and no date" in refusal(files.train, files.test)
+        assert read(files.train, files.test, time="none").times is None
+
+    def test_seconds_milliseconds_and_dates_are_one_clock(self, tmp_path: Path) -> None:
+        for test in ([1300000000123], ["2011-03-13T07:06:40Z"]):
+            files = self.files(tmp_path, [1300000000, 1300000500], test, "time")
+            assert read(files.train, files.test).time_kind == "dates"
+
+    @pytest.mark.parametrize(
+        ("train", "test", "said"),
+        [
+            (
+                ["06/25/2012", "05/06/2012"],
+                ["25/06/2012", "05/06/2012"],
+                "te.csv has the day first in its dates, tr.csv",
+            ),
+            (
+                ["25-06-2012", "05-06-2012"],
+                ["06-25-2012", "05-06-2012"],
+                "tr.csv has the day first in its dates, te.csv",
+            ),
+            (["06/25/2012 10:30"], ["25/06/2012"], "te.csv has the day first"),
+            (["25062012"], ["06252012"], "tr.csv has the day first"),
+        ],
+    )
+    def test_day_and_month_in_another_order_are_refused(
+        self, train: list[str], test: list[str], said: str, tmp_path: Path
+    ) -> None:
+        files = self.files(tmp_path, train, test, "time")
+        assert said in refusal(files.train, files.test)
+
+    @pytest.mark.parametrize(("last", "fits"), [("25/05/2012", False), ("05/25/2012", True)])
+    def test_an_order_of_day_and_month_that_late_rows_decide_counts_as_well(
+        self, last: str, fits: bool, tmp_path: Path
+    ) -> None:
+        train = self.files(tmp_path, ["06/25/2012", "05/06/2012"], ["-"], "time").train
+        rows = [(user, item, 3, "05/05/2012") for user in range(8) for item in range(30, 40)] * 3
+        late = write(tmp_path / "late.csv", [*rows, (0, 30, 3, last)], "user,item,rating,time")
+        if fits:
+            assert read(train, [late]).time_kind == "dates"
+        else:
+            assert "late.csv has the day first in its dates, tr.csv the month" in refusal(train, [late])
+
+    def test_users_and_items_that_training_does_not_have_are_counted_for_ratings_too(self, tmp_path: Path) -> None:
+        files = self.files(tmp_path, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+        path = files.test[0]
+        path.write_text(path.read_text() + "".join(f"{user},{user % 5},4\n" for user in range(20, 25)) + "3,999,2\n")
+        notes = read(files.train, files.test, task="rating").notes
+        assert "te.csv: 5 users are not in tr.csv; their ratings are predicted without a rating of that user" in notes
+        assert "te.csv: 1 item is not in tr.csv; their ratings are predicted without a rating of that item" in notes

@@ -19,6 +19,7 @@ _PACKED_RATIO, _PACKED_FREE = (
     100,
     1 << 28,
 )  # text shrinks 3 to 15 times; what grows 100 times is a bomb, small files aside
+_MARKS = re.compile(rb"(?m)^" + codecs.BOM_UTF8)
 _RECORDS = rb'(?:^|%s) *"[^"]*(?:""[^"]*)*(?:"|\Z)|(\n)'  # a quoted field, or the end of a record
 
 
@@ -51,8 +52,8 @@ def blocks(
                 "Unpack it yourself if you trust it."
             )
         data = rest + (fresh.replace(b"\r", b"\n") if returns else fresh)
-        if line == 1 and not rest:
-            data = data.removeprefix(codecs.BOM_UTF8)
+        if codecs.BOM_UTF8 in fresh:  # at the beginning, and where files were put one behind the other
+            data = _MARKS.sub(b"", data)
         if b"\0" in fresh:
             raise not_text(source.name, data, line)
         end = _cut(data, marks) if fresh else len(data)

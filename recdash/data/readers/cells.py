@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recdash.data.readers import time_text
 from recdash.data.readers.blocks import shown
+from recdash.data.readers.time_text import ISO, Undecided
 from recdash.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 MISSING = frozenset(("", "nan", "null", "none", "\\n", "na", "n/a", "#n/a", "<na>", "nat", "(null)"))
 _TRUTH = {"true": "1", "false": "0", "yes": "1", "no": "0"}
-ISO = "ISO8601"
-_DATES = ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%m %d, %Y", "%b %d, %Y",
-    "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y")  # fmt: skip
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
-_LONG = ("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y", "%d/%b/%Y:%H:%M:%S %z",
-    "%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%dT%H:%M:%S.%f%z")  # fmt: skip
-TEXT_FORMATS = (*(date + clock for date in _DATES for clock in _CLOCKS), *_LONG)
 LARGEST = float(np.finfo(np.float32).max)
 _DIGITS = 9  # of a fraction of a second that are kept
 
@@ -73,22 +70,31 @@ def numbers(words: Sequence[str], comma: bool) -> tuple[NDArray[np.float64], Bad
 
 def number_times(words: Sequence[str], comma: bool = False) -> tuple[Moments, Bad]:
     """Read numbers of any resolution down to a billionth, exactly."""
-    whole, nanos, bad = np.zeros(len(words), np.int64), np.zeros(len(words), np.int64), Bad()
+    whole, nanos, wrong = np.zeros(len(words), np.int64), np.zeros(len(words), np.int64), list[int]()
     for place, word in enumerate(words):
         plain = word.replace(",", ".") if comma else word
         try:
             whole[place], nanos[place] = _exact(plain)
         except (ValueError, OverflowError):
-            bad[place] = "is empty" if not word.strip() else f"is {shown(word)}, not a number like the other times"
-    return Moments(whole, nanos if nanos.any() else None), bad
+            wrong.append(place)
+    are_numbers = len(wrong) <= len(words) / 2
+    return Moments(whole, nanos if nanos.any() else None), {
+        place: _no_time(words[place].strip(), are_numbers) for place in wrong
+    }
 
 
 def text_times(words: Any, layout: str) -> tuple[Moments, Bad]:
-    """Read moments written as text; layout: `ISO`, or as strftime writes. Without a time zone they are UTC."""
+    """Read moments written as text; layout: `ISO`, or as strftime writes. Without a time zone they are UTC.
+
+    Raises UsageError for a layout that cannot be used; DataError where an undecided one stays so, for a time that the
+    possible ones read differently.
+    """
     import pandas as pd
 
     texts = pd.Series(np.asarray(words, object)).str.strip()
-    parsed = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
+    if isinstance(layout, Undecided):
+        layout = _decided(texts, layout)
+    parsed = _parsed(texts, layout)
     missing = parsed.isna().to_numpy()
     moments = parsed.dt.tz_localize(None).to_numpy(copy=True)
     moments[missing] = np.datetime64(0, "s")
@@ -104,43 +110,94 @@ def text_times(words: Any, layout: str) -> tuple[Moments, Bad]:
 def text_format(words: Sequence[str], what: str) -> str | None:
     """Return how these times are written, None when they are numbers or nothing known; the first of them decides.
 
-    Raises DataError where day and month could be either way round in all of them.
+    Where they fit several layouts alike, what comes after them decides (see `time_text.Undecided`).
+    Raises DataError where day and month could be either way round, and for years of two digits and names of time zones.
     """
-    texts = [word.strip() for word in words if word.strip()]
+    texts = [time_text.plain(word) for word in words if word.strip().lower() not in MISSING]
     if not texts or NUMBER.fullmatch(texts[0].replace(",", ".", 1)):
         return None
-    possible = [ISO] if _fits(texts[:1], ISO) else [layout for layout in TEXT_FORMATS if _is_written(texts[0], layout)]
-    fitting = [layout for layout in possible if _fits(texts, layout)] or possible[:1]
-    if len(fitting) > 1 and fitting[0] != ISO:
-        first, second = (text_times(texts, layout)[0].whole for layout in fitting[:2])
-        if np.any(first != second):
+    if not _parsed(texts[:1], ISO).isna()[0]:
+        return ISO
+    layouts = time_text.possible(texts[0])
+    if not layouts:
+        _refuse_unread(texts, what)
+        return None
+    undecided = Undecided(layouts, what)
+    first = _decided(texts, undecided)
+    return first if len(undecided.left) == 1 else undecided
+
+
+def _parsed(texts: Any, layout: str) -> pd.Series[Any]:
+    """Times in UTC, missing where a text is written otherwise."""
+    import pandas as pd
+
+    time_text.check(layout)
+    if not isinstance(texts, pd.Series):
+        texts = pd.Series(np.asarray(texts, object))
+    if time_text.digits_of(layout):
+        texts = texts.map(lambda text: time_text.with_zeros(text, layout))
+    parsed = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
+    again = parsed.isna()
+    if (
+        again.any() and (again := again & (texts != "")).any()
+    ):  # all of them, for the resolution that is found holds for all
+        texts = texts.where(~again, texts[again].map(time_text.plain))
+        parsed = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
+    if "%Z" in layout:  # names that depend on where the program runs
+        parsed = parsed.where(texts.str.contains(r"\b(?:UTC|GMT|Z)\b", regex=True))
+    found: pd.Series[Any] = parsed
+    return found
+
+
+def _decided(texts: Any, undecided: Undecided) -> str:
+    """Leave the layouts that most of these times fit; raises DataError where two of them read a time differently."""
+    readings = {layout: _parsed(texts, layout) for layout in undecided.left}
+    missing = {layout: int(times.isna().sum()) for layout, times in readings.items()}
+    undecided.left = [layout for layout in undecided.left if missing[layout] == min(missing.values())]
+    first, *others = undecided.left
+    for other in others:
+        differs = (readings[first] != readings[other]) & readings[first].notna() & readings[other].notna()
+        if differs.any():
+            place = int(np.argmax(differs))
+            text = np.asarray(texts, object)[place]
             raise DataError(
-                f"{what} {shown(texts[0])} may be {fitting[0]} or {fitting[1]}. Say which (--time-format).",
-                fixes=dict(_as_day(texts, int(np.argmax(first != second)), layout) for layout in fitting[:2]),
+                f"{undecided.what} {shown(text)} may be {first} or {other}. Say which (--time-format).",
+                fixes=dict(_as_day(text, layout) for layout in (first, other)),
             )
-    return fitting[0] if fitting else None
+    return first
 
 
-def _as_day(texts: Sequence[str], place: int, layout: str) -> tuple[str, dict[str, object]]:
-    """A fix for a format: how it reads a text that the other one reads differently."""
-    day = datetime.fromtimestamp(int(text_times(texts, layout)[0].whole[place]), UTC)
-    return f"{texts[place]} is {day.day} {day:%B %Y}", {"time_format": layout}
+def _refuse_unread(texts: Sequence[str], what: str) -> None:
+    """Raise DataError for times that are known as such, but leave open when they are."""
+    if zone := time_text.unknown_zone(texts[0]):
+        raise DataError(
+            f"{what} {shown(texts[0])} names the time zone {zone}, whose offset is not known. Write offsets such as "
+            "+02:00, or times in UTC.",
+            fixes={"Leave the times out": {"time": "none"}},
+        )
+    layouts = [one for one in time_text.with_short_year(texts[0]) if not _parsed(texts, one).isna().any()]
+    if layouts:
+        readings = [_parsed(texts, layout) for layout in layouts[:2]]
+        text = texts[int(np.argmax(readings[0] != readings[-1]))]
+        said = " or ".join(f"'{layout}'" for layout in layouts)
+        raise DataError(
+            f"{what} {shown(text)} has a year of two digits. Say how it is written (--time-format {said}).",
+            fixes=dict(_as_day(text, layout) for layout in layouts),
+        )
 
 
-def _fits(texts: Sequence[str], layout: str) -> bool:
-    try:
-        return not text_times(texts, layout)[1]
-    except (ValueError, OverflowError):
-        return False
+def _as_day(text: str, layout: str) -> tuple[str, dict[str, object]]:
+    """A fix for a layout: how it reads a text that another one reads differently."""
+    day = _parsed([text], layout)[0]
+    return f"{text} is {day.day} {day:%B %Y}", {"time_format": layout}
 
 
-def _is_written(text: str, layout: str) -> bool:
-    """Whether one time is written so; faster than `_fits`."""
-    try:
-        datetime.strptime(text, layout)
-    except ValueError:
-        return False
-    return True
+def _no_time(text: str, are_numbers: bool) -> str:
+    """What is wrong with a time that is no number; are_numbers: most of the others are."""
+    if not text:
+        return "is empty"
+    like_numbers = are_numbers or NUMBER.fullmatch(text)
+    return f"is {shown(text)}, {'not a number like the other times' if like_numbers else time_text.unread(text)}"
 
 
 def _wrong_id(name: str) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 
 from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
-from recdash.data.readers import cells, dialect, frames, roles, shapes
-from recdash.data.readers.blocks import Block, Progress, blocks, without_first_lines
+from recdash.data.readers import cells, dialect, frames, records, roles, shapes
+from recdash.data.readers.blocks import Block, Progress, blocks, shown, without_first_lines
 from recdash.data.readers.dialect import Dialect
 from recdash.data.readers.inputs import beginning, is_parquet, open_input, other_encoding, text
 from recdash.data.readers.options import ROLES, ReadOptions
 from recdash.data.readers.source import FIRST_ROWS, SKIP_BAD, Reading, Source, assemble
-from recdash.data.readers.table import BadRows, Layout, line_of, named, read_columns
+from recdash.data.readers.table import BadRows, Escaped, Layout, line_of, named, read_columns
 from recdash.data.readers.titles import read_titles
 from recdash.errors import DataError
 
@@ -86,8 +86,7 @@ def look(path: Path, options: ReadOptions | None = None, **words: Any) -> Plan:
     """Return how `read_file` would read the file, from its beginning alone; roles that are not clear are None."""
     options = ReadOptions.of(**words) if options is None else options
     if is_parquet(path):
-        names, rows = frames.parquet_beginning(path)
-        return Plan(names, rows, roles.find(names, rows, options, named=True, name=path.name))
+        return Plan(*frames.beginning(path, options))
     with open_input(path, options.encoding) as source:
         name, sample = source.name, beginning(source)
     encoding = options.encoding or source.encoding
@@ -98,8 +97,7 @@ def look(path: Path, options: ReadOptions | None = None, **words: Any) -> Plan:
         text_ = sample.decode(encoding)
     shape = options.format or _shape(text_, name, options)
     if shape == "json":
-        names, rows = frames.json_beginning(text_, name)
-        return Plan(names, rows, roles.find(names, rows, options, named=True, name=name), encoding=encoding)
+        return Plan(*records.beginning(text_, name, options), encoding=encoding)
     if shape in shapes.NAMES:
         names, rows = shapes.beginning(shape, text_, name, options)
         return Plan(names, rows, dict.fromkeys(ROLES) | shapes.ROLES[shape], encoding=encoding)
@@ -116,6 +114,8 @@ def plain_stem(path: Path) -> str:
 
 def _shape(sample: str, name: str, options: ReadOptions) -> str:
     """Tell the form of a text; those that could be tables as well are read only when they are named."""
+    if records.are_lists(sample):
+        return "json"
     if any(getattr(options, role) is not None for role in ROLES) and not sample.lstrip().startswith(("{", "[")):
         return "table"
     shape = dialect.shape_of(sample, name)
@@ -138,7 +138,7 @@ def _source(path: Path, options: ReadOptions, progress: Progress | None) -> Sour
         if plan.dialect is not None:
             return _table(path, plan, options, progress)
         if is_parquet(path):
-            return frames.read_parquet(path, plan.columns, plan.roles, options, progress)
+            return frames.read(path, plan.columns, plan.roles, options, progress)
         return _other(path, plan, options, progress)
     except UnicodeDecodeError as error:
         near = bytes(error.object[max(0, error.start - 4096) : error.start + 4096])
@@ -150,8 +150,8 @@ def _source(path: Path, options: ReadOptions, progress: Progress | None) -> Sour
 def _other(path: Path, plan: Plan, options: ReadOptions, progress: Progress | None) -> Source:
     with open_input(path, plan.encoding) as source:
         sample = beginning(source).decode("utf-8", "replace")
-        shape = options.format or dialect.shape_of(sample, source.name)
-    reader = frames.read_json if shape == "json" else shapes.read
+        shape = options.format or _shape(sample, source.name, options)
+    reader = records.read if shape == "json" else shapes.read
     with open_input(path, plan.encoding) as source:
         found = reader(source, shape, plan.columns, plan.roles, options, progress)
     return (
@@ -176,7 +176,11 @@ def _table(path: Path, plan: Plan, options: ReadOptions, progress: Progress | No
             row += record <= row
         return f"{name}, line {line_of(lines(), layout, name, row)}"
 
-    columns = read_columns(lines(progress), layout, name, bad if options.skip_bad else None)
+    try:
+        columns = read_columns(lines(progress), layout, name, bad if options.skip_bad else None)
+    except Escaped:
+        layout, bad = replace(layout, escaped=True), BadRows()
+        columns = read_columns(lines(progress), layout, name, bad if options.skip_bad else None)
     notes = (
         ()
         if plan.encoding in (None, "utf-8", options.encoding)
@@ -203,10 +207,11 @@ def _table(path: Path, plan: Plan, options: ReadOptions, progress: Progress | No
 
 
 def _layout(name: str, plan: Plan, options: ReadOptions) -> Layout:
-    roles.check(plan.roles, plan.columns, named=plan.header, name=name)
+    roles.check(plan.roles, plan.columns, named=plan.header, name=name, said=options.header)
     made = plan.dialect
     user, item, rating, time = (plan.roles[role] for role in ROLES)
     assert made is not None and user is not None and item is not None  # noqa: S101  (`check` has seen to it)
+    _refuse_thousands(plan, rating, name)
     return Layout(
         fields=made.width,
         delimiter=made.delimiter,
@@ -234,6 +239,17 @@ def _has_commas(plan: Plan, place: int | None) -> bool:
     """Whether the numbers in a column have a comma before their decimals."""
     texts = [row[place] for row in plan.rows if len(row) > place] if place is not None else []
     return any(re.fullmatch(r"\s*[+-]?\d+,\d+\s*", text) for text in texts) and not any("." in text for text in texts)
+
+
+def _refuse_thousands(plan: Plan, place: int | None, name: str) -> None:
+    """Refuse numbers such as 1.234 among whole ones, whose mark may separate thousands or decimals."""
+    texts = [row[place].strip() for row in plan.rows if len(row) > place] if place is not None else []
+    marked = [text for text in texts if re.search("[.,]", text)]
+    if marked and len(marked) < len(texts) and all(re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", text) for text in marked):
+        raise DataError(
+            f"{name}: the rating {shown(marked[0])} may be {re.sub('[.,]', '', marked[0])} or a fraction. Write whole "
+            "numbers without a mark between thousands."
+        )
 
 
 def _first_rows(plan: Plan) -> tuple[tuple[str, ...], ...]:

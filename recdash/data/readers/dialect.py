@@ -17,13 +17,18 @@ from recdash.data.readers.roles import looks_like_header, names_both
 from recdash.errors import DataError, UsageError
 
 SPACES = "spaces"  # any number of them, or of tabs
-_DELIMITERS = ("\t", "::", ";", "|", ",", " ", SPACES)
+_LONG = ("::", "||")
+_DELIMITERS = ("\t", *_LONG, ";", "|", ",", " ", SPACES)
 _WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "bar": "|", "space": " "}
 _COMMENTS = ("#", "%")
 _SEP = re.compile(r"sep=(.)", re.IGNORECASE)
 _LINES = 200
+_TITLES = 10  # lines that an export may put above its table
 _DATE = re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?\d+(,\d+)?\s*", re.ASCII)
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_SVM = re.compile(r"\S+( [^ :]+:[^ :]+)+")
+_RULE = re.compile(r"[-=+]{3,}")
 _BLOCK = re.compile(r"\d+:\s*")
 
 Shape = Literal["table", "wide", "blocks", "lists", "json"]
@@ -57,6 +62,10 @@ def shape_of(sample: str, name: str) -> Shape:
         raise DataError(f"{name}: this is a Matrix Market file. Read it with scipy.io.mmread and Split.from_matrices.")
     if first.lower().startswith(("<!doctype", "<html", "<?xml")):
         raise DataError(f"{name}: this is a web page or XML, not a table. Export the table as CSV.")
+    if re.match(r"(insert into|create table|drop table)\b", first, re.IGNORECASE):
+        raise DataError(f"{name}: this is an SQL dump, not a table. Export the table as CSV.")
+    if lines and all(_SVM.fullmatch(line) for line in lines):
+        raise DataError(f"{name}: this is libsvm's sparse format. Read it as a matrix, and use Split.from_matrices.")
     if _BLOCK.fullmatch(first) and any("," in line for line in lines[1:]):
         return "blocks"
     if _are_lists(lines):
@@ -70,30 +79,50 @@ def find(sample: str, name: str, options: ReadOptions) -> Dialect:
     lines = re.split("\r\n|\r|\n", sample)
     skip, comment, told = _preamble(lines)
     mark = delimiter(options.delimiter) if options.delimiter else told
-    body = [line for line in lines[skip:] if line.strip() and not (comment and line.startswith(comment))]
+    body = [line for line in lines[skip:] if line.strip() and not is_comment(line, comment)]
     head = lines[skip - 1].lstrip("#% ") if comment and skip else ""
     if not body:
         raise DataError(
             f"{name}: the file is empty. It needs one line per interaction: user, item and maybe rating, time."
         )
     chosen, quoted = _best(body, name, mark, options.quotes)
+    if chosen == SPACES and any('"' in line for line in body[:_LINES]):
+        raise DataError(f"{name}: quotes beside runs of spaces are not read. Put one delimiter between the columns.")
     rows = split(body, chosen, quoted, _LINES)
+    _refuse_title(rows, name, skip)
     columns: tuple[str, ...] | None = None
     if head and names_both(split([head], chosen, quoted)[0]) and not looks_like_header(rows, options, name):
         columns = _names(split([head], chosen, quoted)[0])  # a header behind the sign of a comment
     elif looks_like_header(rows, options, name):
         columns, rows = _names(rows[0]), rows[1:]
         skip = next(place for place in range(skip, len(lines)) if lines[place] == body[0]) + body[0].count("\n") + 1
+    _refuse_rule(rows, name, skip)
     width = _width(columns, rows, name)
     if columns is not None and len(columns) == width - 1:
         columns = ("(row)", *columns) if any(row[-1] for row in rows) else (*columns, "")
     return Dialect(skip, comment, chosen, quoted, returns, columns, tuple(map(tuple, rows)), width)
 
 
+def _refuse_title(rows: Sequence[Sequence[str]], name: str, skip: int) -> None:
+    """Refuse names of columns that stand below lines that are no rows, such as the title of an export."""
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    below = next((place for place, row in enumerate(rows[:_TITLES]) if len(row) == width and names_both(row)), 0)
+    if below and any(len(row) != width for row in rows[:below]):
+        raise DataError(
+            f"{name}, line {skip + below + 1}: the names of the columns stand below other lines. Remove those above."
+        )
+
+
+def _refuse_rule(rows: Sequence[Sequence[str]], name: str, skip: int) -> None:
+    for place, row in enumerate(rows):
+        if row and all(_RULE.fullmatch(cell.strip()) for cell in row):
+            raise DataError(f"{name}, line {skip + place + 1}: a rule of dashes, not a row. Remove that line.")
+
+
 def delimiter(word: str) -> str:
     """Read a delimiter as people name it."""
     mark = _WORDS.get(word.lower(), word)
-    if mark not in ("::", SPACES) and (len(mark) != 1 or mark in '"\r\n\0'):
+    if mark not in (*_LONG, SPACES) and (len(mark) != 1 or mark in '"\r\n\0'):
         raise UsageError(f'The delimiter {shown(word)} cannot be used. Give one character, "tab", "spaces" or "::".')
     return mark
 
@@ -116,6 +145,11 @@ def is_number(cell: str, mark: str) -> bool:
     return bool(NUMBER.fullmatch(cell) or (mark != "," and _COMMA_NUMBER.fullmatch(cell)))
 
 
+def is_comment(line: str, sign: str) -> bool:
+    """Whether a line that begins with the sign of comments is one by its look: a blank or the sign itself follows."""
+    return bool(sign) and line.startswith(sign) and line[len(sign) : len(sign) + 1] in ("", " ", "\t", sign)
+
+
 def _preamble(lines: Sequence[str]) -> tuple[int, str, str | None]:
     """Lines before the table, the sign of comments among them, and the delimiter that one of them names."""
     place, comment, told = 0, "", None
@@ -123,7 +157,7 @@ def _preamble(lines: Sequence[str]) -> tuple[int, str, str | None]:
         line = lines[place].strip()
         if found := _SEP.fullmatch(line.strip('"')):
             told = found[1]
-        elif line.startswith(_COMMENTS) and not (place == 0 and _is_only_line_like_this(lines, line[0])):
+        elif line.startswith(_COMMENTS) and _is_apart(line, lines[place + 1 :]):
             comment = line[0]
         elif line:
             break
@@ -131,9 +165,12 @@ def _preamble(lines: Sequence[str]) -> tuple[int, str, str | None]:
     return place, comment, told
 
 
-def _is_only_line_like_this(lines: Sequence[str], sign: str) -> bool:
-    """Whether all lines begin so: then it belongs to an id."""
-    return all(line.startswith(sign) for line in islice(filter(str.strip, lines), 50))
+def _is_apart(line: str, others: Sequence[str]) -> bool:
+    """Whether a line that begins like a comment is none of the rows below: by its look, or its number of fields."""
+    if is_comment(line, line[0]) or names_both(re.split(r"[,;|\t ]+", line[1:])):
+        return True
+    row = next((other for other in others if other.strip() and not is_comment(other, line[0])), "")
+    return all(line.count(mark) != row.count(mark) for mark in _DELIMITERS if mark != SPACES and mark in row)
 
 
 def _best(lines: Sequence[str], name: str, told: str | None, quotes: bool | None) -> tuple[str, bool]:
@@ -155,14 +192,18 @@ def _score(lines: Sequence[str], mark: str, quoted: bool) -> tuple[bool, float, 
     width, count = Counter(map(len, rows)).most_common(1)[0]
     if width < 2:
         return False, 0.0, False, 0, 1
+    if mark in (" ", SPACES) and any(cell[-1:] in ",;|" for cell in rows[0][:-1]):
+        return False, 0.0, False, 0, 1  # blanks behind the delimiters of a table
     even = round(count / len(rows), 1)
     body = [row for row in rows[1:] or rows if len(row) == width]
-    if mark == " " and any("" in row for row in body):
+    if mark == " " and any(not cell or "\t" in cell for row in body for cell in row):
         return False, 0.0, False, 0, 1
     numeric = sum(
         all(is_number(row[place], mark) or _DATE.fullmatch(row[place]) for row in body) for place in range(width)
     )
-    return names_both(rows[0]), even, mark != SPACES, numeric, width
+    named = names_both(rows[0]) and len(rows[0]) in (width, width - 1)
+    empty = any(not any(row[place].strip() for row in body) for place in range(width - 1))
+    return named, even, not empty and (mark != SPACES or numeric == width), numeric, width
 
 
 def _quoting(lines: Sequence[str], mark: str) -> bool:
@@ -174,9 +215,23 @@ def _quoting(lines: Sequence[str], mark: str) -> bool:
 
 def _consistent(lines: Sequence[str], mark: str) -> bool:
     """Whether every quote opens or closes a whole field of one line, or stands doubled inside one."""
-    cut = re.escape(mark)
-    field = rf'(?: *"(?:[^"\n]|"")*" *|[^"{cut}\n]*)'
-    return re.fullmatch(rf"{field}(?:[{cut}\n]{field})*", "\n".join(lines)) is not None
+    blank = " " if mark != " " else ""
+    for line in lines:
+        rest, more = line, True
+        while more:
+            field = _QUOTED.match(rest.lstrip(blank) if blank else rest)
+            if field is None:
+                cell, found, rest = rest.partition(mark)
+                if '"' in cell:
+                    return False
+                more = bool(found)
+                continue
+            rest = (rest.lstrip(blank) if blank else rest)[field.end() :]
+            rest = rest.lstrip(blank) if blank else rest
+            if rest and not rest.startswith(mark):
+                return False
+            more, rest = bool(rest), rest[len(mark) :]
+    return True
 
 
 def _names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -203,12 +258,18 @@ def _extra(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _are_lists(lines: Sequence[str]) -> bool:
-    """Whether these are adjacency lists: a user and all of its items in a line, of different lengths."""
+    """Whether these are adjacency lists: a user and all of its items in a line."""
     rows = [line.split() for line in lines]
     widths, users = {len(row) for row in rows}, {row[0] for row in rows}
-    if len(rows) < 2 or len(widths) < 2 or max(widths) < 5 or len(users) < len(rows):
+    if len(rows) < 2 or max(widths) < 4 or len(users) < len(rows):
         return False
-    return all(cell.isdecimal() for row in rows for cell in row)
+    if not all(cell.isascii() and cell.isdecimal() for row in rows for cell in row):
+        return False
+    if len(widths) > 1:
+        return max(widths) > 4
+    # As long as each other: columns of ratings or of times would show by their size.
+    columns = [[int(row[place]) for row in rows] for place in range(1, len(rows[0]))]
+    return len(rows) > 2 and all(max(column) > 10 and max(column) < 10**8 for column in columns[1:])
 
 
 def _is_wide(lines: Sequence[str]) -> bool:

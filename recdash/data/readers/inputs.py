@@ -10,30 +10,34 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from recdash.errors import DataError, UsageError
+from recdash.data.readers import encodings
+from recdash.errors import DataError, UsageError, shown
 
 _SAMPLE = 1 << 16
 _CHUNK = 1 << 20
+_MOSTLY = 0.7  # of all bytes that are not ASCII, in letters of UTF-8
 _WHOLE = 1 << 26  # bytes of a list of titles
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
-_EASTERN = (("gb18030", "GBK", "gbk"), ("big5", "Big5", "big5"), ("shift_jis", "Shift JIS", "shift_jis"),
-    ("euc_kr", "EUC-KR", "euc_kr"))  # fmt: skip
-_EASTERN_LETTERS = re.compile("[\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7a3]")
+_MARKS = {  # the longer ones first; what may be said about a file that begins with each
+    codecs.BOM_UTF32_LE: ("utf-32", "utf-32-le"), codecs.BOM_UTF32_BE: ("utf-32", "utf-32-be"),
+    codecs.BOM_UTF8: ("utf-8", "utf-8-sig"), codecs.BOM_UTF16_LE: ("utf-16", "utf-16-le"),
+    codecs.BOM_UTF16_BE: ("utf-16", "utf-16-be"),
+}  # fmt: skip
+_NO_FILES = frozenset(("punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"))
+_ESCAPES = re.compile(rb"\x1b(?:\$[@BA]|\$\([CD]|\([IJ]|(\$\)C))")  # of ISO-2022-JP, and of ISO-2022-KR
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04")
 _OTHER_FORMATS = {
     b"\x89HDF": "an HDF5 file", b"\x93NUMPY": "a NumPy array", b"SQLite format 3": "an SQLite database",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook", b"%PDF": "a PDF", b"(\xb5/\xfd": "packed with zstd",
-    b"7z\xbc\xaf": "a 7z archive", b"Rar!": "a RAR archive", b"\x80\x04\x95": "a Python pickle",
-    b"ARROW1": "an Arrow file",
+    b"7z\xbc\xaf": "a 7z archive", b"Rar!": "a RAR archive", b"ARROW1": "an Arrow file",
+    **{bytes((0x80, protocol)): "a Python pickle" for protocol in range(2, 6)},
 }  # fmt: skip
+_TAR = slice(257, 262)  # of the first bytes
 PARQUET = b"PAR1"
 _CLUTTER = ("__MACOSX/", ".")  # what archives hold besides the table
 
@@ -65,6 +69,8 @@ def reading(name: str) -> Iterator[None]:
         raise DataError(f"{name}: the archive is cut short or damaged. Download or copy it again.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: not {error.encoding} text throughout. Give its encoding (--encoding E).") from error
+    except UnicodeError as error:
+        raise DataError(f"{name}: cannot be decoded ({error}). Give another encoding (--encoding E).") from error
     except OSError as error:
         if error.errno is None:  # what bz2 says of damaged data
             raise DataError(f"{name}: the archive is cut short or damaged. Download or copy it again.") from error
@@ -78,21 +84,18 @@ def open_input(path: Path, encoding: str | None = None) -> Iterator[Input]:
     encoding: of its text; by default UTF-8, or what a byte order mark or the pattern of UTF-16 says.
     Raises DataError for archives with several files, and for formats that are no text, by their names.
     """
-    with reading(path.name), path.open("rb") as raw, _unpacked(path, raw) as (stream, name):
+    called = _called(path)
+    with reading(called), path.open("rb") as raw, _unpacked(called, raw) as (stream, name):
         start = stream.read(_SAMPLE) if stream.seekable() else b""
         stream.seek(0)
-        if start.startswith(PARQUET):
-            raise DataError(f"{name}: Parquet inside an archive is not read. Unpack it and give the file inside.")
-        for magic, what in _OTHER_FORMATS.items():
-            if start.startswith(magic):
-                raise DataError(f"{name}: this is {what}, not text. Export the table as CSV or Parquet.")
+        _check_format(start, name, unpacked=stream is not raw)
         source = Input(name, stream, path.stat().st_size, raw.tell)
-        yield recoded(source, encoding or _marked(start))
+        yield recoded(source, _encoding(start, encoding, name))
 
 
 def is_parquet(path: Path) -> bool:
     """Whether a file is Parquet, by its first bytes."""
-    with reading(path.name), path.open("rb") as raw:
+    with reading(_called(path)), path.open("rb") as raw:
         return raw.read(4) == PARQUET
 
 
@@ -100,15 +103,9 @@ def recoded(source: Input, encoding: str | None) -> Input:
     """Return the same input as a stream of UTF-8; None says that it is UTF-8 already."""
     if encoding is None:
         return source
-    try:
-        name = codecs.lookup(encoding).name
-        decoder = codecs.getincrementaldecoder(name)()
-        decoder.decode(b"")
-    except (LookupError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"There is no encoding {encoding!r}. Give for example utf-8, cp1252, gbk or utf-16."
-        ) from error
-    return replace(source, stream=io.BufferedReader(_Recoded(source.stream, decoder), _CHUNK), encoding=name)  # type: ignore[type-var]
+    name = _codec(encoding)
+    stream = io.BufferedReader(_Recoded(source.stream, codecs.getincrementaldecoder(name)()), _CHUNK)  # type: ignore[type-var]
+    return replace(source, stream=stream, encoding=name)
 
 
 def beginning(source: Input, size: int = _SAMPLE) -> bytes:
@@ -139,7 +136,7 @@ def text(source: Input, otherwise: str | None = None) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode(otherwise or other_encoding(data, source.name), "replace")
+        return data.decode(_codec(otherwise) if otherwise else other_encoding(data, source.name), "replace")
 
 
 def not_text(name: str, data: bytes, line: int = 1) -> DataError:
@@ -151,77 +148,139 @@ def not_text(name: str, data: bytes, line: int = 1) -> DataError:
 
 
 def other_encoding(data: bytes, name: str) -> str:
-    """Return "cp1252" for Western text that is not UTF-8; raises DataError, with a guess, where it looks like another.
+    """Return "cp1252" for Western text that is not UTF-8; raises DataError, with guesses, where it looks like another.
 
-    In Western text single letters are not ASCII; in Chinese, Japanese, Korean or Cyrillic whole words are.
+    In Western text single letters are not ASCII; in most other scripts whole words are, and where two bytes make a
+    letter the second may be ASCII.
     """
-    valid = sum(letter >= "\x80" for letter in data.decode("utf-8", "ignore"))
     high = [byte >= 0x80 for byte in data]
-    if valid > 0.3 * sum(high):  # two bytes and more make a letter in UTF-8
+    valid = sum(len(letter.encode()) for letter in data.decode("utf-8", "ignore") if letter >= "\x80")
+    if valid > _MOSTLY * sum(high):
         raise DataError(f"{name}: most of it is UTF-8, but not all. Correct what is not, or give --encoding E.")
     if not any(high):
         return "cp1252"
     beside = zip([False, *high[:-1]], high, [*high[1:], False], strict=True)
     near = sum(1 for before, here, after in beside if here and (before or after))
-    if near <= 0.5 * sum(high):
+    found = encodings.guesses(data)
+    options = [guess.option for guess in found]
+    if near <= 0.5 * sum(high) and not (found and encodings.is_eastern(found[0]) and "cp1252" not in options):
         try:
             data.decode("cp1252")
         except UnicodeDecodeError as error:
             raise DataError(f"{name}: neither UTF-8 nor Western text. Give its encoding (--encoding E).") from error
         return "cp1252"
-    guess, encodings = _guess(data)
-    fixes = {f"Read it as {title}": {"encoding": encoding} for title, encoding in encodings.items()}
-    raise DataError(f"{name}: not UTF-8; {guess}.", fixes=fixes)
+    fixes = {f"Read it as {guess.title}": {"encoding": guess.option} for guess in found}
+    raise DataError(f"{name}: not UTF-8; {_said(found)}.", fixes=fixes)
 
 
-def _guess(data: bytes) -> tuple[str, dict[str, str]]:
-    """What to say about text that is not UTF-8, and the encodings that it may have, by their names."""
-    letters = bytes(byte for byte in data if byte >= 0x80)
-    cyrillic = sum(byte >= 0xC0 for byte in letters) / len(letters)
-    for codec, title, word in _EASTERN:
-        with_errors = data.decode(codec, "replace")
-        others = [letter for letter in with_errors if ord(letter) >= 0x80]
-        common = sum(
-            "\u4e00" <= one <= "\u9fff" or "\u3040" <= one <= "\u30ff" or "\uac00" <= one <= "\ud7a3" for one in others
+def _said(found: Sequence[encodings.Guess]) -> str:
+    """What to say about text in an encoding that is none of the usual two."""
+    if not found:
+        return "give its encoding, such as --encoding gbk or --encoding cp1251"
+    if len(found) == 1:
+        return f"this looks like {found[0].title}: give --encoding {found[0].option}"
+    *others, last = (f"{guess.title} (--encoding {guess.option})" for guess in found)
+    return f"this may be {', '.join(others)} or {last}: say which"
+
+
+def _called(path: Path) -> str:
+    """The name of a file in messages; that of the current folder is not empty."""
+    return path.name or path.resolve().name or str(path)
+
+
+def _codec(encoding: str) -> str:
+    """Return Python's name of an encoding of text; raises UsageError for whatever else has a codec."""
+    try:
+        info = codecs.lookup(encoding)
+        fine = info._is_text_encoding and info.name not in _NO_FILES
+    except (LookupError, TypeError, ValueError):
+        fine = False
+    if not fine:
+        raise UsageError(f"There is no encoding {shown(encoding)}. Give for example utf-8, cp1252, gbk or utf-16.")
+    return info.name
+
+
+def _check_format(start: bytes, name: str, *, unpacked: bool) -> None:
+    """Raise DataError for what is no text, by its first bytes."""
+    if start.startswith(PARQUET):
+        raise DataError(f"{name}: Parquet inside an archive is not read. Unpack it and give the file inside.")
+    if unpacked and start.startswith(_PACKED):
+        raise DataError(f"{name}: this is packed twice. Unpack it once and give the file inside.")
+    if start[_TAR] == b"ustar":
+        raise DataError(f"{name}: this is a tar archive. Unpack it and give the table inside.")
+    for magic, what in _OTHER_FORMATS.items():
+        if start.startswith(magic):
+            raise DataError(f"{name}: this is {what}, not text. Export the table as CSV or Parquet.")
+
+
+def _encoding(start: bytes, said: str | None, name: str) -> str | None:
+    """The encoding of a file, None for UTF-8; raises DataError where what was said cannot be right."""
+    if said is None:
+        _refuse_escapes(start, name)
+        return _marked(start)
+    codec = _codec(said)
+    mark = next((mark for mark in _MARKS if start.startswith(mark)), None)
+    if mark is not None and codec not in _MARKS[mark]:
+        option = _MARKS[mark][0]
+        title = option.upper() if option == "utf-8" else _MARKS[mark][1].upper()
+        raise DataError(
+            f"{name}: begins with the byte order mark of {title}, so it is not {codec}. Leave --encoding out, or give "
+            f"--encoding {option}.",
+            fixes={f"Read it as {title}": {"encoding": option}},
         )
-        if "\ufffd" not in with_errors and common >= 0.7 * len(others) and (codec != "gb18030" or cyrillic < 0.97):
-            return f"this looks like {title}: give --encoding {word}", {title: word}
-    if cyrillic > 0.9:
-        known = {"Windows Cyrillic": "cp1251", "KOI8-R": "koi8_r"}
-        return "this looks like Cyrillic: give --encoding cp1251, or koi8_r", known
-    return "give its encoding, such as --encoding gbk or --encoding cp1251", {}
+    if mark is not None or codec not in ("utf-16", "utf-32"):
+        return codec
+    found = _marked(start)
+    if found is None or not found.startswith(codec):
+        raise DataError(
+            f"{name}: {codec} without a byte order mark. Say which bytes come first (--encoding {codec}-le or "
+            f"--encoding {codec}-be).",
+            fixes={f"Read it as {end.upper()}": {"encoding": end} for end in (f"{codec}-le", f"{codec}-be")},
+        )
+    return found
+
+
+def _refuse_escapes(start: bytes, name: str) -> None:
+    """Refuse encodings that switch between sets of letters: to UTF-8 they look like ASCII."""
+    if found := _ESCAPES.search(start):
+        title, option = ("ISO-2022-KR", "iso2022_kr") if found[1] else ("ISO-2022-JP", "iso2022_jp")
+        raise DataError(
+            f"{name}: not UTF-8; this looks like {title}: give --encoding {option}.",
+            fixes={f"Read it as {title}": {"encoding": option}},
+        )
 
 
 def _marked(start: bytes) -> str | None:
     """The encoding that a byte order mark names, or the zeros between the letters of UTF-16 show; None for UTF-8."""
-    for mark, encoding in _BOMS:
+    for mark, (encoding, _) in _MARKS.items():
         if start.startswith(mark):
-            return None if encoding == "utf-8-sig" else encoding
+            return None if encoding == "utf-8" else encoding
     sample = start[:1024]
     for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         letters = sample[place::2]
-        if len(letters) > 3 and letters.count(0) > 0.6 * len(letters) and 0 not in sample[1 - place :: 2]:
+        zeros = letters.count(0)  # of delimiters and digits at least
+        if zeros > 3 and zeros > 0.2 * len(letters) and 0 not in sample[1 - place :: 2]:
             return encoding
     return None
 
 
 @contextmanager
-def _unpacked(path: Path, raw: IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
+def _unpacked(called: str, raw: IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
     magic = raw.read(8)
     raw.seek(0)
     if magic.startswith(b"\x1f\x8b"):
-        yield gzip.GzipFile(fileobj=raw), path.name  # type: ignore[misc]
+        yield gzip.GzipFile(fileobj=raw), called  # type: ignore[misc]
     elif magic.startswith(b"BZh"):
-        yield bz2.BZ2File(raw), path.name
+        yield bz2.BZ2File(raw), called
     elif magic.startswith(b"\xfd7zXZ\x00"):
-        yield lzma.LZMAFile(raw), path.name  # noqa: SIM115  (closed with `raw`)
-    elif magic.startswith(b"PK\x03\x04"):
+        yield lzma.LZMAFile(raw), called  # noqa: SIM115  (closed with `raw`)
+    elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         with zipfile.ZipFile(raw) as archive:
-            member = _only_member(archive, path.name)
+            member = _only_member(archive, called)
             with archive.open(member) as stream:
-                yield stream, f"{path.name}: {PurePosixPath(member.filename).name}"
+                yield stream, f"{called}: {PurePosixPath(member.filename).name}"
     else:
-        yield raw, path.name
+        yield raw, called
 
 
 def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -232,6 +291,8 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     ]
     if any(info.filename.startswith(("xl/", "word/")) for info in inside):
         raise DataError(f"{name}: this is an Excel workbook, not text. Save the sheet as CSV.")
+    if inside and all(info.filename.endswith(".npy") for info in inside):
+        raise DataError(f"{name}: this is an archive of NumPy arrays, not a table. Read them with Split.from_matrices.")
     if len(inside) != 1:
         found = ", ".join(info.filename for info in inside[:5]) or "nothing"
         raise DataError(f"{name}: expected one table inside, found {found}. Unpack it and give the file itself.")

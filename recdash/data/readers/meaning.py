@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,8 @@ from recdash.data.times import Misfit, Times, from_datetimes, from_numbers
 from recdash.errors import Fixes
 
 CONVENTIONS = ((1.0, 5.0), (0.5, 5.0), (1.0, 10.0), (0.0, 10.0), (-10.0, 10.0), (0.0, 100.0))
-_SENTINELS = (0.0, -1.0, 99.0, 999.0, -99.0, -999.0, 100.0, 9999.0)
+_SENTINELS = (0.0, -1.0, 99.0, 255.0, 999.0, -99.0, -999.0, 100.0, 9999.0)
+_CUT_SHORT = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)
 _FEW = 0.001  # of all ratings; so few beyond a usual scale are errors of their lines
 _FEWEST_ROWS = 4
 _NOT_RATED = 1.5  # zeros so many times more frequent than any rating may mean "not rated"
@@ -50,22 +52,17 @@ def numeric_ids(names: Sequence[str]) -> list[str] | None:
 
     Numbers with leading zeros are words.  Raises Unclear where a spreadsheet has cut long numbers short.
     """
-    found = []
-    short = ""
-    for name in names:
-        whole, _, fraction = name.partition(".")
-        if whole.isascii() and whole.isdecimal() and not fraction.strip("0"):
-            if len(whole) > 1 and whole[0] == "0":
-                return None
-            found.append(whole)
-        elif _is_scientific(name):
-            short = name
-        else:
-            return None
-    if short:
+    short = next((name for name in names if _CUT_SHORT.fullmatch(name)), None)
+    if short is not None:
         raise Unclear(
             f"ids such as {short} were cut short by a spreadsheet, which joins different ones. Export the ids as text."
         )
+    found = []
+    for name in names:
+        whole, _, fraction = name.partition(".")
+        if not whole.isascii() or not whole.isdecimal() or fraction.strip("0") or (len(whole) > 1 and whole[0] == "0"):
+            return None
+        found.append(whole)
     return found
 
 
@@ -87,7 +84,13 @@ def values(ratings: NDArray[np.float32], column: str, options: ReadOptions) -> V
     if low == high == 1.0:
         return Values("counts", None, f"{column}: always 1, so every row counts as a positive")
     whole = not np.any(ratings % 1)
-    if name in COUNTS and low >= 0:
+    if name in COUNTS and low < 0:
+        raise Unclear(
+            f"values in {column} go down to {low:g}, which no count does. Leave such rows out "
+            f"(--ignore-rating {low:g}).",
+            {f"Leave rows of {low:g} out": {"ignore_ratings": (low,)}},
+        )
+    if name in COUNTS:
         return _counted(ratings, column)
     scale = _convention(low, high, whole, not np.any(ratings % 0.5))
     narrower = _outlier(ratings, scale)
@@ -95,6 +98,11 @@ def values(ratings: NDArray[np.float32], column: str, options: ReadOptions) -> V
         _check_scale(ratings, narrower, " of the others")
     if whole and low >= 0 and high > 10 and (high > 100 or high >= _SKEWED * float(np.median(ratings))):
         return _counted(ratings, column)
+    if low == high and (scale is None or low == 0):
+        raise Unclear(
+            f"all values in {column} are {low:g}. Give the scale, or say that every row counts (--rating none).",
+            _EVERY_ROW,
+        )
     if scale is None or (scale == CONVENTIONS[-1] and high <= scale[1] / 2):
         raise Unclear(
             f"values from {low:g} to {high:g} in {column} are on no usual scale. Give it (--scale {low:g}..{high:g}), "
@@ -200,16 +208,6 @@ def _counted(ratings: NDArray[np.float32], column: str) -> Values:
             _EVERY_ROW,
         )
     return Values("counts", None, f"{column}: counts, not stars; more than 0 is a positive", least)
-
-
-def _is_scientific(name: str) -> bool:
-    mantissa, mark, exponent = name.lower().partition("e")
-    return (
-        bool(mark)
-        and mantissa.replace(".", "", 1).isdecimal()
-        and exponent.removeprefix("+").isdecimal()
-        and "." in mantissa
-    )
 
 
 def chosen(columns: Columns, keep: NDArray[Any]) -> Columns:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, permutations
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
@@ -18,9 +21,15 @@ from recdash.data.kept import Feedback, OwnSplit
 from recdash.data.own import ALLOWED, FOLD_IN_OF, TRAIN, SplitFiles
 from recdash.data.readers import csv as csv_reader
 from recdash.data.readers.blocks import Progress
-from recdash.data.times import Times
+from recdash.data.readers.cells import text_format
+from recdash.data.readers.options import NONE
+from recdash.data.readers.time_text import Undecided
+from recdash.data.times import DAY_FIRST, MONTH_FIRST, Times
 from recdash.errors import DataError, UsageError
 from recdash.settings import known_name
+
+_UNLIKELY = 1e-3  # a chance below which a narrower range of ratings is no chance
+_TINY = 1e-9
 
 
 class _Part(NamedTuple):
@@ -29,6 +38,7 @@ class _Part(NamedTuple):
     bit: int
     shown: str
     data: Dataset
+    path: Path
 
 
 def read(
@@ -44,7 +54,7 @@ def read(
     `parts` of the data set says for every (user, item) pair in which files it is.  task: "ranking" or "rating"; None
     takes "ranking" unless there is one file for each part and all of them have ratings, and notes what was taken.
     Raises UsageError for files and tasks that do not go together, DataError for what is wrong inside: files with other
-    ids or other columns, and pairs that are held out and yet in a file that a model reads.
+    ids, columns, scales or clocks, and pairs that are held out and yet in a file that a model reads.
     """
     by_part = files.by_part()
     two_files = any(bit in by_part for bit in FOLD_IN_OF.values())
@@ -55,11 +65,13 @@ def read(
     if options.get("min_positives") is not None:
         raise UsageError("--min-positives: a split made elsewhere has the users of its files. Leave it out.")
     parts = [
-        _Part(bit, shown, csv_reader.read(path, name=name, progress=progress, **options))
+        _Part(bit, shown, csv_reader.read(path, name=name, progress=progress, **options), path)
         for (bit, path), shown in zip(by_part.items(), _shown(by_part.values()), strict=True)
     ]
     chosen, said = _task(task, parts, two_files)
     _check_columns(parts, chosen)
+    _check_scales(parts, options)
+    _check_clocks(parts, options)
     dataset = _joined(name, parts, chosen)
     checked = _Checks(dataset, {part.bit: part.shown for part in parts})
     checked.ids()
@@ -108,6 +120,79 @@ def _check_columns(parts: Sequence[_Part], task: OwnSplit) -> None:
             f"{parts[0].shown}: its numbers are {_feedback(parts)}, not ratings on a scale to predict. "
             "Use --task ranking."
         )
+
+
+def _check_scales(parts: Sequence[_Part], options: Mapping[str, Any]) -> None:
+    """Raise DataError for two files whose ratings cannot well be on one scale.
+
+    A part of the ratings may have a narrower range than all; but not where many of the others lie outside of it.
+    """
+    scaled = [part for part in parts if part.data.scale is not None and part.data.feedback != "counts"]
+    if options.get("scale") is not None:
+        return
+    for part, other in permutations(scaled, 2):
+        assert part.data.scale is not None and part.data.ratings is not None and other.data.ratings is not None  # noqa: S101
+        low, high = part.data.scale
+        outside = float(((other.data.ratings < low) | (other.data.ratings > high)).mean())
+        if outside and len(part.data) * math.log1p(-min(outside, 1 - _TINY)) < math.log(_UNLIKELY):
+            first, second = (f"{one.shown} from {_span(one.data)}" for one in (part, other))
+            lowest, highest = _scale((part, other)) or (low, high)
+            raise DataError(
+                f"The ratings are on different scales: {first}, {second}. Bring them to one, or say that it is one "
+                f"(--scale {lowest:g}..{highest:g}).",
+                fixes={f"The scale of all is {lowest:g} to {highest:g}": {"scale": (lowest, highest)}},
+            )
+
+
+def _span(data: Dataset) -> str:
+    assert data.ratings is not None  # noqa: S101  (of a part with a scale)
+    return f"{data.ratings.min():g} to {data.ratings.max():g}"
+
+
+def _check_clocks(parts: Sequence[_Part], options: Mapping[str, Any]) -> None:
+    """Raise DataError for times that cannot be compared: dates and an order, or day and month in another order."""
+    timed = [part for part in parts if part.data.times is not None]
+    if len(timed) < len(parts):
+        return  # no file's times are used
+    dated, ordered = ([part for part in timed if part.data.time_kind == kind] for kind in ("dates", "order"))
+    if dated and ordered:
+        raise DataError(
+            f"{dated[0].shown} has dates, {ordered[0].shown} numbers that say an order and no date. Use one clock in "
+            f"all files, or leave times out (--time {NONE}).",
+            fixes={"Leave the times out": {"time": NONE}},
+        )
+    if options.get("time_format") is not None:
+        return
+    firsts = {part.shown: _day_order(part, options) for part in timed}
+    day_first, month_first = (next((one for one, said in firsts.items() if said == way), None) for way in ("d", "m"))
+    if day_first is not None and month_first is not None:
+        raise DataError(
+            f"{day_first} has the day first in its dates, {month_first} the month. Write the dates of all files alike, "
+            f"such as 2026-11-20, or leave times out (--time {NONE}).",
+            fixes={"Leave the times out": {"time": NONE}},
+        )
+
+
+def _day_order(part: _Part, options: Mapping[str, Any]) -> str:
+    """Whether the day ("d") or the month ("m") comes first in dates that could be either way; "" for all others."""
+    if DAY_FIRST in part.data.notes or MONTH_FIRST in part.data.notes:
+        return "d" if DAY_FIRST in part.data.notes else "m"
+    plan = csv_reader.look(part.path, **options)
+    place = plan.roles["time"]
+    texts = [row[place] for row in plan.rows if len(row) > place] if place is not None else []
+    layout = text_format(texts, f"{part.shown}: the time")
+    if not isinstance(layout, Undecided):
+        return _first_of(layout or "")
+    for one in layout.left:  # later rows decided
+        with suppress(DataError):
+            data = csv_reader.read(part.path, name=part.data.name, **{**options, "time_format": one})
+            if data.times is not None and part.data.times is not None and np.array_equal(data.times, part.data.times):
+                return _first_of(one)
+    return ""
+
+
+def _first_of(layout: str) -> str:
+    return layout[1] if re.match(r"%[dm][-/ ]%[dm]", layout) else ""
 
 
 def _joined(name: str, parts: Sequence[_Part], task: OwnSplit) -> Dataset:
@@ -224,10 +309,10 @@ class _Checks:
                 )
 
     def left_out(self) -> tuple[str, ...]:
-        """Say which held-out rows a ranking cannot use."""
+        """Say which held-out rows a ranking cannot use, and whose ratings are predicted without knowing the user."""
         assert self.dataset.parts is not None  # noqa: S101  (made here)
         if self.dataset.own_split != "ranking":
-            return ()
+            return self._unknown()
         notes, of_train = [], self._of(TRAIN, self.dataset.items)
         for bit in self.held_out:
             rows = (self.dataset.parts & bit) > 0
@@ -243,6 +328,19 @@ class _Checks:
                     notes.append(
                         f"{self.shown[bit]}: {_number(len(strangers), 'user')} left out, of whom {self.shown[TRAIN]} "
                         "has no row"
+                    )
+        return tuple(notes)
+
+    def _unknown(self) -> tuple[str, ...]:
+        """Say how many held-out users and items of a rating split are not in training; their ratings count as well."""
+        notes = []
+        for bit in self.held_out:
+            for what, column in (("user", self.dataset.users), ("item", self.dataset.items)):
+                unknown = np.setdiff1d(self._of(bit, column), self._of(TRAIN, column))
+                if len(unknown):
+                    notes.append(
+                        f"{self.shown[bit]}: {_number(len(unknown), what)} not in {self.shown[TRAIN]}; their ratings "
+                        f"are predicted without a rating of that {what}"
                     )
         return tuple(notes)
 

@@ -14,6 +14,7 @@ from recdash.data.readers.options import NONE, ReadOptions
 from recdash.data.readers.roles import Roles
 from recdash.data.readers.rows import Row
 from recdash.data.readers.source import Source
+from recdash.data.readers.titles import ID_NAMES, ITEM_NAMES, TITLE_NAMES, plain
 from recdash.errors import DataError
 
 NAMES = {
@@ -100,6 +101,11 @@ def _wide(lines: Iterator[tuple[int, str]], name: str, options: ReadOptions) -> 
             fixes={"The first column names the users": {"user": 1}, "The rows are the users": {"user": "none"}},
         )
     ids = options.user is None or str(options.user).lower() != NONE
+    if named and ids and plain(head[0]) in (*ID_NAMES, *ITEM_NAMES, *TITLE_NAMES):
+        raise DataError(
+            f"{name}: the first column names items ({head[0]}), so each row is an item. Turn the matrix round: a row "
+            "per user."
+        )
     items = head if named else [str(place + 1) for place in range(len(head))]
     for number, (line, text) in enumerate(lines if named else chain([first], lines), 1):
         cells = [cell.strip() for cell in dialect.split([text], mark, True)[0]]

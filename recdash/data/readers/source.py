@@ -103,7 +103,7 @@ def assemble(
             break
         except Misfit as error:
             where = source.where(int(rows[error.row]))
-            if not options.skip_bad:
+            if not options.skip_bad or error.wrong.all():
                 raise DataError(f"{where}: {error}", fixes={**error.fixes, **_skipping(error)}) from error
             bad.texts.append(f"{where.rpartition(', ')[2]}: {str(error).partition('. ')[0]}")
             bad.lines.extend([0] * int(error.wrong.sum()))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recdash.data.readers import cells
 from recdash.data.readers.blocks import Block, shown
 from recdash.data.readers.cells import Bad, Moments
-from recdash.data.readers.dialect import SPACES
+from recdash.data.readers.dialect import SPACES, is_comment
 from recdash.errors import DataError, Fixes
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _STAND_IN = "\x1f"  # for delimiters of more than one character, which the fast parser does not know
 _WHOLE = re.compile(r"[ \t]*[0-9]{1,18}[ \t]*", re.ASCII)
 _SHOWN_BAD = 10
+_SPOILT_ROWS = 3  # all wrong in one column: the column is at fault, not the rows
 _QUOTES_ARE_LETTERS: Fixes = {"Quotes are letters": {"quotes": False}}
 
 
@@ -35,6 +36,7 @@ class Layout:
     time_format: how times that are no numbers are written (see `cells.text_times`).  quoted: fields may stand in double
     quotes.  commas: columns in which a comma stands before decimals.  comment: what lines that are no rows begin with.
     header: a row of names, which must not come again.  long_fields: quoted fields may hold what look like rows.
+    escaped: quotes inside quotes have a backslash before them.
     scale: lowest and highest rating; others are errors.  mend: the last sentence of messages.  fixes: as of
     `DataError`, for bad rows.
     """
@@ -52,6 +54,7 @@ class Layout:
     comment: str = ""
     header: tuple[str, ...] = ()
     long_fields: bool = False
+    escaped: bool = False
     scale: tuple[float, float] | None = None
     mend: str = "Correct that line."
     fixes: Fixes = field(default_factory=dict)
@@ -60,6 +63,10 @@ class Layout:
     def columns(self) -> list[int]:
         """Positions of the columns that are read, ascending."""
         return sorted(place for place in (self.user, self.item, self.rating, self.time) if place is not None)
+
+
+class Escaped(Exception):
+    """Quotes inside quotes have backslashes before them, which is to be said to the parser."""
 
 
 class Columns(NamedTuple):
@@ -145,7 +152,7 @@ class Gathered:
         self._ratings: list[NDArray[np.float32]] = []
         self._times: list[Moments] = []
         self.rows = 0
-        self._mend = layout.mend
+        self._when_empty = layout.mend if layout.whole_ids else "It needs rows below its header."
 
     def add(self, parsed: Parsed) -> None:
         """Append the rows of a block."""
@@ -161,7 +168,11 @@ class Gathered:
         """Return all of them; raises DataError when there is no row."""
         users, items = self._ids
         if not any(len(part) for part in users.parts):
-            raise DataError(f"{name}: the file is empty; no interactions were found. {self._mend}")
+            if self.rows:
+                raise DataError(
+                    f"{name}: none of its {self.rows:,} rows can be read. Name other columns, or correct it."
+                )
+            raise DataError(f"{name}: the file is empty; no interactions were found. {self._when_empty}")
         ratings = _popped(self._ratings) if self._ratings else None
         return Columns(users.column(), items.column(), ratings, _joined(self._times) if self._times else None)
 
@@ -232,7 +243,10 @@ def _fast(block: Block, layout: Layout) -> Parsed | None:
 def _plain(data: bytes, layout: Layout) -> tuple[bytes | None, str]:
     """A block without comments, and with one character between the fields; None where none is free for that."""
     if layout.comment and layout.comment.encode() in data:
-        data = re.sub(rb"(?m)^%s[^\n]*(?:\n|\Z)" % re.escape(layout.comment.encode()), b"", data)
+        sign = re.escape(layout.comment.encode())
+        data = re.sub(rb"(?m)^%s(?:[ \t%s][^\n]*)?(?:\n|\Z)" % (sign, sign), b"", data)
+    if layout.escaped:
+        data = data.replace(b'\\"', b'""')
     mark = layout.delimiter
     if mark != SPACES and len(mark.encode()) == 1:
         return data, mark
@@ -363,11 +377,18 @@ def exact(
     )
     ratings = None if layout.rating is None else _ratings(columns[layout.rating], layout)
     times = None if layout.time is None else _times(columns[layout.time], layout)
-    for kind, column in (("user", users), ("item", items), ("rating", ratings), ("time", times)):
+    cells_of = {"user": users, "item": items, "rating": ratings, "time": times}
+    for kind, column in cells_of.items():
         for place, said in ({} if column is None else column[1]).items():
             wrong.setdefault(int(kept[place]), f"the {kind} {said}")
     if wrong and bad is None:
         first = min(wrong)
+        spoilt = next((kind for kind, column in cells_of.items() if column and len(column[1]) == len(rows)), None)
+        if spoilt and len(rows) >= _SPOILT_ROWS:
+            raise DataError(
+                f"{name}, {unit} {lines[first]}: {wrong[first]}, and so are all others. Name another column "
+                f"(--{spoilt} COLUMN), or correct this one."
+            )
         raise DataError(f"{name}, {unit} {lines[first]}: {wrong[first]}. {layout.mend}", fixes=layout.fixes)
     for row in sorted(wrong):
         assert bad is not None  # noqa: S101
@@ -404,7 +425,7 @@ def _chosen(column: Any, good: NDArray[np.bool_], layout: Layout) -> Any:
 
 
 def _ratings(texts: list[str], layout: Layout) -> tuple[NDArray[np.float64], Bad]:
-    values, bad = cells.numbers(texts, layout.rating in layout.commas)
+    values, bad = cells.numbers(texts, layout.delimiter != ",")
     if layout.scale is not None:
         low, high = layout.scale
         for place in np.flatnonzero((values < low) | (values > high)).tolist():
@@ -417,20 +438,24 @@ def _lines(block: Block, layout: Layout, name: str) -> Iterator[tuple[int, list[
     if not layout.quoted:
         for number, raw in enumerate(block.data.split(b"\n"), block.line):
             text = raw.decode().removesuffix("\r")
-            if text.strip() and not _is_comment(text, layout):
-                yield number, text.split(None if layout.delimiter == SPACES else layout.delimiter)
+            fields = text.split(None if layout.delimiter == SPACES else layout.delimiter)
+            if text.strip() and not _is_comment(text, fields, layout):
+                yield number, fields
         return
-    texts = StringIO(block.data.decode(), newline="")
+    data = block.data.replace(b'\\"', b'""') if layout.escaped else block.data
+    texts = StringIO(data.decode(), newline="")
     spaced = layout.delimiter != " "
     reader = csv.reader(texts, delimiter=layout.delimiter, skipinitialspace=spaced, strict=True)
     start = block.line
     try:
         for fields in reader:
-            if any(field.strip() for field in fields) and not _is_comment(fields[0], layout):
+            if any(field.strip() for field in fields) and not _is_comment(fields[0], fields, layout):
                 _refuse_swallowed(fields, layout, f"{name}, line {start}")
                 yield start, fields
             start = block.line + reader.line_num
     except csv.Error as error:
+        if b'\\"' in block.data and not layout.escaped:
+            raise Escaped from error
         raise DataError(
             f"{name}, line {start}: a quote opens a field and does not close it. Correct that line, or add --no-quotes "
             "where quotes are letters.",
@@ -438,8 +463,11 @@ def _lines(block: Block, layout: Layout, name: str) -> Iterator[tuple[int, list[
         ) from error
 
 
-def _is_comment(text: str, layout: Layout) -> bool:
-    return bool(layout.comment) and text.startswith(layout.comment)
+def _is_comment(text: str, fields: list[str], layout: Layout) -> bool:
+    """Whether a line is a comment: by its look, or because it begins so and has another number of fields than rows."""
+    if not layout.comment or not text.startswith(layout.comment):
+        return False
+    return is_comment(text, layout.comment) or len(fields) != layout.fields
 
 
 def _refuse_swallowed(fields: list[str], layout: Layout, where: str) -> None:

@@ -16,7 +16,7 @@ ID_NAMES = (
     "businessid", "videoid", "gameid", "iid", "asin", "isbn",
 )  # fmt: skip
 ITEM_NAMES = ("item", "movie", "film", "product", "book", "song", "track", "artist", "article", "game", "title")
-_TITLE_NAMES = ("title", "movietitle", "itemtitle", "name", "itemname", "movie", "film", "product", "label")
+TITLE_NAMES = ("title", "movietitle", "itemtitle", "name", "itemname", "movie", "film", "product", "label")
 _YEAR_NAMES = ("year", "releaseyear", "released", "releasedate", "publicationyear")
 _GENRE_NAMES = ("genres", "genre", "class", "category", "categories")
 _DATED = re.compile(r"\(\d{4}[^()]*\)\s*$")
@@ -77,7 +77,7 @@ def read_item_file(name: str, content: str) -> dict[str, Item]:
     """RecBole: a table whose header names and types its columns, lists with spaces. Empty where it has no titles."""
     header = content.partition("\n")[0]
     mark = "\t" if "\t" in header else ","
-    if _place([plain(column) for column in header.split(mark)], _TITLE_NAMES) is None:
+    if _place([plain(column) for column in header.split(mark)], TITLE_NAMES) is None:
         return {}
     return _table(name, content, mark, str.split)
 
@@ -87,7 +87,7 @@ def _table(name: str, content: str, delimiter: str, split_genres: Callable[[str]
     _, header = next(rows, ("", []))
     columns = [plain(column) for column in header]
     id_ = _place(columns, (*ID_NAMES, "id", *ITEM_NAMES))
-    title = _place(columns, _TITLE_NAMES, but=id_)
+    title = _place(columns, TITLE_NAMES, but=id_)
     year, genre = _place(columns, _YEAR_NAMES, but=id_), _place(columns, _GENRE_NAMES, but=id_)
     if id_ is None or title is None:
         found = ", ".join(shown(column) for column in header[:12]) or "nothing"
