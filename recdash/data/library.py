@@ -106,7 +106,7 @@ def available() -> list[Entry]:
     """List the demo, what was got and imported, and the MovieLens releases that are not here yet."""
     home = places.data_dir() / "sets"
     names = sorted(child.name for child in home.iterdir() if _NAME.fullmatch(child.name)) if home.is_dir() else []
-    entries = [_entry(name) for name in names if Dataset.is_kept(_home(name))]
+    entries = [kept_entry(name) for name in names if Dataset.is_kept(_home(name))]
     here = {entry.name for entry in entries}
     return [
         _demo_entry(),
@@ -252,7 +252,8 @@ def _demo_entry() -> Entry:
     )
 
 
-def _entry(name: str) -> Entry:
+def kept_entry(name: str) -> Entry:
+    """Return the line of a data set that was got or imported, without looking at any other."""
     try:
         facts = Dataset.facts(_home(name))
     except DataError as error:

@@ -84,7 +84,7 @@ def read_file(name: str, file: Path, *, progress: Progress | None = None, **opti
 def keep(reading: Reading) -> Entry:
     """Keep what was read under its name, in place of an earlier import; refused when read only."""
     refuse_when_read_only("imported")
-    return entry(library.keep(reading.dataset).name)
+    return library.kept_entry(library.keep(reading.dataset).name)
 
 
 def import_csv(name: str, csv: Path, *, progress: Progress | None = None, **options: Any) -> Entry:
