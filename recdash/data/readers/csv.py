@@ -13,10 +13,12 @@ from recdash.data.dataset import Dataset
 from recdash.data.readers import cells, dialect, frames, records, roles, shapes
 from recdash.data.readers.blocks import Block, Progress, blocks, shown, without_first_lines
 from recdash.data.readers.dialect import Dialect
+from recdash.data.readers.exact import Escaped
 from recdash.data.readers.inputs import beginning, is_parquet, open_input, other_encoding, text
+from recdash.data.readers.layout import BadRows, Layout, named
 from recdash.data.readers.options import ROLES, ReadOptions
 from recdash.data.readers.source import FIRST_ROWS, SKIP_BAD, Reading, Source, assemble
-from recdash.data.readers.table import BadRows, Escaped, Layout, line_of, named, read_columns
+from recdash.data.readers.table import line_of, read_columns
 from recdash.data.readers.titles import read_titles
 from recdash.errors import DataError
 

@@ -16,11 +16,11 @@ from recdash.data.readers import cells, roles, rows
 from recdash.data.readers.blocks import Progress, shown
 from recdash.data.readers.cells import Bad, Moments
 from recdash.data.readers.inputs import reading
+from recdash.data.readers.layout import BadRows, Columns
 from recdash.data.readers.options import ROLES, ReadOptions
 from recdash.data.readers.records import Beginning, are_numbers
 from recdash.data.readers.roles import Roles
 from recdash.data.readers.source import FIRST_ROWS, SKIP_BAD, Source
-from recdash.data.readers.table import BadRows, Columns
 from recdash.errors import DataError
 
 _LOOKED_AT = 200

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.kept import Feedback
+from recdash.data.readers.layout import Columns
 from recdash.data.readers.options import ReadOptions
 from recdash.data.readers.roles import COUNTS, LABELS, is_dated
-from recdash.data.readers.table import Columns
 from recdash.data.readers.titles import plain
 from recdash.data.times import Misfit, Times, from_datetimes, from_numbers
 from recdash.errors import Fixes

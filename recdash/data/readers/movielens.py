@@ -13,7 +13,8 @@ from recdash.data.readers import titles
 from recdash.data.readers.archive import Members, open_members
 from recdash.data.readers.blocks import Progress, blocks, shown, split_header
 from recdash.data.readers.inputs import Input, reading, recoded, text
-from recdash.data.readers.table import Columns, Layout, read_columns
+from recdash.data.readers.layout import Columns, Layout
+from recdash.data.readers.table import read_columns
 from recdash.data.times import Misfit, Times, from_numbers
 from recdash.errors import DataError
 

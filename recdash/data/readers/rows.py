@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
-from recdash.data.readers import cells, table
+from recdash.data.readers import cells, exact
+from recdash.data.readers.layout import BadRows, Gathered, Layout
 from recdash.data.readers.options import NONE, ROLES, ReadOptions
 from recdash.data.readers.source import FIRST_ROWS, SKIP_BAD, Source
-from recdash.data.readers.table import BadRows, Layout
 from recdash.errors import DataError, Fixes
 
 _AT_ONCE = 100_000
@@ -56,12 +56,12 @@ def read(
     )
     bad, lines = BadRows(), list[int]()
     first = tuple(tuple(texts) for _, texts in chunk[:FIRST_ROWS])
-    gathered = table.Gathered(layout)
+    gathered = Gathered(layout)
     if not options.skip_bad:
         _refuse_column(chunk[:FIRST_BAD], layout, name, unit, named)
     while chunk:
         numbers, texts = [line for line, _ in chunk], [found for _, found in chunk]
-        gathered.add(table.exact(numbers, texts, layout, name, unit, len(lines), bad if options.skip_bad else None))
+        gathered.add(exact.parse(numbers, texts, layout, name, unit, len(lines), bad if options.skip_bad else None))
         lines.extend(numbers)
         chunk = list(islice(waiting, _AT_ONCE))
     if lines and len(bad) == len(lines):
@@ -120,6 +120,6 @@ def _refuse_column(chunk: Sequence[Row], layout: Layout, name: str, unit: str, n
     """Refuse a column that is wrong in the same way in all of these rows, for leaving them out would not help."""
     bad = BadRows()
     if chunk:
-        table.exact([line for line, _ in chunk], [texts for _, texts in chunk], layout, name, unit, 0, bad)
+        exact.parse([line for line, _ in chunk], [texts for _, texts in chunk], layout, name, unit, 0, bad)
     if chunk and len(bad) == len(chunk) and are_alike(bad.texts):
         raise whole_column(name, bad.texts, named=named)

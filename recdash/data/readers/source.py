@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
 from recdash.data.readers import meaning
+from recdash.data.readers.layout import BadRows, Columns
 from recdash.data.readers.options import USUAL_SKIP, ReadOptions
-from recdash.data.readers.table import BadRows, Columns
 from recdash.data.times import Misfit, Times
 from recdash.errors import DataError, Fixes
 
