@@ -209,7 +209,8 @@ class Dataset:
     def _file_order(self) -> int:
         if self.times is None or not self.tied_share:
             return 1
-        return file_order(self.users, self.items, self.times, [item.id for item in self.catalogue.items])
+        ids = [item.id for item in self.catalogue.items]
+        return file_order(self.users, self.items, self.times, ids, self.ratings)
 
     def _rows(self, order: NDArray[np.int64], *, ordered: bool = True) -> Histories:
         values = None if self.ratings is None else self.ratings[order]

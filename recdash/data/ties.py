@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -48,22 +48,28 @@ def tied_share(users: Column, times: NDArray[np.int64]) -> float:
     return float(among_ties.mean())
 
 
-def file_order(users: Column, items: Column, times: NDArray[np.int64], item_ids: Sequence[str]) -> int:
+def file_order(
+    users: Column,
+    items: Column,
+    times: NDArray[np.int64],
+    item_ids: Sequence[str],
+    ratings: NDArray[np.float32] | None = None,
+) -> int:
     """1 where the file lists events in the order of time, -1 where the newest come first, 0 where it shows neither.
 
-    Only then does the position of tied events say which came first.  A file that sorts tied events by item shows
-    neither: such an order would favour the items with low ids.
+    Only then does the position of tied events say which came first.  A file that sorts tied events by item, popularity
+    or rating shows neither: such an order would favour some items.
     """
     by_user = np.argsort(users, kind="stable")
     whose, steps = users[by_user], np.diff(times[by_user])
     same_user = whose[1:] == whose[:-1]
     direction = _direction(steps[same_user]) or _direction(np.diff(times))
-    if direction:
-        ties = same_user & (steps == 0)
-        what = items[by_user]
-        if _sorted_by_item(what[:-1][ties], what[1:][ties], item_ids):
-            return 0
-    return direction
+    ties = np.flatnonzero(same_user & (steps == 0))
+    if not direction or len(ties) < _ENOUGH_TIES:
+        return direction
+    keys: list[NDArray[Any]] = [rank[items] for rank in _ranks(items, item_ids)]
+    keys += [] if ratings is None else [ratings]
+    return 0 if any(_are_sorted(key[by_user[ties]], key[by_user[ties + 1]]) for key in keys) else direction
 
 
 def _direction(steps: NDArray[np.int64]) -> int:
@@ -71,16 +77,21 @@ def _direction(steps: NDArray[np.int64]) -> int:
     return int((steps > 0).any()) - int((steps < 0).any())
 
 
-def _sorted_by_item(before: Column, after: Column, item_ids: Sequence[str]) -> bool:
-    """Whether tied neighbours come by item id, up or down: as numbers, as words, or as people sort names."""
-    if len(before) < _ENOUGH_TIES:
+def _ranks(items: Column, item_ids: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+    """Places of the items by id, as numbers, as words and as people sort names, and by popularity; each (items,)."""
+    yield np.arange(len(item_ids))
+    for key in (str, _folded, _natural):
+        yield _rank(item_ids, key)
+    yield np.bincount(items, minlength=len(item_ids))
+
+
+def _are_sorted(before: NDArray[Any], after: NDArray[Any]) -> bool:
+    """Whether neighbours go up nearly always, or down."""
+    apart = after != before
+    if np.count_nonzero(apart) < _ENOUGH_TIES:
         return False
-    for rank in (np.arange(len(item_ids)), *(_rank(item_ids, key) for key in (str, _folded, _natural))):
-        apart = rank[after] != rank[before]
-        rising = float((rank[after] > rank[before])[apart].mean()) if apart.any() else 1.0
-        if not 1 - _SORTED_SHARE < rising < _SORTED_SHARE:
-            return True
-    return False
+    rising = float((after > before)[apart].mean())
+    return not 1 - _SORTED_SHARE < rising < _SORTED_SHARE
 
 
 def _rank(item_ids: Sequence[str], key: Callable[[str], Any]) -> NDArray[np.int64]:

@@ -157,3 +157,21 @@ def test_a_scale_below_zero_is_no_option(understood, tmp_path: Path, capsys: pyt
 def test_a_matrix_with_items_in_its_rows_is_refused(understood) -> None:
     with pytest.raises(DataError, match=r"the first column names items \(movie_title\)"):
         understood("movie_title,ann,bob,cy,di\nHeat,5,,3,\nAlien,,4,,1\n", format="wide")
+
+
+def test_files_sorted_by_rating_or_popularity_inside_ties_show_no_order(understood) -> None:
+    rng = np.random.default_rng(1)
+    rows = [(user, day, int(item), int(rng.integers(1, 6))) for user in range(40) for day in (20, 21)
+            for item in 1 + rng.permutation(30)[:6] ** 2 // 40 + 40 * rng.permutation(6)]  # fmt: skip
+    popularity = {item: sum(row[2] == item for row in rows) for _, _, item, _ in rows}
+    for key in (lambda row: -row[3], lambda row: -popularity[row[2]]):
+        listed = sorted(rows, key=lambda row: (row[0], row[1], key(row)))
+        text = "".join(f"{user},{item},{stars},2011-08-{day}\n" for user, day, item, stars in listed)
+        assert understood("user,item,rating,day\n" + text, time="day").dataset.tie_rule("file") == "random"
+    text = "".join(f"{user},{item},{stars},2011-08-{day}\n" for user, day, item, stars in rows)
+    assert understood("user,item,rating,day\n" + text, time="day").dataset.tie_rule("file") == "file"
+
+
+def test_a_line_with_totals_is_noted(understood) -> None:
+    notes = understood("user,item\n" + lines("{row},{item}") + "Total,60\n").dataset.notes
+    assert 'all user ids are numbers but "Total", which may be no user' in notes

@@ -183,11 +183,11 @@ def _table(path: Path, plan: Plan, options: ReadOptions, progress: Progress | No
     except Escaped:
         layout, bad = replace(layout, escaped=True), BadRows()
         columns = read_columns(lines(progress), layout, name, bad if options.skip_bad else None)
-    notes = (
-        ()
-        if plan.encoding in (None, "utf-8", options.encoding)
-        else (f"the file is not UTF-8 and was read as {plan.encoding}",)
-    )
+    notes = []
+    if plan.encoding not in (None, "utf-8", options.encoding):
+        notes.append(f"the file is not UTF-8 and was read as {plan.encoding}")
+    if made.comment:
+        notes.append(f'lines that begin with "{made.comment}" and a blank are taken for comments')
     return Source(
         name=name,
         columns=columns,
@@ -203,7 +203,7 @@ def _table(path: Path, plan: Plan, options: ReadOptions, progress: Progress | No
             "delimiter": named(made.delimiter),
             "header": "yes" if plan.header else "no",
         },
-        notes=notes,
+        notes=tuple(notes),
         bad=bad,
     )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
 from recdash.data.readers import meaning
+from recdash.data.readers.blocks import shown
 from recdash.data.readers.layout import BadRows, Columns
 from recdash.data.readers.options import USUAL_SKIP, ReadOptions
 from recdash.data.times import Misfit, Times
@@ -21,6 +22,7 @@ from recdash.errors import DataError, Fixes
 FIRST_ROWS = 6
 SKIP_BAD: Fixes = {"Leave bad rows out": {"skip_bad": True}}
 _MOST_SKIPPED = 0.5  # of all rows, that a fix offers to leave out
+_ODD, _MANY = 2, 20  # so few ids that are no numbers, among so many times as many that are
 _ROUNDS = 6  # of leaving out values that do not belong, one kind in each
 
 
@@ -115,7 +117,8 @@ def assemble(
     if len(bad):
         _check_share(source, bad, options)
         dropped.append(bad.said())
-    notes = (*source.notes, *filter(None, [values.note if values else "", *dropped]))
+    odd = [_odd_ids(columns.users, "user"), _odd_ids(columns.items, "item")]
+    notes = (*source.notes, *filter(None, [values.note if values else "", *odd, *dropped]))
     dataset = Dataset.build(
         name,
         users=_ids(columns.users, source, "user"),
@@ -176,6 +179,18 @@ def _check_share(source: Source, bad: BadRows, options: ReadOptions) -> None:
         raise DataError(
             f"{source.name}: {len(bad):,} of {rows:,} rows are bad, first {bad.texts[0]}.{usual}", fixes=fixes
         )
+
+
+def _odd_ids(column: Any, role: str) -> str:
+    """Say which few ids are no numbers where all others are, such as that of a line with totals; "" for none."""
+    import pandas as pd
+
+    if not isinstance(column, pd.Series) or not isinstance(column.dtype, pd.CategoricalDtype):
+        return ""
+    words = [name for name in column.cat.categories if not name.replace(".", "", 1).isdecimal()]
+    if not 0 < len(words) <= _ODD or len(words) * _MANY > len(column.cat.categories):
+        return ""
+    return f"all {role} ids are numbers but {', '.join(map(shown, words))}, which may be no {role}"
 
 
 def _ids(column: Any, source: Source, role: str) -> Any:
