@@ -142,8 +142,11 @@ class Group:
 
     @property
     def label(self) -> str:
-        """A heading, for example "ml-1m, strong, split seed 98765"."""
-        return f"{Path(self.dataset).name}, {self.protocol}, split seed {self.split_seed}"
+        """A heading, for example "ml-1m, strong, split seed 98765"; a split made elsewhere has no seed."""
+        from recdash.splits import own
+
+        drawn = "" if self.protocol in own.NAMES.values() else f", split seed {self.split_seed}"
+        return f"{Path(self.dataset).name}, {self.protocol}{drawn}"
 
     @property
     def criterion(self) -> Criterion:
