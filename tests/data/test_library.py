@@ -348,6 +348,7 @@ def test_ml_100k_packed_again_is_the_same_data_and_read_by_its_path(test_data: P
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 def test_five_million_rows_are_imported_within_half_a_minute_and_700_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "large.csv"
     lines = "".join(
@@ -357,14 +358,15 @@ def test_five_million_rows_are_imported_within_half_a_minute_and_700_megabytes(t
         file.write("user,item,rating,time\n")
         file.writelines(lines.replace("@", str(part)) for part in range(100))
     code = """
-import json, resource, sys, time
+import sys, time
 from pathlib import Path
 from recdash.services import datasets
 seen, start = [], time.perf_counter()
 reading = datasets.read_file("large", Path(sys.argv[1]), progress=lambda done, total: seen.append(done))
 data, understood = reading.dataset, reading.to_dict()
 datasets.keep(reading)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+said = Path("/proc/self/status").read_text()  # the peak of `resource` starts with that of the process that forked
+peak = int(said.partition("VmHWM:")[2].split()[0]) / 1024
 assert len(data) > 4_900_000, len(data)
 assert len(seen) > 4 and seen == sorted(seen), seen
 assert time.perf_counter() - start < 30, time.perf_counter() - start
