@@ -19,10 +19,12 @@ from benchmarks.common import conditions, write
 ROWS, USERS, ITEMS = 5_000_000, 100_000, 30_000
 ROUNDS = 3
 CHILD = """
-import json, resource, sys
+import json, sys
+from pathlib import Path
 from recdash.cli.main import main
 status = main(["data", "import", "many", "--csv", sys.argv[1]])
-print(json.dumps([status, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]), file=sys.stdout)
+peak = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+print(json.dumps([status, peak // 1024]))
 """
 
 
