@@ -70,6 +70,7 @@ def wait_until(tab: Any, true: Any, seconds: float, what: str) -> None:
     raise AssertionError(f"{what} did not happen within {seconds:g} s")
 
 
+@pytest.mark.slow
 def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str, tab: Any) -> None:
     tab.goto(app)
     tab.get_by_role("button", name="Train all models on the demo").wait_for()

@@ -107,6 +107,7 @@ print("clean")
 """
 
 
+@pytest.mark.slow
 def test_what_is_done_before_workers_are_forked_does_not_start_a_driver() -> None:
     env = environment.for_worker(1)
     assert env["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
