@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from recdash.cli.words import answer, answer_json, byte_bar, command, existing, say
@@ -91,15 +92,7 @@ def import_csv(options: argparse.Namespace) -> int:
     understood = reading.to_dict()
     for line in imports.lines(understood):
         say(line)
-    if options.dry_run:
-        say("Nothing is kept (--dry-run).")
-        if options.json:
-            answer_json({"name": options.name, "kept": False, "understood": understood})
-        return 0
-    entry = datasets.keep(reading)
-    if options.json:
-        answer_json({**_entry(entry), "kept": True, "understood": understood})
-    return 0
+    return _keep_or_not(options, understood, lambda: datasets.keep(reading))
 
 
 def _add_import(parser: Any) -> None:
@@ -173,14 +166,18 @@ def _import_split(options: argparse.Namespace, given: dict[str, Any]) -> int:
         say(f"  {note}")
     understood: dict[str, Any] = {"own_split": found.own_split, "users": found.n_users, "items": found.n_items}
     understood |= {"interactions": len(found), "notes": list(found.notes)}
+    return _keep_or_not(options, understood, lambda: datasets.keep_split(found))
+
+
+def _keep_or_not(options: argparse.Namespace, understood: dict[str, Any], keep: Callable[[], Entry]) -> int:
+    """Keep what was understood, unless this is a dry run, and say it as JSON where that is asked for."""
+    facts: dict[str, Any] = {"name": options.name}
     if options.dry_run:
         say("Nothing is kept (--dry-run).")
-        if options.json:
-            answer_json({"name": options.name, "kept": False, "understood": understood})
-        return 0
-    entry = datasets.keep_split(found)
+    else:
+        facts = _entry(keep())
     if options.json:
-        answer_json({**_entry(entry), "kept": True, "understood": understood})
+        answer_json({**facts, "kept": not options.dry_run, "understood": understood})
     return 0
 
 

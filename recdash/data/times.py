@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,11 +99,6 @@ def from_datetimes(moments: NDArray[np.datetime64]) -> Times:
     values = moments.astype(np.int64)
     _check_range(values, ticks)
     return Times(*_coarsest(values, ticks))
-
-
-def seconds(values: Any, ticks: int) -> Any:
-    """Turn ticks into seconds since 1970, as floats."""
-    return values / ticks
 
 
 def iso(value: int, ticks: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
-from recdash.data.readers import cells, dialect, frames, records, roles, shapes
+from recdash.data.readers import cells, dialect, frames, records, roles, rows, shapes
 from recdash.data.readers.blocks import Block, Progress, blocks, shown, without_first_lines
 from recdash.data.readers.dialect import Dialect
 from recdash.data.readers.exact import Escaped
@@ -239,8 +239,7 @@ def _time_format(plan: Plan, time: int, name: str) -> str | None:
 
 def _has_commas(plan: Plan, place: int | None) -> bool:
     """Whether the numbers in a column have a comma before their decimals."""
-    texts = [row[place] for row in plan.rows if len(row) > place] if place is not None else []
-    return any(re.fullmatch(r"\s*[+-]?\d+,\d+\s*", text) for text in texts) and not any("." in text for text in texts)
+    return place is not None and rows.has_commas(row[place] for row in plan.rows if len(row) > place)
 
 
 def _refuse_thousands(plan: Plan, place: int | None, name: str) -> None:

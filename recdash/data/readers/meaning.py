@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,8 +208,3 @@ def _counted(ratings: NDArray[np.float32], column: str) -> Values:
             _EVERY_ROW,
         )
     return Values("counts", None, f"{column}: counts, not stars; more than 0 is a positive", least)
-
-
-def chosen(columns: Columns, keep: NDArray[Any]) -> Columns:
-    """Return the rows to keep."""
-    return columns if keep.all() else columns.take(np.flatnonzero(keep))
