@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from recdash.ui import frame
+from recdash.ui import layout
 
-st.set_page_config(page_icon=frame.ICON, layout="wide")
-frame.show(st.navigation(frame.pages(), position="top"))
+st.set_page_config(page_icon=layout.ICON, layout="wide")
+layout.show(st.navigation(layout.pages(), position="top"))

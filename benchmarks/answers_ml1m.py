@@ -12,7 +12,7 @@ import recdash
 from benchmarks.common import conditions, fail_without_data, ml_1m, write
 from recdash.models import registry
 from recdash.models.base import GradientModel
-from recdash.recommend.ranking import rank
+from recdash.recommend.ranked_list import rank
 
 PICKS, ROUNDS = 5, 15
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import recdash
 from benchmarks.common import conditions, fail_without_data, ml_1m, write
-from recdash.models.rating import RatingModel
+from recdash.models.rating_model import RatingModel
 from recdash.splits import RatingSplit
 
 SPLIT_SEED, SHARE = 1, 0.05

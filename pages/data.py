@@ -2,30 +2,31 @@
 
 import streamlit as st
 
-from recdash.ui import cached, data, frame, import_name, importing
+from recdash.ui import cache, data_page, layout
+from recdash.ui.importing import import_section, naming
 
-frame.heading(
+layout.heading(
     "Data", "What models learn from: look at it, see what a protocol does to it, bring more.", needs_store=False
 )
-import_name.arrive()
-entries = cached.entries()
-data.progress()
-name = data.choose(entries)
-if cached.is_generated(name):
-    frame.generated_note()
+naming.arrive()
+entries = cache.entries()
+data_page.progress()
+name = data_page.choose(entries)
+if cache.is_generated(name):
+    layout.generated_note()
 seen, split, more, own = st.tabs(
-    [import_name.LANDING, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
+    [naming.LANDING, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
 )
 with seen:
     if seen.open:
-        data.look(name)
-        data.remove(name)
+        data_page.look(name)
+        data_page.remove(name)
 with split:
     if split.open:
-        data.protocol(name)
+        data_page.protocol(name)
 with more:
     if more.open:
-        data.releases(entries)
+        data_page.releases(entries)
 with own:
     if own.open:
-        importing.section()
+        import_section.section()

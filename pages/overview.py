@@ -3,22 +3,22 @@
 import streamlit as st
 
 from recdash.services import runs
-from recdash.ui import frame, overview
+from recdash.ui import layout, overview_page
 
-frame.heading(
+layout.heading(
     "recdash", "Train autoencoder recommenders, compare them under one honest protocol, and ask each for films."
 )
 found = runs.listing()
-overview.demo_progress()
+overview_page.demo_progress()
 if not found:
-    overview.welcome()
+    overview_page.welcome()
     st.stop()
-overview.numbers(found)
+overview_page.numbers(found)
 best, now = st.columns([3, 2], gap="large")
 with now:
-    overview.running()
-    overview.next_steps(found)
-    overview.start_demo()
-overview.latest(found)
+    overview_page.running()
+    overview_page.next_steps(found)
+    overview_page.start_demo()
+overview_page.latest(found)
 with best:
-    overview.best_models()
+    overview_page.best_models()

@@ -2,20 +2,20 @@
 
 import streamlit as st
 
-from recdash.ui import cached, frame, results
+from recdash.ui import cache, layout, results_page
 
-frame.heading("Results", "What each model reached on users it never saw. Only runs on the same split share a table.")
-found = cached.groups()
+layout.heading("Results", "What each model reached on users it never saw. Only runs on the same split share a table.")
+found = cache.groups()
 if not found:
     st.info(
         "No run is finished yet. Start one on the Train page; its row appears here when it is tested.",
         icon=":material/leaderboard:",
     )
-    frame.link("train", "Train a model")
+    layout.link("train", "Train a model")
     st.stop()
-shown, columns = results.choose(found)
-results.why_apart(shown)
+shown, columns = results_page.choose(found)
+results_page.why_apart(shown)
 for place, group in enumerate(shown):
-    results.group(group, columns, drawn=place < results.DRAWN)
-results.over_seeds(shown, columns)
-results.export(shown, columns)
+    results_page.group(group, columns, drawn=place < results_page.DRAWN)
+results_page.over_seeds(shown, columns)
+results_page.export(shown, columns)

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from recdash.ui import frame, train
+from recdash.ui import layout, train_page
 
-frame.heading("Train", "Choose data and models, start, and watch. Trainings live on: closing this page stops nothing.")
+layout.heading("Train", "Choose data and models, start, and watch. Trainings live on: closing this page stops nothing.")
 left, right = st.columns([5, 4], gap="large")
-with left, frame.errors():
-    train.form()
+with left, layout.errors():
+    train_page.form()
 with right:
-    train.live_runs()
-train.live_curves()
-train.past_runs()
+    train_page.live_runs()
+train_page.live_curves()
+train_page.past_runs()

@@ -9,14 +9,14 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from recdash.places import REPEATABLE, WAITING
+from recdash.paths import REPEATABLE, WAITING
 
 if TYPE_CHECKING:
     from recdash.data.dataset import Dataset
+    from recdash.data.dataset_registry import load_dataset
     from recdash.data.histories import Histories
-    from recdash.data.library import load_dataset
     from recdash.errors import RecdashError
-    from recdash.evaluation.report import Report, evaluate
+    from recdash.evaluation.evaluator import Report, evaluate
     from recdash.models.registry import load as load_model
     from recdash.splits.protocols import make_split
     from recdash.splits.split import Split
@@ -31,11 +31,11 @@ _WHERE = {
     "Dataset": ("recdash.data.dataset", "Dataset"),
     "Histories": ("recdash.data.histories", "Histories"),
     "RecdashError": ("recdash.errors", "RecdashError"),
-    "Report": ("recdash.evaluation.report", "Report"),
+    "Report": ("recdash.evaluation.evaluator", "Report"),
     "Split": ("recdash.splits.split", "Split"),
-    "evaluate": ("recdash.evaluation.report", "evaluate"),
+    "evaluate": ("recdash.evaluation.evaluator", "evaluate"),
     "fit": ("recdash.training.fit", "fit"),
-    "load_dataset": ("recdash.data.library", "load_dataset"),
+    "load_dataset": ("recdash.data.dataset_registry", "load_dataset"),
     "load_model": ("recdash.models.registry", "load"),
     "make_split": ("recdash.splits.protocols", "make_split"),
 }

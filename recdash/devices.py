@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from recdash import places
+from recdash import paths
 from recdash.errors import TrainingError, UsageError
 
 _ASKED = re.compile(r"(?:[Tt]ried to allocate|Unable to allocate) ([\d.]+) ?([KMGT]iB|bytes)")
@@ -28,7 +28,7 @@ def choose(device: str = "auto") -> torch.device:
     """
     named = repr(device)
     if device == "auto":
-        device = places.default_device()
+        device = paths.default_device()
         named = f"{device!r} (RECDASH_DEVICE)"
     if device == "auto":
         best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

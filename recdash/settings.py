@@ -17,6 +17,7 @@ from typing import Any, Self
 from recdash.errors import UsageError, shown, unknown
 
 _KEY = "recdash"
+DEFAULT_SPLIT_SEED = 98765  # of Liang et al. (WWW 2018), and the default everywhere
 HIGHEST_SEED = 2**32 - 1  # as numpy's RandomState wants it
 
 

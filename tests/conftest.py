@@ -43,7 +43,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def _kept_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from recdash.data.cache import demo_dataset
+    from recdash.data.dataset_cache import demo_dataset
 
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
+from recdash.data.items import Item
 from recdash.splits import Split, make_split
 
 

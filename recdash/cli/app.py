@@ -7,8 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-from recdash import places
-from recdash.cli.words import command
+from recdash import paths
+from recdash.cli.common import command
 from recdash.errors import RecdashError, UsageError
 
 HELP = "start the dashboard"
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run Streamlit on app.py until it is stopped."""
-    script = places.PROJECT / "app.py"
+    script = paths.PROJECT / "app.py"
     if not script.is_file():
         raise RecdashError(f"{script}: the dashboard is not here. Run recdash from a checkout of its repository.")
     if options.port is not None and not 1 <= options.port <= 65535:
@@ -30,6 +30,6 @@ def run(options: argparse.Namespace) -> int:
     port = [] if options.port is None else ["--server.port", str(options.port)]
     command_line = [sys.executable, "-m", "streamlit", "run", str(script), *port]
     try:
-        return subprocess.call(command_line, cwd=places.PROJECT)
+        return subprocess.call(command_line, cwd=paths.PROJECT)
     except KeyboardInterrupt:
         return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from recdash.cli.common import command, pairs, say, whole_numbers
 from recdash.cli.train import add_training_options, finish, say_fallbacks, say_ties, split_options
-from recdash.cli.words import command, pairs, say, whole_numbers
 from recdash.settings import as_names
 
 HELP = "train what is missing, then print the results"

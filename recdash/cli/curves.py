@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from recdash.cli.words import answer, answer_json, command, say
+from recdash.cli.common import answer, answer_json, command, say
 
 HELP = "print what a run recorded in every epoch"
 
@@ -19,7 +19,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the curves of one run."""
-    from recdash.services import curves, runs, tables
+    from recdash.reporting import tables
+    from recdash.services import curves, runs
 
     found = curves.curves(runs.find(options.run_id).id)
     if options.json or options.format == "json":

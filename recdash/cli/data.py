@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli.words import answer, answer_json, byte_bar, command, existing, say
+from recdash.cli.common import answer, answer_json, byte_bar, command, existing, say
 from recdash.errors import UsageError
 
 if TYPE_CHECKING:
-    from recdash.data.library import Entry
+    from recdash.data.dataset_registry import Entry
 
 HELP = "list, show, get, import and remove data sets"
 _COLUMNS = ("user", "item", "rating", "time")
@@ -34,7 +34,8 @@ def add(commands: Any) -> None:
 
 def list_sets(options: argparse.Namespace) -> int:
     """Print every data set."""
-    from recdash.services import datasets, tables
+    from recdash.reporting import tables
+    from recdash.services import datasets
 
     found = datasets.entries()
     if options.json:
@@ -82,7 +83,7 @@ def get(options: argparse.Namespace) -> int:
 
 def import_csv(options: argparse.Namespace) -> int:
     """Import a file after showing how it was understood, or the files of a split."""
-    from recdash.services import datasets, imports
+    from recdash.services import datasets, import_summary
 
     given = {name: getattr(options, name) for name in _READ_OPTIONS}
     if _comes_as_split(options):
@@ -90,7 +91,7 @@ def import_csv(options: argparse.Namespace) -> int:
     with byte_bar(options.name) as progress:
         reading = datasets.read_file(options.name, options.csv, progress=progress, **given)
     understood = reading.to_dict()
-    for line in imports.lines(understood):
+    for line in import_summary.lines(understood):
         say(line)
     return _keep_or_not(options, understood, lambda: datasets.keep(reading))
 

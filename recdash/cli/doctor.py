@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from recdash.cli.words import answer, answer_json, command
+from recdash.cli.common import answer, answer_json, command
 
 HELP = "look at what works, what does not, and how to mend it"
 

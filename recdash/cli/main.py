@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from recdash import __version__
-from recdash.cli.words import Parser
+from recdash.cli.common import Parser
 from recdash.errors import RecdashError, UsageError, unknown
 
 COMMANDS = {
@@ -73,7 +73,7 @@ def _run(words: list[str]) -> int:
     except SystemExit as end:  # --help and --version end here
         return int(end.code or 0)
     if named != "doctor":  # it says what is wrong with them among its checks
-        from recdash.services.access import check_settings
+        from recdash.services.store_access import check_settings
 
         check_settings()
     return int(options.run(options))

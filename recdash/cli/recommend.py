@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli.words import answer, answer_json, command, say
+from recdash.cli.common import answer, answer_json, command, say
 from recdash.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def _usual_dataset(model: str | None) -> str:
 
 def _introduce(one: Suggestions) -> None:
     """Say which run a list comes from, and how it was trained."""
+    from recdash.analysis import metric_info
     from recdash.evaluation.criterion import criterion_of
-    from recdash.services import metrics
 
     run = one.run
     if run is None:
@@ -84,7 +84,9 @@ def _introduce(one: Suggestions) -> None:
         return
     criterion = criterion_of(run.validation)
     best = (
-        f"{metrics.title(criterion.metric)} {run.validation[criterion.metric]:.4f} on validation" if criterion else ""
+        f"{metric_info.title(criterion.metric)} {run.validation[criterion.metric]:.4f} on validation"
+        if criterion
+        else ""
     )
     told = [f"run {run.id}", f"protocol {run.protocol}", f"split seed {run.split_seed}", best, *run.remarks]
     say(f"{one.title}: {', '.join(filter(None, told))}" + (f" ({one.note})" if one.note else ""))

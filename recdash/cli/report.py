@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from recdash.cli.words import answer, answer_json, command, existing
+from recdash.cli.common import answer, answer_json, command, existing
 from recdash.errors import DataError
 
 HELP = "write a comparison into one file (HTML, Markdown or LaTeX)"
@@ -31,13 +31,14 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the file and say where it lies."""
+    from recdash.reporting import render
     from recdash.services import report, runs
 
-    form = report.form_of(options.out)
+    form = render.form_of(options.out)
     ids = [runs.find(one).id for one in options.runs] or None
     made = report.make(dataset=options.dataset, protocol=options.protocol, run_ids=ids)
     try:
-        options.out.write_text(report.text(made, form), encoding="utf-8")
+        options.out.write_text(render.text(made, form), encoding="utf-8")
     except OSError as error:
         raise DataError(
             f"{options.out}: cannot be written ({error.strerror}). Name another file with --out."

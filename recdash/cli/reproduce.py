@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli.words import answer, answer_json, command, existing, say
+from recdash.cli.common import answer, answer_json, command, existing, say
 from recdash.errors import UsageError
 from recdash.settings import as_names
 
@@ -67,7 +67,8 @@ def run(options: argparse.Namespace) -> int:
 
 def as_text(found: dict[str, Any]) -> str:
     """Return the document as a table, under it one sentence for each number and where the numbers come from."""
-    from recdash.services import reproduce, tables
+    from recdash.reporting import tables
+    from recdash.services import reproduce
 
     head = ["Model", "Metric", "Published", "As published", "Corrected", "Common"]
     rows = [row for row in found["rows"] if any(row[stage] is not None for stage in ("as_published", "corrected"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from recdash.cli.words import answer, answer_json, command, say
+from recdash.cli.common import answer, answer_json, command, say
 
 HELP = "print the results of finished runs"
 
@@ -25,20 +25,26 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the groups of comparable runs."""
-    from recdash.runs.records import json_safe
-    from recdash.services import facts, published, results, seed_tables, seeds, significance
+    from recdash.analysis import groups, reference_figures, seeds, split_summary, versus_best
+    from recdash.json_values import json_safe
+    from recdash.reporting import seed_tables
+    from recdash.services import results
 
     found = results.groups(dataset=options.dataset, protocol=options.protocol)
-    differences = results.differences(found)
+    differences = groups.why_not_comparable(found)
     if options.json or options.format == "json":
         rows = [row.to_dict() for group in found for row in group.rows]
         splits = []
         for group in found:
-            verdict = significance.verdict(group, group.primary)
+            verdict = versus_best.compare_with_best(group, group.primary)
             against = None if verdict is None else json_safe(verdict.to_dict())
             same = {"split": group.split_fingerprint, "data": group.dataset_fingerprint, "label": group.label}
-            others = [row for table in published.beside(group) for row in table.to_dicts()]
-            told = {"facts": dict(group.facts), "options": dict(group.options), "warning": facts.about_ties(group)}
+            others = [row for table in reference_figures.beside(group) for row in table.to_dicts()]
+            told = {
+                "facts": dict(group.facts),
+                "options": dict(group.options),
+                "warning": split_summary.about_ties(group),
+            }
             splits.append({**same, **told, "against_best": against, "published": others})
         over = [table.to_dict() for table in seeds.tables(found)]
         answer_json({"results": rows, "splits": splits, "not_comparable": differences, "over_seeds": over})
@@ -51,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     if repeated and options.format != "csv":
         answer(f"\n{seed_tables.text(repeated, options.format, options.metrics)}")
     for group in found:
-        if said := facts.about_ties(group):
+        if said := split_summary.about_ties(group):
             say(f"{group.label}: {said}")
     for sentence in differences:
         say(f"These tables are not comparable. {sentence}")

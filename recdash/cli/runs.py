@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli.words import answer, answer_json, command, say
+from recdash.cli.common import answer, answer_json, command, say
 
 if TYPE_CHECKING:
-    from recdash.runs.records import RunRecord
+    from recdash.runs.run_records import RunRecord
 
 HELP = "list, show, stop, resume, delete, rename and note runs"
 
@@ -50,7 +50,7 @@ def list_runs(options: argparse.Namespace) -> int:
     elif not found:
         say("No runs yet. Start one: recdash train ease --dataset demo")
     else:
-        from recdash.services import tables
+        from recdash.reporting import tables
 
         heading = ["Run", "State", "Epoch", "Best validation", "Started", "Name"]
         answer(tables.columns([heading, *(_line(run) for run in found)]))

@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli import watching
-from recdash.cli.words import Parser, answer, answer_json, command, pairs, say
+from recdash.cli import progress
+from recdash.cli.common import Parser, answer, answer_json, command, pairs, say
+from recdash.settings import DEFAULT_SPLIT_SEED
 
 if TYPE_CHECKING:
-    from recdash.runs.records import Request, RunRecord
-    from recdash.splits.options import SplitOptions
+    from recdash.runs.run_records import Request, RunRecord
+    from recdash.splits.split_options import SplitOptions
 
 HELP = "train one or more models on a data set"
 
@@ -45,7 +46,13 @@ def add_training_options(parser: Parser) -> None:
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="the largest number of epochs, for models that have epochs"
     )
-    parser.add_argument("--split-seed", type=int, default=98765, metavar="N", help="seed of the split (default 98765)")
+    parser.add_argument(
+        "--split-seed",
+        type=int,
+        default=DEFAULT_SPLIT_SEED,
+        metavar="N",
+        help=f"seed of the split (default {DEFAULT_SPLIT_SEED})",
+    )
     add_split_options(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default auto)")
     parser.add_argument("--detach", action="store_true", help="return at once; the training goes on")
@@ -77,7 +84,7 @@ def add_split_options(parser: Parser) -> None:
 
 def split_options(options: argparse.Namespace) -> SplitOptions:
     """Read what `add_split_options` declared; raises UsageError for a wrong value."""
-    from recdash.splits.options import SplitOptions
+    from recdash.splits.split_options import SplitOptions
 
     return SplitOptions(
         scale=options.scale,
@@ -121,18 +128,20 @@ def say_fallbacks(requests: Sequence[Request]) -> None:
 
 def say_ties(requests: Sequence[Request]) -> None:
     """Say what ties in time will mean for the figures, where there are many."""
-    from recdash.services import ties
+    from recdash.services import tie_warnings
 
-    for sentence in ties.ahead(requests):
+    for sentence in tie_warnings.ahead(requests):
         say(sentence)
 
 
 def finish(runs: list[RunRecord], options: argparse.Namespace) -> int:
     """Wait for runs and print their results, or say how to follow them."""
-    from recdash.services import results, seed_tables, seeds
+    from recdash.analysis import groups, seeds
+    from recdash.reporting import seed_tables
+    from recdash.services import results
 
     if not options.detach:
-        runs = watching.wait(runs)
+        runs = progress.wait(runs)
     found = results.groups(run_ids=[one.id for one in runs])
     repeated = seeds.tables(found)
     if options.json:
@@ -143,9 +152,9 @@ def finish(runs: list[RunRecord], options: argparse.Namespace) -> int:
         answer(results.export(found, "table"))
         if repeated:
             answer(f"\n{seed_tables.text(repeated, 'table')}")
-        for sentence in results.differences(found):
+        for sentence in groups.why_not_comparable(found):
             say(f"These tables are not comparable. {sentence}")
     if options.detach:
         say(f"Queued: {' '.join(one.id for one in runs)}. Follow: recdash runs list")
         return 0
-    return watching.report(runs)
+    return progress.report(runs)

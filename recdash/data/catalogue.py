@@ -3,68 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recdash.data.items import Item
+from recdash.data.title_index import SearchIndex
 from recdash.errors import DataError
 
-if TYPE_CHECKING:
-    from recdash.data.search import SearchIndex
-
-_ARTICLES = (
-    "The|A|An|La|Le|Les|L'|Il|Lo|I|Gli|El|Los|Las|Der|Die|Das|Ein|Eine|Un|Une|Una|Det|Den|De|Het|En|Ett|O|Os|As|Um|Uma"
-)
-_TRAILING_ARTICLE = re.compile(rf"^(?P<rest>.+), (?P<article>{_ARTICLES})$", re.IGNORECASE)
-_YEAR = re.compile(r"^(?P<rest>.*?)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
-_BRACKETS = re.compile(r"(?<=\S)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
-_ALSO = re.compile(r"^a\.?k\.?a\.?:?\s+", re.IGNORECASE)
 _MISSING = ("None", "nan", "<NA>", "NaT")  # how Python, numpy and pandas write that there is nothing
-
-
-class Item(NamedTuple):
-    """One entry of the catalogue; `year` is None when unknown."""
-
-    id: str
-    title: str
-    year: int | None = None
-    genres: tuple[str, ...] = ()
-    alternatives: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """Title with its year, the form in which people and files name a film."""
-        return self.title if self.year is None else f"{self.title} ({self.year})"
-
-
-def natural_title(title: str) -> str:
-    """Move a trailing article to the front: "Matrix, The" becomes "The Matrix"."""
-    match = _TRAILING_ARTICLE.match(title.strip())
-    if match is None:
-        return title.strip()
-    article, rest = match["article"], match["rest"]
-    return f"{article}{rest}" if article.endswith("'") else f"{article} {rest}"
-
-
-def parse_title(raw: str) -> tuple[str, int | None, tuple[str, ...]]:
-    """Split a MovieLens title into title, year and other titles.
-
-    "City of Lost Children, The (Cité des enfants perdus, La) (1995)" gives
-    ("The City of Lost Children", 1995, ("La Cité des enfants perdus",)).
-    """
-    match = _YEAR.match(raw.strip())
-    rest, year = (match["rest"], int(match["year"])) if match else (raw.strip(), None)
-    others = [natural_title(_ALSO.sub("", other.strip())) for other in _BRACKETS.findall(rest)]
-    title = natural_title(_BRACKETS.sub("", rest).strip())
-    if not title:
-        return rest.strip(), year, ()
-    return title, year, tuple(other for other in others if other)
 
 
 @dataclass(frozen=True)
@@ -92,9 +44,7 @@ class Catalogue:
     @cached_property
     def search_index(self) -> SearchIndex:
         """The words of all titles, built when first searched."""
-        from recdash.data.search import SearchIndex
-
-        return SearchIndex.of(self)
+        return SearchIndex.of(self.items)
 
     def take(self, indices: NDArray[np.integer[Any]]) -> Self:
         """Return the named items, in the given order."""

@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.data import kept
-from recdash.data.catalogue import Catalogue, Item
+from recdash.data import dataset_file
+from recdash.data.catalogue import Catalogue
+from recdash.data.dataset_file import Feedback, OwnSplit
 from recdash.data.histories import Histories
 from recdash.data.indexing import index, latest_of_each_pair
-from recdash.data.kept import Feedback, OwnSplit
-from recdash.data.ties import TieRule, by_chance, file_order, tied_share
-from recdash.data.times import TimeKind, Times, from_numbers, iso, kind_of
+from recdash.data.items import Item
+from recdash.data.time_ties import TieRule, by_chance, file_order, tied_share
+from recdash.data.timestamps import TimeKind, Times, from_numbers, iso, kind_of
 from recdash.errors import DataError, UsageError
+from recdash.settings import DEFAULT_SPLIT_SEED
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _POSITIVE_FROM = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
-_TIE_SEED = 98765  # of the order that histories have before a split says its own seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,7 @@ class Dataset:
         """All interactions by user, in time order, see `in_time`; without times in the order of the source."""
         return self.in_time()
 
-    def in_time(self, ties: TieRule | None = None, seed: int = _TIE_SEED) -> Histories:
+    def in_time(self, ties: TieRule | None = None, seed: int = DEFAULT_SPLIT_SEED) -> Histories:
         """All interactions by user, in time order; without times in the order of the source, marked as not ordered.
 
         ties: "file" leaves interactions at the same time in the order of the file where that is an order of time
@@ -297,16 +298,16 @@ class Dataset:
     def save(self, folder: Path) -> None:
         """Keep this data set in a folder, as one file that is replaced whole: readers see the old or the new one."""
         texts = {"catalogue": self.catalogue.to_json(), "user_ids": json.dumps(self.user_ids)}
-        kept.write(folder, self._facts(), {name: getattr(self, name) for name in kept.COLUMNS}, texts)
+        dataset_file.write(folder, self._facts(), {name: getattr(self, name) for name in dataset_file.COLUMNS}, texts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raises DataError when it is missing, damaged or of another format."""
-        with kept.opened(folder) as (facts, members):
-            arrays: dict[str, Any] = {key: members.get(key) for key in kept.COLUMNS}
-            user_ids = tuple(json.loads(kept.text(members["user_ids"])))
-            catalogue = Catalogue.from_json(kept.text(members["catalogue"]))
-            kept.check(arrays, len(user_ids), len(catalogue))
+        with dataset_file.opened(folder) as (facts, members):
+            arrays: dict[str, Any] = {key: members.get(key) for key in dataset_file.COLUMNS}
+            user_ids = tuple(json.loads(dataset_file.text(members["user_ids"])))
+            catalogue = Catalogue.from_json(dataset_file.text(members["catalogue"]))
+            dataset_file.check(arrays, len(user_ids), len(catalogue))
             return cls(
                 **arrays,
                 user_ids=user_ids,
@@ -328,13 +329,13 @@ class Dataset:
     @staticmethod
     def facts(folder: Path) -> dict[str, Any]:
         """Read what is known about a kept data set without reading the data: name, sizes, scale, source, notes."""
-        with kept.opened(folder) as (facts, _):
+        with dataset_file.opened(folder) as (facts, _):
             return facts
 
     @staticmethod
     def is_kept(folder: Path) -> bool:
         """Whether a data set was saved in this folder."""
-        return kept.is_there(folder)
+        return dataset_file.is_there(folder)
 
     def _facts(self) -> dict[str, Any]:
         return {

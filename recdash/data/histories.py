@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recdash.data.arrays import INT32_MAX, check_indptr, finite_numbers, first_outside, whole_numbers
-from recdash.data.matrices import positives
+from recdash.data.array_checks import INT32_MAX, check_indptr, finite_numbers, first_outside, whole_numbers
+from recdash.data.matrix_input import positives
 from recdash.errors import DataError
 from recdash.settings import whole_number
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.data.catalogue import Catalogue, Item
-from recdash.data.search import Hit, search
-from recdash.data.title_words import weight_of, words_of
+from recdash.data.catalogue import Catalogue
+from recdash.data.items import Item
+from recdash.data.title_search import Hit, search
+from recdash.data.title_tokens import weight_of, words_of
 from recdash.errors import UsageError, shown
 
 ACCEPT = 0.8  # relevance below which a title is a suggestion, not an answer

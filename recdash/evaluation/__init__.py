@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recdash.evaluation.report import Report, evaluate
+    from recdash.evaluation.evaluator import Report, evaluate
 
 __all__ = ["Report", "evaluate"]
 
@@ -13,6 +13,6 @@ __all__ = ["Report", "evaluate"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'recdash.evaluation' has no attribute {name!r}")
-    from recdash.evaluation import report
+    from recdash.evaluation import evaluator
 
-    return getattr(report, name)
+    return getattr(evaluator, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recdash.evaluation.ranking import top_lists
+from recdash.evaluation.top_k import top_lists
 
 if TYPE_CHECKING:
     from recdash.data.histories import Histories

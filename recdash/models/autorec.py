@@ -13,12 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recdash.data.histories import Histories
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
+from recdash.models.base import (
+    GradientConfig,
+    GradientModel,
+    Loss,
+    TrainingProgress,
+)
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear
 from recdash.models.losses import at_entries
-from recdash.models.rating import OBSERVED, Observed, RatingModel
-from recdash.models.shape import Shape
+from recdash.models.rating_model import OBSERVED, Observed, RatingModel
 from recdash.settings import setting
 
 _BIAS_PULL = 1.0  # how strongly a newcomer's bias is held at the users' mean bias
@@ -46,7 +51,7 @@ class AutoRecConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         activity = shape.interactions / max(shape.users, 1)
         if given.get("variant") == "user":
@@ -78,7 +83,7 @@ class AutoRec(RatingModel, GradientModel):
     source: ClassVar[str] = "Sedhain et al., WWW 2015"
     config_class: ClassVar[type[GradientConfig]] = AutoRecConfig
 
-    def __init__(self, config: AutoRecConfig, shape: Shape) -> None:
+    def __init__(self, config: AutoRecConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         width = shape.users if self.by_item else shape.items
         self.first = SparseLinear(width, config.latent)
@@ -101,13 +106,13 @@ class AutoRec(RatingModel, GradientModel):
         """Rows of users as they are, or turned into rows of items."""
         return train.transposed() if self.by_item else train
 
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Squared errors of the observed entries, one value per row (equation 2).
 
         The penalty's share of a batch, lambda/2 |w|^2 times rows of the batch over all rows, is left to the optimiser's
         weight decay, which adds the same gradient; resilient propagation has none and gets it here.
         """
-        stars = self.stars_of(batch)
+        stars = self.ratings_of(batch)
         outputs = self.last(self.encode(batch, stars))
         errors = (at_entries(outputs, batch).float() - stars).square()
         squared = torch.zeros(len(batch), device=errors.device).index_add(0, batch.row_of, errors)
@@ -142,7 +147,7 @@ class AutoRec(RatingModel, GradientModel):
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Predicted ratings of all items for anybody's stars, (rows, items)."""
-        stars = self.stars_of(batch)
+        stars = self.ratings_of(batch)
         if not self.by_item:
             return self.only_ranked(self.last(self.encode(batch, stars)))
         rows = [self._ridge_row(batch, stars, row) for row in range(len(batch))]
@@ -176,7 +181,7 @@ class AutoRec(RatingModel, GradientModel):
         """Hidden layer of every training row, (rows, latent)."""
         if self._everything is None:
             self._everything = Batch.of(self.training_rows(self.observed.rows), self.device)
-        return self.encode(self._everything, self.stars_of(self._everything))
+        return self.encode(self._everything, self.ratings_of(self._everything))
 
     def clear_caches(self) -> None:
         """Drop the codes, and the training rows, which lie on the device of the weights."""

@@ -18,9 +18,9 @@ from recdash import devices
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
 from recdash.errors import UsageError
-from recdash.models import files
+from recdash.models import checkpoint_io
 from recdash.models.batch import Batch, Noise
-from recdash.models.shape import Shape
+from recdash.models.data_shape import DataShape
 from recdash.settings import Config, setting, whole_number
 
 Task = Literal["ranking", "rating"]
@@ -70,18 +70,18 @@ class GradientConfig(Config):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto` for data of this shape; `given` are those set by name."""
         return cls(batch_size=auto_batch_size(shape))
 
 
-def auto_batch_size(shape: Shape, updates: int = 45) -> int:
+def auto_batch_size(shape: DataShape, updates: int = 45) -> int:
     """Batch size that gives about so many updates an epoch, between 8 and 1,000 users."""
     return int(np.clip(round(shape.users / updates), 8, 1000))
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Where a training stands when it asks for a loss: epoch from 1, updates done before this one, updates planned."""
 
     epoch: int
@@ -124,12 +124,12 @@ class Model(ABC):
     reads_picks: ClassVar[bool] = True  # False: the order of a list owes them nothing, so no reason can be given
 
     config: Any
-    shape: Shape
+    shape: DataShape
     catalogue: Catalogue
     popularity: NDArray[np.int64] | None  # (items,) training interactions; unknown where nobody counted
     record: dict[str, Any]
 
-    def __init__(self, config: Config, shape: Shape) -> None:
+    def __init__(self, config: Config, shape: DataShape) -> None:
         self.config = config
         self.shape = shape
         self.catalogue = Catalogue(())
@@ -213,7 +213,7 @@ class Model(ABC):
         extra = {"catalogue.json": self.catalogue.to_json()}
         if self.popularity is not None:
             extra[POPULARITY_FILE] = json.dumps(self.popularity.tolist())
-        files.write(Path(folder), self.tensors(), facts, extra=extra)
+        checkpoint_io.write(Path(folder), self.tensors(), facts, extra=extra)
 
 
 class ClosedFormModel(Model):
@@ -224,7 +224,7 @@ class ClosedFormModel(Model):
         """The number format in which the solution is computed."""
         return "float32"
 
-    def __init__(self, config: Config, shape: Shape) -> None:
+    def __init__(self, config: Config, shape: DataShape) -> None:
         super().__init__(config, shape)
         self.seed = 0
         self._tensors: dict[str, Tensor] = {}
@@ -259,7 +259,7 @@ class GradientModel(Model, nn.Module):
 
     config_class: ClassVar[type[GradientConfig]]
 
-    def __init__(self, config: GradientConfig, shape: Shape) -> None:
+    def __init__(self, config: GradientConfig, shape: DataShape) -> None:
         nn.Module.__init__(self)
         Model.__init__(self, config, shape)
 
@@ -281,10 +281,10 @@ class GradientModel(Model, nn.Module):
         """Drop what was computed from the weights, or lies on their device; by default there is nothing."""
 
     @abstractmethod
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Return what is minimised, and its parts."""
 
-    def losses(self, batch: Batch, progress: Progress) -> Iterator[Loss]:
+    def losses(self, batch: Batch, progress: TrainingProgress) -> Iterator[Loss]:
         """Yield what is minimised, one optimiser step after each; by default one step on `loss`."""
         yield self.loss(batch, progress)
 
@@ -314,10 +314,10 @@ class GradientModel(Model, nn.Module):
         """How an epoch is divided; by default one pass that moves everything."""
         return (Phase("all", 1, ()),)
 
-    def begin(self, phase: str, rows: Histories, *, resumed: bool) -> None:
+    def on_phase_start(self, phase: str, rows: Histories, *, resumed: bool) -> None:
         """Called with the training rows when a phase begins, and again when a training is resumed inside it."""
 
-    def arrange(self, order: NDArray[np.int64], rows: Histories) -> NDArray[np.int64]:
+    def order_batches(self, order: NDArray[np.int64], rows: Histories) -> NDArray[np.int64]:
         """Turn a random permutation of the rows into the order in which a pass visits them."""
         return order
 
@@ -325,7 +325,7 @@ class GradientModel(Model, nn.Module):
         """What a resumed training needs beside the optimisers; by default what was learned."""
         return self.tensors()
 
-    def settled(self, update: int, planned: int) -> bool:
+    def schedules_done(self, update: int, planned: int) -> bool:
         """Whether schedules have come to rest, so that patience may be counted."""
         return True
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from recdash.data.histories import Histories
 
 
-def cuts(rows: int, batch_size: int) -> NDArray[np.int64]:
+def batch_bounds(rows: int, batch_size: int) -> NDArray[np.int64]:
     """Where the batches of a pass begin and end, (batches + 1,): as few as `batch_size` allows, of equal size.
 
     A small rest at the end would move the weights as far as a whole batch does, on the word of a few users.
@@ -135,11 +135,11 @@ class Noise:
         shape = (self._all_entries, width)
         return torch.randn(shape, generator=self._generator, device=self._device)[self._entries]
 
-    def keep(self, dropout: float) -> Tensor:
+    def dropout_mask(self, dropout: float) -> Tensor:
         """Inverted-dropout factors of the entries: 0 with the given chance, else 1 / (1 - dropout); (entries,)."""
         return self._factors((self._all_entries,), dropout)[self._entries]
 
-    def keep_units(self, width: int, dropout: float) -> Tensor:
+    def unit_dropout_mask(self, width: int, dropout: float) -> Tensor:
         """Inverted-dropout factors of a layer's units, (rows, width)."""
         return self._factors((self._all_rows, width), dropout)[self._rows]
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from recdash.data.histories import Histories
 from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
-from recdash.models.rating import Observed, RatingModel
-from recdash.models.shape import Shape
+from recdash.models.data_shape import DataShape
+from recdash.models.rating_model import Observed, RatingModel
 from recdash.settings import Config, setting
 
 VARIANTS = ("global", "item", "user", "both")
@@ -37,7 +37,7 @@ class BiasConfig(Config):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         return cls()
 
@@ -78,7 +78,7 @@ class Bias(RatingModel, ClosedFormModel):
     def score_batch(self, batch: Batch) -> Tensor:
         """Mean plus item offsets plus the offset that the row's own stars give its user, (rows, items)."""
         of_item = self._tensors["item"]
-        left = self.stars_of(batch) - self.observed.mean - of_item[batch.items]
+        left = self.ratings_of(batch) - self.observed.mean - of_item[batch.items]
         total = torch.zeros(len(batch), dtype=left.dtype, device=left.device).index_add_(0, batch.row_of, left)
         own = total / (batch.counts + self.config.user_damping).clamp(min=1)
         if self.config.variant not in ("user", "both"):

@@ -9,11 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
+from recdash.models.base import (
+    GradientConfig,
+    GradientModel,
+    Loss,
+    TrainingProgress,
+)
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear, initialise_uniform
 from recdash.models.losses import at_entries, bernoulli_nll
-from recdash.models.shape import Shape
 from recdash.settings import setting
 
 _ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "identity": lambda x: x}
@@ -54,7 +59,7 @@ class CDAEConfig(GradientConfig):
     fit_rate: float = setting(0.02, low=1e-6, high=10, help="the step size of newcomer = fit")
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         batch = int(np.clip(round(shape.users / 35), 8, 1000))
         return cls(batch_size=batch, learning_rate=3e-3, epochs=60, patience=8)
@@ -68,7 +73,7 @@ class CDAE(GradientModel):
     source: ClassVar[str] = "Wu et al., WSDM 2016"
     config_class: ClassVar[type[GradientConfig]] = CDAEConfig
 
-    def __init__(self, config: CDAEConfig, shape: Shape) -> None:
+    def __init__(self, config: CDAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         self.first = SparseLinear(shape.items, config.latent)
         self.users = nn.Parameter(torch.empty(shape.users, config.latent))
@@ -87,9 +92,9 @@ class CDAE(GradientModel):
             else:
                 nn.init.zeros_(parameter)
 
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Loss of all items given the corrupted row and the user's vector, one value per user (equation 8)."""
-        entries = self._entries(batch) * progress.noise.keep(self.config.dropout)
+        entries = self._entries(batch) * progress.noise.dropout_mask(self.config.dropout)
         hidden = self._hidden(self.first(batch, entries) + self._vectors(batch))
         reconstruction = self._reconstruction(self.last(hidden), batch)
         return Loss(reconstruction, {"reconstruction": reconstruction})

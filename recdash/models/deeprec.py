@@ -13,12 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress
+from recdash.models.base import (
+    GradientConfig,
+    GradientModel,
+    Loss,
+    TrainingProgress,
+)
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear
 from recdash.models.losses import at_entries
-from recdash.models.rating import OBSERVED, Observed, RatingModel
-from recdash.models.shape import Shape
+from recdash.models.rating_model import OBSERVED, Observed, RatingModel
 from recdash.settings import setting
 
 
@@ -48,7 +53,7 @@ class DeepRecConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`: a smaller net, Adam and no re-feeding, each better on ML-1M.
 
         The penalty weighs the same against the whole data, so it falls with the number of users: about 7 over that
@@ -72,7 +77,7 @@ class DeepRec(RatingModel, GradientModel):
     source: ClassVar[str] = "Kuchaiev and Ginsburg, 2017"
     config_class: ClassVar[type[GradientConfig]] = DeepRecConfig
 
-    def __init__(self, config: DeepRecConfig, shape: Shape) -> None:
+    def __init__(self, config: DeepRecConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         down = [*config.hidden, config.latent]
         up = [config.latent, *reversed(config.hidden)]
@@ -89,11 +94,11 @@ class DeepRec(RatingModel, GradientModel):
             else:
                 nn.init.zeros_(parameter)
 
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Squared errors of the observed entries over their mean number per row: pooled over the batch."""
         return self._observed_loss(self._output(batch, progress), batch)
 
-    def losses(self, batch: Batch, progress: Progress) -> Iterator[Loss]:
+    def losses(self, batch: Batch, progress: TrainingProgress) -> Iterator[Loss]:
         """One step on the observed entries, then `refeed` steps on the dense output as its own input."""
         output = self._output(batch, progress)
         yield self._observed_loss(output, batch)
@@ -105,7 +110,7 @@ class DeepRec(RatingModel, GradientModel):
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Predicted ratings of all items for anybody's stars, (rows, items); one pass, no re-feeding."""
-        return self.only_ranked(self._through(self.first(batch, self.stars_of(batch)), None))
+        return self.only_ranked(self._through(self.first(batch, self.ratings_of(batch)), None))
 
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Outputs at single places, (pairs,), from the users' training ratings."""
@@ -116,7 +121,7 @@ class DeepRec(RatingModel, GradientModel):
         rows = self.observed.rows
         parts = (Batch.of(rows.slice(start, start + 512), self.device) for start in range(0, len(rows), 512))
         return torch.cat(
-            [self._through(self.first(part, self.stars_of(part)), None, until_last=True) for part in parts]
+            [self._through(self.first(part, self.ratings_of(part)), None, until_last=True) for part in parts]
         )
 
     def train(self, mode: bool = True) -> Self:
@@ -124,11 +129,11 @@ class DeepRec(RatingModel, GradientModel):
         self.forget_codes()
         return super().train(mode)
 
-    def _output(self, batch: Batch, progress: Progress) -> Tensor:
-        return self._through(self.first(batch, self.stars_of(batch)), progress)
+    def _output(self, batch: Batch, progress: TrainingProgress) -> Tensor:
+        return self._through(self.first(batch, self.ratings_of(batch)), progress)
 
     def _observed_loss(self, output: Tensor, batch: Batch) -> Loss:
-        errors = (at_entries(output, batch).float() - self.stars_of(batch)).square()
+        errors = (at_entries(output, batch).float() - self.ratings_of(batch)).square()
         squared = torch.zeros(len(batch), device=errors.device).index_add(0, batch.row_of, errors)
         pooled = squared * len(batch) / max(len(batch.items), 1)
         return Loss(pooled, {"squared_error": squared, "ratings": batch.counts.float()})
@@ -136,12 +141,12 @@ class DeepRec(RatingModel, GradientModel):
     def _dense_first(self, dense: Tensor) -> Tensor:
         return dense @ self.first.weight + self.first.bias
 
-    def _through(self, hidden: Tensor, progress: Progress | None, *, until_last: bool = False) -> Tensor:
+    def _through(self, hidden: Tensor, progress: TrainingProgress | None, *, until_last: bool = False) -> Tensor:
         hidden = functional.selu(hidden)
         for layer in self.encoder:
             hidden = functional.selu(layer(hidden))
         if progress is not None:
-            hidden = hidden * progress.noise.keep_units(hidden.shape[1], self.config.dropout).to(hidden.dtype)
+            hidden = hidden * progress.noise.unit_dropout_mask(hidden.shape[1], self.config.dropout).to(hidden.dtype)
         for layer in self.decoder:
             hidden = functional.selu(layer(hidden))
         return hidden if until_last else functional.selu(self.last(hidden))

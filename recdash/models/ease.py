@@ -16,8 +16,8 @@ from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
 from recdash.models.layers import sparse_product
-from recdash.models.shape import Shape
 from recdash.settings import Config, setting
 
 FLOAT64_UP_TO = 12_000  # items; above, three such matrices take more than 3.2 GiB in float64
@@ -37,7 +37,7 @@ class EASEConfig(Config):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         return cls()
 
@@ -50,8 +50,8 @@ class EASE(ClosedFormModel):
     source: ClassVar[str] = "Steck, WWW 2019"
     config_class: ClassVar[type[Config]] = EASEConfig
 
-    def __init__(self, config: EASEConfig, shape: Shape | None = None) -> None:
-        super().__init__(config, shape or Shape(0, 0, 0))
+    def __init__(self, config: EASEConfig, shape: DataShape | None = None) -> None:
+        super().__init__(config, shape or DataShape(0, 0, 0))
 
     @property
     def weights(self) -> Tensor:
@@ -72,7 +72,7 @@ class EASE(ClosedFormModel):
         is built, when the matrices do not fit into the memory that is there.
         """
         rows = train if isinstance(train, Histories) else Histories.from_csr(train)
-        self.shape = Shape(len(rows), rows.n_items, rows.n_entries)
+        self.shape = DataShape(len(rows), rows.n_items, rows.n_entries)
         dtype = torch.float64 if self.precision == "float64" else torch.float32
         no_float64 = self.device.type == "mps" and dtype == torch.float64  # on Apple's GPU
         where = torch.device("cpu") if no_float64 else self.device

@@ -15,7 +15,7 @@ from torch import Tensor
 from recdash.data.histories import Histories
 from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
-from recdash.models.shape import Shape
+from recdash.models.data_shape import DataShape
 from recdash.settings import Config, setting
 
 _CELLS_AT_ONCE = 1 << 23  # similarities held dense while neighbours are chosen: 64 MiB
@@ -33,7 +33,7 @@ class ItemKNNConfig(Config):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         return cls()
 

@@ -9,11 +9,17 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from recdash.models.base import GradientConfig, GradientModel, Loss, Progress, auto_batch_size
+from recdash.models.base import (
+    GradientConfig,
+    GradientModel,
+    Loss,
+    TrainingProgress,
+    auto_batch_size,
+)
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear, initialise, unit_length
 from recdash.models.losses import multinomial_nll
-from recdash.models.shape import Shape
 from recdash.settings import setting
 
 
@@ -38,7 +44,7 @@ class MultDAEConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         return cls(batch_size=auto_batch_size(shape), epochs=100, patience=12, averaging=0.85)
 
@@ -51,7 +57,7 @@ class MultDAE(GradientModel):
     source: ClassVar[str] = "Liang et al., WWW 2018"
     config_class: ClassVar[type[GradientConfig]] = MultDAEConfig
 
-    def __init__(self, config: MultDAEConfig, shape: Shape) -> None:
+    def __init__(self, config: MultDAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         widths = [*config.hidden, config.latent, *reversed(config.hidden)]
         self.first = SparseLinear(shape.items, widths[0])
@@ -62,9 +68,9 @@ class MultDAE(GradientModel):
         """Draw all weights as the authors' code does."""
         initialise(self, generator)
 
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Reconstruction of the clean row from the corrupted one, nats per user."""
-        kept = progress.noise.keep(self.config.dropout)
+        kept = progress.noise.dropout_mask(self.config.dropout)
         reconstruction = multinomial_nll(self._logits(batch, unit_length(batch) * kept), batch)
         return Loss(reconstruction, {"reconstruction": reconstruction})
 

@@ -9,12 +9,19 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from recdash.models.base import FEW_USERS, GradientConfig, GradientModel, Loss, Progress, auto_batch_size
+from recdash.models.base import (
+    FEW_USERS,
+    GradientConfig,
+    GradientModel,
+    Loss,
+    TrainingProgress,
+    auto_batch_size,
+)
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear, initialise, initialise_uniform, unit_length
 from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
 from recdash.models.schedules import anneal
-from recdash.models.shape import Shape
 from recdash.settings import setting
 
 DEEP_FROM_USERS = 20_000  # below, a net without hidden layers ranks better (measured on ML-1M)
@@ -52,7 +59,7 @@ class MultVAEConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         sizes: dict[str, Any] = {"hidden": () if shape.users < DEEP_FROM_USERS else (600,), "epochs": 100}
         sizes["batch_size"] = auto_batch_size(shape)
@@ -69,7 +76,7 @@ class MultVAE(GradientModel):
     source: ClassVar[str] = "Liang et al., WWW 2018"
     config_class: ClassVar[type[GradientConfig]] = MultVAEConfig
 
-    def __init__(self, config: MultVAEConfig, shape: Shape) -> None:
+    def __init__(self, config: MultVAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         down = [*config.hidden, 2 * config.latent]
         up = [config.latent, *reversed(config.hidden)]
@@ -85,9 +92,9 @@ class MultVAE(GradientModel):
         else:
             initialise_uniform([self.first, *self.encoder, *self.decoder, self.last], generator)
 
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Negative evidence lower bound with annealed KL divergence, nats per user (equation 5 with weight beta)."""
-        kept = progress.noise.keep(self.config.dropout)
+        kept = progress.noise.dropout_mask(self.config.dropout)
         mu, logvar = self.encode(batch, unit_length(batch) * kept)
         z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent) * self.config.noise_sd
         reconstruction = multinomial_nll(self.decode(z), batch)
@@ -128,7 +135,7 @@ class MultVAE(GradientModel):
             update, planned, cap=config.beta_cap, reach_cap_at=config.reach_cap_at, anneal_updates=config.anneal_updates
         )
 
-    def settled(self, update: int, planned: int) -> bool:
+    def schedules_done(self, update: int, planned: int) -> bool:
         """Patience is not counted before beta has met its cap (or when it never will)."""
         reachable = self.beta(planned, planned) >= self.config.beta_cap
         return not reachable or self.beta(update, planned) >= self.config.beta_cap

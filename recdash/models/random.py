@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
-from recdash.models.shape import Shape
+from recdash.models.data_shape import DataShape
 from recdash.settings import Config
 
 
@@ -21,7 +21,7 @@ class RandomConfig(Config):
     """Random has nothing to set."""
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the only settings there are."""
         return cls()
 

@@ -14,11 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recdash.data.histories import Histories
-from recdash.models.base import FEW_USERS, GradientConfig, GradientModel, Loss, Phase, Progress
+from recdash.models.base import (
+    FEW_USERS,
+    GradientConfig,
+    GradientModel,
+    Loss,
+    Phase,
+    TrainingProgress,
+)
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear, initialise_uniform, unit_length
 from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
-from recdash.models.shape import Shape
 from recdash.settings import setting
 
 MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # standard normal, the previous posterior, a wide normal
@@ -58,7 +65,7 @@ class RecVAEConfig(GradientConfig):
     epochs: int = setting(50, low=1, high=100_000, unit="epochs", help="the largest number of outer epochs")
 
     @classmethod
-    def auto(cls, shape: Shape, **given: object) -> Self:
+    def auto(cls, shape: DataShape, **given: object) -> Self:
         """Return the settings of preset `auto`."""
         batch = int(np.clip(round(shape.users / 22), 150, 500))
         rest: dict[str, Any] = {"patience": 12}
@@ -98,7 +105,7 @@ class RecVAE(GradientModel):
     source: ClassVar[str] = "Shenbin et al., WSDM 2020"
     config_class: ClassVar[type[GradientConfig]] = RecVAEConfig
 
-    def __init__(self, config: RecVAEConfig, shape: Shape) -> None:
+    def __init__(self, config: RecVAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         self.encoder = Encoder(shape.items, config)
         self.last = nn.Linear(config.latent, shape.items)
@@ -124,7 +131,7 @@ class RecVAE(GradientModel):
         """Shrinking by `decay` after every epoch."""
         return float(self.config.learning_rate) * float(self.config.decay ** (epoch - 1))
 
-    def begin(self, phase: str, rows: Histories, *, resumed: bool) -> None:
+    def on_phase_start(self, phase: str, rows: Histories, *, resumed: bool) -> None:
         """Keep what the encoder says of every training user before it moves on: the prior's second component.
 
         The encoder rests in the decoder's passes, so this is the authors' copy after the encoder's passes, with one
@@ -140,7 +147,7 @@ class RecVAE(GradientModel):
         ]
         self._posteriors = torch.cat([mu for mu, _ in parts]), torch.cat([logvar for _, logvar in parts])
 
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Negative evidence lower bound with the KL divergence weighted by gamma and the length of the history.
 
         In the decoder's phase the encoder only reads, without dropout, and the KL divergence, which has no gradient
@@ -152,7 +159,7 @@ class RecVAE(GradientModel):
                 z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent)
             reconstruction = multinomial_nll(self.last(z), batch)
             return Loss(reconstruction, {"decoder_reconstruction": reconstruction})
-        mu, logvar = self.encoder(batch, unit_length(batch) * progress.noise.keep(self.config.dropout))
+        mu, logvar = self.encoder(batch, unit_length(batch) * progress.noise.dropout_mask(self.config.dropout))
         drawn = progress.noise.normal(self.config.latent)
         z = mu + torch.exp(logvar / 2) * drawn
         reconstruction = multinomial_nll(self.last(z), batch)

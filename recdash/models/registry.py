@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from recdash.models.base import Model
-    from recdash.models.shape import Shape
+    from recdash.models.data_shape import DataShape
     from recdash.settings import Config
 
 _WHERE = {
@@ -69,7 +69,7 @@ def preset_used(name: str, preset: str) -> str:
     return preset if preset in own else "auto"
 
 
-def configure(name: str, shape: Shape, preset: str = "auto", settings: Mapping[str, Any] | None = None) -> Config:
+def configure(name: str, shape: DataShape, preset: str = "auto", settings: Mapping[str, Any] | None = None) -> Config:
     """Return a model's settings: the preset's, with those given by name put over them.
 
     `auto` depends on the shape of the data alone; the other presets say in their file what they change, either in
@@ -86,7 +86,7 @@ def configure(name: str, shape: Shape, preset: str = "auto", settings: Mapping[s
     return merged
 
 
-def build(name: str, config: Config, shape: Shape) -> Model:
+def build(name: str, config: Config, shape: DataShape) -> Model:
     """Return an untrained model."""
     return model_class(name)(config, shape)
 
@@ -134,18 +134,18 @@ def stays_on_cpu(error: BaseException, device: torch.device) -> str:
 def _read(folder: str | Path) -> Model:
     import numpy as np
 
+    from recdash.atomic_files import reading_back
     from recdash.data.catalogue import Catalogue
-    from recdash.data.storage import reading_back
-    from recdash.models import files
+    from recdash.models import checkpoint_io
     from recdash.models.base import POPULARITY_FILE
-    from recdash.models.shape import Shape
+    from recdash.models.data_shape import DataShape
 
     home, foreign = Path(folder), "this checkpoint does not fit this version of recdash"
-    tensors, facts = files.read(home)
-    catalogue = files.read_text(home, facts, "catalogue.json")
+    tensors, facts = checkpoint_io.read(home)
+    catalogue = checkpoint_io.read_text(home, facts, "catalogue.json")
     with reading_back(home, CheckpointError, "Train again.", foreign):
         users, items, interactions, scale = facts["shape"]
-        shape = Shape(users, items, interactions, tuple(scale) if scale else None)
+        shape = DataShape(users, items, interactions, tuple(scale) if scale else None)
         config = model_class(facts["model"]).config_class.from_dict(facts["config"])
         model = build(facts["model"], config, shape)
         model.load_tensors(tensors)
@@ -154,7 +154,7 @@ def _read(folder: str | Path) -> Model:
         if len(model.catalogue) not in (0, shape.items):
             raise ValueError("a catalogue of other items")
         if POPULARITY_FILE in facts.get("extra", {}):
-            model.popularity = np.array(json.loads(files.read_text(home, facts, POPULARITY_FILE)), np.int64)
+            model.popularity = np.array(json.loads(checkpoint_io.read_text(home, facts, POPULARITY_FILE)), np.int64)
             if model.popularity.shape != (shape.items,):
                 raise ValueError("the popularity of other items")
     if hasattr(model, "eval"):

@@ -14,11 +14,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recdash.data.histories import Histories
-from recdash.models.base import FEW_USERS, GradientConfig, GradientModel, Loss, Progress
-from recdash.models.batch import Batch, cuts
+from recdash.models.base import (
+    FEW_USERS,
+    GradientConfig,
+    GradientModel,
+    Loss,
+    TrainingProgress,
+)
+from recdash.models.batch import Batch, batch_bounds
+from recdash.models.data_shape import DataShape
+from recdash.models.gru import (
+    Gru,
+    Packed,
+    next_item_nll,
+    pad_rows,
+)
 from recdash.models.losses import normal_kl_by_dimension
-from recdash.models.sequences import Gru, Packed, level, next_item_nll
-from recdash.models.shape import Shape
 from recdash.settings import setting
 
 _ORDERS = 8  # random orders over which the scores of an unordered history are averaged
@@ -72,7 +83,7 @@ class SVAEConfig(GradientConfig):
     )
 
     @classmethod
-    def auto(cls, shape: Shape, **given: Any) -> Self:
+    def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
         few = shape.users < FEW_USERS
         batch = 24 if few else int(np.clip(round(shape.users / 280), 16, 64))
@@ -88,7 +99,7 @@ class SVAE(GradientModel):
     config_class: ClassVar[type[GradientConfig]] = SVAEConfig
     needs_order: ClassVar[bool] = True
 
-    def __init__(self, config: SVAEConfig, shape: Shape) -> None:
+    def __init__(self, config: SVAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         self.embedding = nn.Parameter(torch.empty(shape.items, config.embedding))
         self.gru = Gru(config.embedding, config.recurrent)
@@ -114,21 +125,21 @@ class SVAE(GradientModel):
         positions = np.arange(train.n_entries) - np.repeat(train.indptr[:-1], train.counts)
         return train.keep(positions >= np.repeat(train.counts, train.counts) - self.config.longest)
 
-    def arrange(self, order: NDArray[np.int64], rows: Histories) -> NDArray[np.int64]:
+    def order_batches(self, order: NDArray[np.int64], rows: Histories) -> NDArray[np.int64]:
         """Put users of about the same length into one batch, batches in random order.
 
         order: a random permutation, whose positions serve as the random numbers here.
         """
         jitter = 1 + _JITTER * (np.arange(len(order)) / max(1, len(order)) - 0.5)
         by_length = np.argsort(rows.counts[order] * jitter, kind="stable")
-        blocks = np.split(by_length, cuts(len(order), self.config.batch_size)[1:-1])
+        blocks = np.split(by_length, batch_bounds(len(order), self.config.batch_size)[1:-1])
         by_size: dict[int, list[NDArray[np.int64]]] = {}
         for block in sorted(blocks, key=lambda block: int(block[0])):
             by_size.setdefault(len(block), []).append(block)
         visited: NDArray[np.int64] = order[np.concatenate([by_size[len(block)].pop() for block in blocks])]
         return visited
 
-    def loss(self, batch: Batch, progress: Progress) -> Loss:
+    def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Negative evidence lower bound of the next items, one value per user."""
         config = self.config
         steps = (batch.counts - 1).clamp(min=0)
@@ -141,7 +152,7 @@ class SVAE(GradientModel):
         per_step = 1 / steps.clamp(min=1).float()
         first = steps.clamp(min=1, max=config.next_items).float()
         shares = (per_step if config.reduction == "per_step" else torch.ones_like(per_step)) / first
-        hidden = torch.tanh(self.up(level(z)))[: len(z)]
+        hidden = torch.tanh(self.up(pad_rows(z)))[: len(z)]
         nll = next_item_nll(self.last, hidden, targets, shares[packed.rows], _dtype(hidden))
         by_dimension = normal_kl_by_dimension(mu, raw)
         zero = torch.zeros(len(batch), device=mu.device)
@@ -161,7 +172,7 @@ class SVAE(GradientModel):
     def encode(self, batch: Batch, packed: Packed) -> tuple[Tensor, Tensor]:
         """Mean and second output of q(z_t | x_1..x_t) at every position, (positions, latent) float32 each."""
         read = nn.functional.embedding(batch.items[packed.entries], self.embedding)
-        mu, raw = self._posterior(level(self.gru(read, packed)))
+        mu, raw = self._posterior(pad_rows(self.gru(read, packed)))
         return mu[: len(read)], raw[: len(read)]
 
     def score_batch(self, batch: Batch) -> Tensor:
@@ -186,7 +197,7 @@ class SVAE(GradientModel):
         mu, raw = self.posterior(torch.tanh(self.down(states))).float().chunk(2, dim=1)
         return mu, raw
 
-    def beta(self, progress: Progress) -> float:
+    def beta(self, progress: TrainingProgress) -> float:
         """Weight of the KL divergence: users seen over `anneal_users`, up to the cap."""
         updates = progress.update
         if self.config.annealing == "epoch":

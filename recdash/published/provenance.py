@@ -10,7 +10,7 @@ from recdash import devices
 
 RECORDED, OF_DOCUMENT, UNKNOWN = "recorded", "of the document", "unknown"
 FIELDS = ("versions", "machine", "device")
-Cell = Mapping[str, Any]
+CellRecord = Mapping[str, Any]
 
 
 def recorded(device: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def recorded(device: str) -> dict[str, Any]:
     }
 
 
-def completed(cell: Cell, document: Mapping[str, Any]) -> dict[str, Any]:
+def completed(cell: CellRecord, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a cell with its provenance; where an earlier version kept none, that of the document it was kept in.
 
     Where the document has none either, it is unknown: the versions of today had nothing to do with it.
@@ -34,7 +34,7 @@ def completed(cell: Cell, document: Mapping[str, Any]) -> dict[str, Any]:
     return {**cell, **found, "provenance": OF_DOCUMENT if any(found.values()) else UNKNOWN}
 
 
-def newest(*collections: Mapping[str, Cell]) -> dict[str, dict[str, Any]]:
+def newest(*collections: Mapping[str, CellRecord]) -> dict[str, dict[str, Any]]:
     """Merge cells by name: the newest is kept, and of equally new ones that whose provenance is known."""
     found: dict[str, dict[str, Any]] = {}
     for cells in collections:
@@ -44,19 +44,19 @@ def newest(*collections: Mapping[str, Cell]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def shared(cells: Mapping[str, Cell], name: str) -> Any:
+def shared(cells: Mapping[str, CellRecord], name: str) -> Any:
     """Return the value of a field that all cells share; None where they differ, or where there are none."""
     values = [cell.get(name) for cell in cells.values()]
     return values[0] if values and all(value == values[0] for value in values) else None
 
 
-def sources(cells: Mapping[str, Cell]) -> list[dict[str, Any]]:
+def sources(cells: Mapping[str, CellRecord]) -> list[dict[str, Any]]:
     """Return the distinct provenances of some cells, the earliest first.
 
     Each has "versions", "machine", "device" and "provenance" (recorded with the cell, of the document, or unknown), its
     "dates" (days, UTC) and the "cells" that it covers.
     """
-    alike: dict[str, dict[str, Cell]] = {}
+    alike: dict[str, dict[str, CellRecord]] = {}
     for name, cell in cells.items():
         alike.setdefault(json.dumps(_where(cell), sort_keys=True), {})[name] = cell
     found = [(key, _source(members)) for key, members in alike.items()]
@@ -77,14 +77,14 @@ def in_words(source: Mapping[str, Any], cells: int) -> str:
     return f"{which}: {when}; {told}{note}"
 
 
-def _where(cell: Cell) -> dict[str, Any]:
+def _where(cell: CellRecord) -> dict[str, Any]:
     return {name: cell.get(name) for name in FIELDS} | {"provenance": cell.get("provenance", UNKNOWN)}
 
 
-def _source(cells: Mapping[str, Cell]) -> dict[str, Any]:
+def _source(cells: Mapping[str, CellRecord]) -> dict[str, Any]:
     dates = sorted({str(cell["when"])[:10] for cell in cells.values()})
     return {**_where(next(iter(cells.values()))), "dates": dates, "cells": sorted(cells)}
 
 
-def _rank(cell: Cell) -> tuple[str, bool]:
+def _rank(cell: CellRecord) -> tuple[str, bool]:
     return str(cell["when"]), cell.get("provenance", UNKNOWN) != UNKNOWN

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from recdash.errors import UsageError
-from recdash.runs.identity import Identity
-from recdash.runs.names import draw_id
-from recdash.runs.records import Request, RunRecord
+from recdash.runs.process_id import ProcessId
+from recdash.runs.run_ids import draw_id
+from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.schema import epochs, events, runs
 from recdash.runs.states import State
 from recdash.runs.store import Store, add_event, columns_of, next_seq, no_such_run, owner_lives, write_run
@@ -45,7 +45,7 @@ def next_queued(store: Store) -> list[RunRecord]:
     return sorted(store.runs(ids=ids), key=lambda run: place[run.id])
 
 
-def claim(store: Store, run_id: str, me: Identity, threads: int) -> RunRecord | None:
+def claim(store: Store, run_id: str, me: ProcessId, threads: int) -> RunRecord | None:
     """Take a queued run for this process; None when somebody else was first or it is not queued any more.
 
     threads: for its training, kept from the first start on.
@@ -55,7 +55,9 @@ def claim(store: Store, run_id: str, me: Identity, threads: int) -> RunRecord | 
         row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
         mine = update(runs).where(runs.c.id == run_id, runs.c.state == State.QUEUED.value)
         taken = connection.execute(
-            mine.values(state=State.RUNNING.value, host=me.host, pid=me.pid, born=me.born, heartbeat=now)
+            mine.values(
+                state=State.RUNNING.value, host=me.host, pid=me.pid, process_start=me.process_start, heartbeat=now
+            )
         )
         if row is None or taken.rowcount != 1:
             return None
@@ -63,7 +65,7 @@ def claim(store: Store, run_id: str, me: Identity, threads: int) -> RunRecord | 
         seq = write_run(
             connection,
             run_id,
-            wish="",
+            stop_requested=0,
             error="",
             attempts=attempts,
             finished=None,
@@ -81,8 +83,8 @@ def stop(store: Store, run_id: str) -> RunRecord:
         if row["state"] == State.QUEUED:
             seq = write_run(connection, run_id, state=State.STOPPED, finished=time.time())
             add_event(connection, seq, run_id, "stopped", "before it began")
-        elif row["state"] == State.RUNNING and not row["wish"]:
-            seq = write_run(connection, run_id, wish="stop", wished=time.time())
+        elif row["state"] == State.RUNNING and not row["stop_requested"]:
+            seq = write_run(connection, run_id, stop_requested=1, stop_requested_at=time.time())
             add_event(connection, seq, run_id, "stop requested")
     return store.run(run_id)
 
@@ -97,7 +99,7 @@ def resume(store: Store, run_id: str) -> RunRecord:
             )
         if not _active(row):
             seq = write_run(
-                connection, run_id, state=State.QUEUED, queued=time.time(), finished=None, error="", wish=""
+                connection, run_id, state=State.QUEUED, queued=time.time(), finished=None, error="", stop_requested=0
             )
             add_event(connection, seq, run_id, "queued", "to be resumed")
     return store.run(run_id)
@@ -144,7 +146,7 @@ def give_up(store: Store, run_id: str, pid: int, state: State, text: str) -> boo
         if not unclaimed and not (row["state"] == State.RUNNING and row["pid"] == pid):
             return False
         error = "" if state is State.STOPPED else text
-        seq = write_run(connection, run_id, state=state, error=error, finished=time.time(), wish="")
+        seq = write_run(connection, run_id, state=state, error=error, finished=time.time(), stop_requested=0)
         add_event(connection, seq, run_id, state.value, text)
     return True
 
@@ -154,7 +156,9 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         known = connection.execute(select(runs.c.id).where(runs.c.request_key == key)).scalar()
         if known is not None:
             return str(known)
-    alike = select(runs).where(runs.c.twin == request.twin, runs.c.state.in_([State.QUEUED.value, State.RUNNING.value]))
+    alike = select(runs).where(
+        runs.c.request_hash == request.request_hash, runs.c.state.in_([State.QUEUED.value, State.RUNNING.value])
+    )
     for row in connection.execute(alike).mappings():
         if _active(row):
             return str(row["id"])
@@ -166,7 +170,7 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         "id": run_id,
         "version": seq,
         "request_key": key,
-        "twin": request.twin,
+        "request_hash": request.request_hash,
         "name": request.name or request.model,
         "note": "",
         "model": request.model,
@@ -181,7 +185,7 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         "seed": request.seed,
         "device": request.device,
         "state": State.QUEUED,
-        "wish": "",
+        "stop_requested": 0,
         "attempts": 0,
         "host": "",
         "created": now,

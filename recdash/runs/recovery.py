@@ -12,15 +12,26 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from recdash.data.storage import is_count, is_number, reading_back
+from recdash.atomic_files import reading_back
 from recdash.errors import CheckpointError, StoreError, UsageError
-from recdash.runs.checkpoints import RunFolder, run_folders
+from recdash.json_values import is_count, is_number
+from recdash.runs.run_folder import RunFolder, run_folders
 from recdash.runs.schema import epochs, runs
 from recdash.runs.states import State
 from recdash.runs.store import Store, add_event, columns_of, next_seq
 
 _TIMES = ("created", "started", "finished", "heartbeat")
-_TEXTS = ("host", "error", "note", "twin", "dataset_fingerprint", "split_fingerprint", "preset", "device", "protocol")
+_TEXTS = (
+    "host",
+    "error",
+    "note",
+    "request_hash",
+    "dataset_fingerprint",
+    "split_fingerprint",
+    "preset",
+    "device",
+    "protocol",
+)
 _COUNTS = ("seed", "split_seed", "epoch", "attempts")
 _OBJECTS = ("settings", "config", "versions", "details", "options")
 _NUMBERS = ("threads", "epochs", "best_epoch", "best_value", "elapsed_s", "runtime_s")
@@ -84,6 +95,7 @@ def _restore(store: Store, folder: RunFolder) -> None:
 def _fields(record: Mapping[str, Any], state: State) -> dict[str, Any]:
     """Return the columns of a run; raises KeyError, ValueError or TypeError for what no run records."""
     fields: dict[str, Any] = {name: _checked(record.get(name) or "", _is_text) for name in _TEXTS}
+    fields["request_hash"] = fields["request_hash"] or _checked(record.get("twin") or "", _is_text)  # until 0.2
     fields |= {name: _checked(record[name], _is_text) for name in ("id", "name", "model", "dataset")}
     fields |= {name: _checked(record.get(name), _is_number_or_none) for name in _NUMBERS}
     fields |= {name: _checked(record.get(name) or 0, is_count) for name in _COUNTS}
@@ -92,7 +104,7 @@ def _fields(record: Mapping[str, Any], state: State) -> dict[str, Any]:
     fields["intervals"] = {name: _interval(pair) for name, pair in (record.get("intervals") or {}).items()}
     fields |= {name: _seconds(record.get(name)) for name in _TIMES}
     created = fields["created"] or time.time()
-    return fields | {"state": state, "wish": "", "created": created, "queued": created, "pid": None}
+    return fields | {"state": state, "stop_requested": 0, "created": created, "queued": created, "pid": None}
 
 
 def _checked(value: Any, fits: Callable[[object], bool]) -> Any:

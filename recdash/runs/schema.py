@@ -16,7 +16,7 @@ runs = Table(
     Column("id", Text, primary_key=True),
     Column("version", BigInteger, nullable=False),
     Column("request_key", Text, unique=True),
-    Column("twin", Text, nullable=False),
+    Column("request_hash", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("model", Text, nullable=False),
@@ -31,12 +31,12 @@ runs = Table(
     Column("device", Text, nullable=False),
     Column("threads", Integer),
     Column("state", Text, nullable=False),
-    Column("wish", Text, nullable=False),
-    Column("wished", Float),
+    Column("stop_requested", Integer, nullable=False),
+    Column("stop_requested_at", Float),
     Column("attempts", Integer, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", Integer),
-    Column("born", Float),
+    Column("process_start", Float),
     Column("heartbeat", Float),
     Column("created", Float, nullable=False),
     Column("queued", Float, nullable=False),
@@ -106,7 +106,18 @@ _TO_1 = (
     "CREATE INDEX events_by_run ON events (run)",
 )
 _TO_2 = ("ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",)
-_STEPS: tuple[tuple[str, ...], ...] = (_TO_1, _TO_2)
+# Version 0.3 gave columns their standard names: a text that was "stop" or empty became a number.
+_TO_3 = (
+    "DROP INDEX runs_by_twin",
+    "ALTER TABLE runs RENAME COLUMN twin TO request_hash",
+    "ALTER TABLE runs RENAME COLUMN born TO process_start",
+    "ALTER TABLE runs RENAME COLUMN wished TO stop_requested_at",
+    "ALTER TABLE runs ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0",
+    "UPDATE runs SET stop_requested = 1 WHERE wish <> ''",
+    "ALTER TABLE runs DROP COLUMN wish",
+    "CREATE INDEX runs_by_request_hash ON runs (request_hash)",
+)
+_STEPS: tuple[tuple[str, ...], ...] = (_TO_1, _TO_2, _TO_3)
 VERSION = len(_STEPS)
 
 

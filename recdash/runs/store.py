@@ -10,11 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
-from recdash.data.storage import reading_back
+from recdash.atomic_files import reading_back
 from recdash.errors import StoreError, UsageError
 from recdash.runs.database import REBUILD, Database
-from recdash.runs.identity import Identity, is_alive
-from recdash.runs.records import EpochRow, Event, RunRecord
+from recdash.runs.process_id import ProcessId, is_alive
+from recdash.runs.run_records import EpochRow, Event, RunRecord, present_details
 from recdash.runs.schema import epochs, events, meta, runs
 from recdash.runs.states import State
 
@@ -52,14 +52,14 @@ class Store:
         ids: Sequence[str] | None = None,
         dataset: str | None = None,
         model: str | None = None,
-        twin: str | None = None,
+        request_hash: str | None = None,
         states: Iterable[State] | None = None,
     ) -> list[RunRecord]:
         """Return the runs that fit, newest first; states are those of this moment."""
         wanted = None if states is None else set(states)
         query = select(runs).order_by(runs.c.created.desc(), runs.c.id)
         query = query if ids is None else query.where(runs.c.id.in_(ids))
-        for column, value in ((runs.c.dataset, dataset), (runs.c.model, model), (runs.c.twin, twin)):
+        for column, value in ((runs.c.dataset, dataset), (runs.c.model, model), (runs.c.request_hash, request_hash)):
             query = query if value is None else query.where(column == value)
         if wanted is not None:
             kept = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
@@ -94,7 +94,7 @@ class Store:
         with self.database.read() as connection:
             return int(connection.execute(select(meta.c.value).where(meta.c.name == "seq")).scalar() or 0)
 
-    def describe(self, run_id: str, me: Identity, **fields: Any) -> None:
+    def describe(self, run_id: str, me: ProcessId, **fields: Any) -> None:
         """Record what its worker found out about a run, by field names of RunRecord; `details` are added to."""
         with self.database.write() as connection:
             row = self._owned(connection, run_id, me)
@@ -105,7 +105,7 @@ class Store:
     def add_epoch(
         self,
         run_id: str,
-        me: Identity,
+        me: ProcessId,
         *,
         epoch: int,
         update: int,
@@ -122,21 +122,21 @@ class Store:
             connection.execute(insert(epochs), [{**row, "numbers": json.dumps(dict(values))}])
         return seq
 
-    def beat(self, run_id: str, me: Identity) -> bool:
-        """Say that the worker lives; returns whether it is asked to stop. A lost run counts as a wish to stop."""
-        query = select(runs.c.wish).where(_owner(run_id, me))
-        change = update(runs).where(_owner(run_id, me)).values(heartbeat=time.time(), born=me.born)
+    def beat(self, run_id: str, me: ProcessId) -> bool:
+        """Say that the worker lives; returns whether it is asked to stop. A lost run counts as asked to stop."""
+        query = select(runs.c.stop_requested).where(_owner(run_id, me))
+        change = update(runs).where(_owner(run_id, me)).values(heartbeat=time.time(), process_start=me.process_start)
         with self.database.write() as connection:
-            wish = connection.execute(query).scalar()
+            stop_requested = connection.execute(query).scalar()
             connection.execute(change)
-        return wish != ""
+        return stop_requested != 0
 
     def wants_stop(self, run_id: str) -> bool:
         """Return whether somebody asked the run to stop."""
         with self.database.read() as connection:
-            return bool(connection.execute(select(runs.c.wish).where(runs.c.id == run_id)).scalar())
+            return bool(connection.execute(select(runs.c.stop_requested).where(runs.c.id == run_id)).scalar())
 
-    def settle(self, run_id: str, me: Identity, state: State, text: str = "", **fields: Any) -> None:
+    def settle(self, run_id: str, me: ProcessId, state: State, text: str = "", **fields: Any) -> None:
         """End a run: the last thing that its worker writes. `text` becomes the error of a failed run."""
         if state.is_active():
             raise ValueError(f"a run cannot settle as {state}")
@@ -145,7 +145,9 @@ class Store:
             if "details" in fields:
                 fields["details"] = {**json.loads(row["details"]), **fields["details"]}
             error = text if state in (State.FAILED, State.INTERRUPTED) else ""
-            seq = write_run(connection, run_id, state=state, error=error, finished=time.time(), wish="", **fields)
+            seq = write_run(
+                connection, run_id, state=state, error=error, finished=time.time(), stop_requested=0, **fields
+            )
             add_event(connection, seq, run_id, state.value, text)
 
     def close(self) -> None:
@@ -156,7 +158,7 @@ class Store:
         """Turn rows that make no sense, such as a failing disk leaves, into a StoreError that says how to rebuild."""
         return reading_back(self.database.place, StoreError, REBUILD, "the run store is damaged")
 
-    def _owned(self, connection: Connection, run_id: str, me: Identity) -> RowMapping:
+    def _owned(self, connection: Connection, run_id: str, me: ProcessId) -> RowMapping:
         row = connection.execute(select(runs).where(_owner(run_id, me))).mappings().first()
         if row is None:
             raise StoreError(f"Run {run_id} is not trained by this process any more. Nothing was written.")
@@ -192,6 +194,7 @@ def record_of(row: RowMapping) -> RunRecord:
     values = {name: row[name] for name in RunRecord.__dataclass_fields__ if name in row}
     values.update({name: json.loads(row[name]) for name in _JSON})
     values["intervals"] = {name: (low, high) for name, (low, high) in values["intervals"].items()}
+    values["details"] = present_details(values["details"])
     state = State(row["state"])
     if state is State.RUNNING and not owner_lives(row):
         state = State.INTERRUPTED
@@ -199,14 +202,14 @@ def record_of(row: RowMapping) -> RunRecord:
             row["error"] or "The process that trained this run ended unexpectedly. Resume it from its last checkpoint."
         )
         values["finished"] = row["heartbeat"]
-    return RunRecord(**{**values, "state": state, "stopping": state is State.RUNNING and row["wish"] != ""})
+    return RunRecord(**{**values, "state": state, "stopping": state is State.RUNNING and row["stop_requested"] != 0})
 
 
 def owner_lives(row: RowMapping) -> bool:
     """Whether the process that claimed this run is alive."""
     if row["pid"] is None:
         return False
-    return is_alive(Identity(row["host"], row["pid"], row["born"]), row["heartbeat"])
+    return is_alive(ProcessId(row["host"], row["pid"], row["process_start"]), row["heartbeat"])
 
 
 def no_such_run(run_id: str) -> UsageError:
@@ -214,5 +217,5 @@ def no_such_run(run_id: str) -> UsageError:
     return UsageError(f"There is no run {run_id!r}. See `recdash runs list`.")
 
 
-def _owner(run_id: str, me: Identity) -> Any:
+def _owner(run_id: str, me: ProcessId) -> Any:
     return and_(runs.c.id == run_id, runs.c.state == State.RUNNING.value, runs.c.host == me.host, runs.c.pid == me.pid)

@@ -17,13 +17,22 @@ from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 
-from recdash import places
+from recdash import paths
 from recdash.errors import RecdashError, StoreError
-from recdash.runs import environment, gpus, queue
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.identity import Identity, is_alive, kill_tree, this_host
-from recdash.runs.nursery import LOST, Nursery, Started
-from recdash.runs.records import RunRecord
+from recdash.runs import gpu_placement, process_env, queue
+from recdash.runs.fork_server import (
+    LOST,
+    ForkServer,
+    WorkerProcess,
+)
+from recdash.runs.process_id import (
+    ProcessId,
+    is_alive,
+    kill_tree,
+    this_host,
+)
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
 
@@ -40,7 +49,7 @@ class SupervisorLock:
     def __init__(self, store: Store) -> None:
         file = store.database.file
         name = blake2b(store.database.place.encode(), digest_size=6).hexdigest()
-        self.path = places.data_dir() / f"store-{name}.supervisor" if file is None else Path(f"{file}.supervisor")
+        self.path = paths.data_dir() / f"store-{name}.supervisor" if file is None else Path(f"{file}.supervisor")
         self.log = self.path.with_name(self.path.name + ".log")
         self.handle: int | None = None
 
@@ -60,7 +69,7 @@ class SupervisorLock:
         """Go on with a lock that the starting process took."""
         self.handle = handle
 
-    def sign(self, who: Identity | None) -> None:
+    def sign(self, who: ProcessId | None) -> None:
         """Write down who holds the lock."""
         if self.handle is not None:
             os.ftruncate(self.handle, 0)
@@ -87,11 +96,11 @@ class Supervisor:
         self, store: Store, *, max_runs: int | None = None, idle: float = IDLE_SECONDS, grace: float = GRACE_SECONDS
     ) -> None:
         self.store = store
-        self.max_runs = places.max_runs() if max_runs is None else max_runs
+        self.max_runs = paths.max_runs() if max_runs is None else max_runs
         self.idle, self.grace = idle, grace
-        self.starter: Callable[[str, int, str, Path], Started] = self._start_worker
-        self._nursery: Nursery | None = None
-        self.workers: dict[str, Started] = {}
+        self.starter: Callable[[str, int, str, Path], WorkerProcess] = self._start_worker
+        self._fork_server: ForkServer | None = None
+        self.workers: dict[str, WorkerProcess] = {}
         self._devices: dict[str, str] = {}  # of the runs that it started
         self._attempts: dict[str, int] = {}  # of each worker's run when it was started: unchanged, it was never claimed
         self._stopping: dict[str, float] = {}  # since when a run is asked to stop
@@ -112,11 +121,11 @@ class Supervisor:
                 # Whoever queued a run while the lock was held relies on this process: look once more.
                 if not self.store.runs(states=[State.QUEUED]) or not lock.acquire():
                     break
-                lock.sign(Identity.mine())
+                lock.sign(ProcessId.mine())
                 last = time.monotonic()
             time.sleep(LOOK_EVERY)
-        if self._nursery is not None:
-            self._nursery.close()
+        if self._fork_server is not None:
+            self._fork_server.close()
 
     def look(self) -> bool:
         """Do what is to be done now; returns whether anything is queued or running."""
@@ -131,7 +140,7 @@ class Supervisor:
                 break
             if run.id in busy:
                 continue
-            device = gpus.place(run.device, busy.values())
+            device = gpu_placement.place(run.device, busy.values())
             if device is not None:  # one that has to wait for a GPU lets others pass that need none
                 busy[run.id] = device
                 self._start(run, device)
@@ -147,18 +156,18 @@ class Supervisor:
         except (RecdashError, OSError) as error:
             queue.give_up(self.store, run.id, 0, State.FAILED, f"The worker could not be started: {error}")
 
-    def _start_worker(self, run_id: str, threads: int, device: str, log: Path) -> Started:
-        """Let the nursery fork a worker; one with another number of threads, or without a nursery, starts by itself."""
+    def _start_worker(self, run_id: str, threads: int, device: str, log: Path) -> WorkerProcess:
+        """Fork a worker from the fork server; one with another number of threads, or without a server, starts anew."""
         if sys.platform == "linux" and threads == self._threads():
-            if self._nursery is None:
-                self._nursery = Nursery(threads, SupervisorLock(self.store).log)
-            child = self._nursery.start(run_id, device, log)
+            if self._fork_server is None:
+                self._fork_server = ForkServer(threads, SupervisorLock(self.store).log)
+            child = self._fork_server.start(run_id, device, log)
             if child is not None:
                 return child
         return start_process(run_id, threads, device, log)
 
     def _threads(self) -> int:
-        return max(1, environment.cores() // self.max_runs)
+        return max(1, process_env.cores() // self.max_runs)
 
     def _reap(self) -> None:
         for run_id, worker in list(self.workers.items()):
@@ -193,7 +202,7 @@ def start_process(run_id: str, threads: int, device: str, log: Path) -> subproce
     with log.open("ab") as file:
         return subprocess.Popen(
             [sys.executable, "-m", "recdash.runs.worker", run_id, "--threads", str(threads), "--device", device],
-            env=environment.for_worker(threads),
+            env=process_env.for_worker(threads),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -229,7 +238,7 @@ def ensure(store: Store) -> bool:
         with lock.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "recdash.runs.supervisor", "--lock", str(lock.handle)],
-                env=environment.base(),
+                env=process_env.base(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -242,10 +251,10 @@ def ensure(store: Store) -> bool:
     return True
 
 
-def holder(store: Store) -> Identity | None:
+def holder(store: Store) -> ProcessId | None:
     """Return the living supervisor of a store, if there is one."""
     try:
-        who = Identity.parse(SupervisorLock(store).path.read_text(encoding="utf-8"))
+        who = ProcessId.parse(SupervisorLock(store).path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError):
         return None
     return who if is_alive(who, None) else None
@@ -257,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lock", type=int, help="an inherited handle of the locked file")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds without a run before it ends")
     options = parser.parse_args(arguments)
-    store = Store(environment.absolute(places.store_url()))
+    store = Store(process_env.absolute(paths.store_url()))
     lock = SupervisorLock(store)
     if options.lock is not None:
         lock.adopt(options.lock)
@@ -265,7 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif not lock.acquire():
         print("Another supervisor looks after this store already.", file=sys.stderr)
         return 0
-    lock.sign(Identity.mine())
+    lock.sign(ProcessId.mine())
     Supervisor(store, idle=options.idle).run(lock)
     return 0
 

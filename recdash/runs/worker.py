@@ -15,13 +15,13 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from recdash import places
+from recdash import paths
 from recdash.errors import DataError, RecdashError, StoreError
 from recdash.evaluation.criterion import CRITERIA, criterion_of
-from recdash.runs import environment, memory, queue
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.identity import Identity
-from recdash.runs.records import RunRecord
+from recdash.runs import peak_memory, process_env, queue
+from recdash.runs.process_id import ProcessId
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
 
@@ -40,10 +40,10 @@ class Stopped(Exception):
     """The run was asked to stop before there was anything to keep."""
 
 
-class Heart(threading.Thread):
-    """Says every two seconds that this process lives, and listens for a wish to stop."""
+class Heartbeat(threading.Thread):
+    """Says every two seconds that this process lives, and asks whether it has to stop."""
 
-    def __init__(self, store: Store, run_id: str, me: Identity) -> None:
+    def __init__(self, store: Store, run_id: str, me: ProcessId) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.store, self.run_id, self.pid = store, run_id, me.pid
         self.asked, self.over = threading.Event(), threading.Event()
@@ -54,11 +54,11 @@ class Heart(threading.Thread):
         while not self.over.wait(ASK_EVERY):
             with suppress(StoreError):
                 if time.monotonic() - last >= BEAT_EVERY:
-                    wish = self.store.beat(self.run_id, Identity.mine())
+                    stop_requested = self.store.beat(self.run_id, ProcessId.mine())
                     last = time.monotonic()
                 else:
-                    wish = self.store.wants_stop(self.run_id)
-                if wish:
+                    stop_requested = self.store.wants_stop(self.run_id)
+                if stop_requested:
                     self.asked.set()
 
 
@@ -81,10 +81,10 @@ class Budget:
 class Worker:
     """Trains one claimed run from its data set to its test results."""
 
-    def __init__(self, store: Store, run: RunRecord, me: Identity, device: str = "") -> None:
+    def __init__(self, store: Store, run: RunRecord, me: ProcessId, device: str = "") -> None:
         self.store, self.run, self.me, self.device = store, run, me, device or run.device
         self.folder = RunFolder(run.id)
-        self.heart = Heart(store, run.id, me)
+        self.heart = Heartbeat(store, run.id, me)
         self._states, self._bests = Budget(), Budget()
         self._best_value: float | None = None
         self._unstable = False
@@ -128,7 +128,7 @@ class Worker:
         self._go_on_or_stop()
         from recdash.training import fit
 
-        memory.forget_peak()
+        peak_memory.forget_peak()
         _say(f"training {self.run.model}" + (f" from epoch {resume.position.epoch} on" if resume is not None else ""))
         model = fit(
             self.run.model,
@@ -151,7 +151,7 @@ class Worker:
         return {"stopped": False, **self._results(model, split)}
 
     def _split(self) -> Split | RatingSplit:
-        from recdash.splits.options import SplitOptions
+        from recdash.splits.split_options import SplitOptions
 
         _say(f"reading {self.run.dataset}")
         options = SplitOptions.from_dict(self.run.options)
@@ -226,14 +226,14 @@ class Worker:
         from recdash.evaluation import evaluate
         from recdash.evaluation.latency import seconds_per_list
 
-        peak = memory.peak_bytes()
+        peak = peak_memory.peak_bytes()
         _say("evaluating on the test users")
         model.save(self.folder.best)
         report = evaluate(model, split, on="test")
         self.folder.write_per_user(report.per_user, report.top)
         self.folder.write_facts(report.facts)
         record = model.record
-        kept = ("precision", "device", "epochs_run", "looks", "validation_seconds", "machine")
+        kept = ("precision", "device", "epochs_run", "n_validations", "validation_seconds", "machine")
         return {
             "metrics": {name: float(value) for name, value in report.mean.items()},
             "intervals": {name: (float(low), float(high)) for name, (low, high) in report.interval.items()},
@@ -248,7 +248,7 @@ class Worker:
                 "evaluation_seconds": report.seconds,
                 "parameters": model.n_learned,
                 "peak_memory_bytes": peak,
-                "card_memory_bytes": memory.gpu_bytes(model.device),
+                "card_memory_bytes": peak_memory.gpu_bytes(model.device),
                 "seconds_per_list": seconds_per_list(model, _read_by(split)),
             },
         }
@@ -295,8 +295,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="", help="the device, in place of the one that was asked for")
     options = parser.parse_args(arguments)
-    store, me = Store(environment.absolute(places.store_url())), Identity.mine()
-    run = queue.claim(store, options.run, me, options.threads or environment.threads_per_run())
+    store, me = Store(process_env.absolute(paths.store_url())), ProcessId.mine()
+    run = queue.claim(store, options.run, me, options.threads or process_env.threads_per_run())
     if run is None:
         _say("this run is not waiting any more")
         return 0

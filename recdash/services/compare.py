@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from recdash.errors import UsageError, unknown
 from recdash.models import registry
-from recdash.runs.records import Request, RunRecord
+from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.states import State
 from recdash.services import launch
-from recdash.services.access import open_store
-from recdash.settings import as_names
+from recdash.services.store_access import open_store
+from recdash.settings import DEFAULT_SPLIT_SEED, as_names
 
 if TYPE_CHECKING:
-    from recdash.data.library import Entry
-    from recdash.splits.options import SplitOptions
+    from recdash.data.dataset_registry import Entry
+    from recdash.splits.split_options import SplitOptions
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def requests(
     seeds: Sequence[int] | None = None,
     training_seeds: Sequence[int] | None = None,
     seed: int = 0,
-    split_seed: int = 98765,
+    split_seed: int = DEFAULT_SPLIT_SEED,
     preset: str = "auto",
     epochs: int | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -105,7 +105,9 @@ def requests(
 def look(wanted: Sequence[Request]) -> Comparison:
     """Return which of these are there: same model, data, protocol, split seed and options, settings, seed."""
     store = open_store()
-    return Comparison(tuple(wanted), tuple(_best_of(store.runs(twin=request.twin)) for request in wanted))
+    return Comparison(
+        tuple(wanted), tuple(_best_of(store.runs(request_hash=request.request_hash)) for request in wanted)
+    )
 
 
 def start(wanted: Sequence[Request], *, key: str | None = None) -> list[RunRecord]:

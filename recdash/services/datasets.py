@@ -1,28 +1,31 @@
-"""Data sets, as pages and the command line see them: a thin layer over recdash.data.library."""
+"""Data sets, as pages and the command line see them: a thin layer over recdash.data.dataset_registry."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.data import library
+from recdash.data import dataset_registry
 from recdash.errors import DataError, RecdashError, StoreError, UsageError, unknown
-from recdash.services.access import open_store, refuse_when_read_only
+from recdash.services.store_access import open_store, refuse_when_read_only
+from recdash.settings import DEFAULT_SPLIT_SEED
 
 if TYPE_CHECKING:
+    from recdash.analysis.dataset_stats import Distributions
     from recdash.data.dataset import Dataset
-    from recdash.data.library import Entry
-    from recdash.data.readers.source import Reading
+    from recdash.data.dataset_registry import Entry
+    from recdash.data.readers.dataset_builder import Reading
+    from recdash.splits.split_options import SplitOptions
 
-Progress = Callable[[int, int | None], None]  # (bytes done, bytes in all; None when unknown)
+ProgressCallback = Callable[[int, int | None], None]  # (bytes done, bytes in all; None when unknown)
 
 
 def entries() -> list[Entry]:
     """Return every data set that is here or could be fetched."""
-    return library.available()
+    return dataset_registry.available()
 
 
 def entry(name: str) -> Entry:
@@ -41,9 +44,9 @@ def name_in_runs(given: str | None) -> str | None:
     if given is None:
         return None
     try:
-        return library.name_of(given)
+        return dataset_registry.name_of(given)
     except UsageError:
-        gone = {given, library.absolute(given)} & {run.dataset for run in open_store().runs()}
+        gone = {given, dataset_registry.absolute(given)} & {run.dataset for run in open_store().runs()}
         if not gone:
             raise
         return min(gone)
@@ -58,7 +61,7 @@ def load(name: str) -> Dataset:
     if one is not None:
         return _loaded(name, one.fingerprint)
     try:
-        return library.load_dataset(name)
+        return dataset_registry.load_dataset(name)
     except DataError:
         told = _as_told(name)
         if told is None:
@@ -66,28 +69,28 @@ def load(name: str) -> Dataset:
         return told
 
 
-def get(name: str, source: Path | None = None, progress: Progress | None = None) -> Entry:
+def get(name: str, source: Path | None = None, progress: ProgressCallback | None = None) -> Entry:
     """Fetch a known data set, from its publisher or from a folder or zip at hand; refused when read only."""
     refuse_when_read_only("fetched")
-    library.get(name, source, progress)
+    dataset_registry.get(name, source, progress)
     return entry(name)
 
 
-def read_file(name: str, file: Path, *, progress: Progress | None = None, **options: Any) -> Reading:
+def read_file(name: str, file: Path, *, progress: ProgressCallback | None = None, **options: Any) -> Reading:
     """Read a file of interactions for an import under a name, to be looked at; nothing is kept.
 
-    options: see `recdash.data.readers.options.ReadOptions`.
+    options: see `recdash.data.readers.read_options.ReadOptions`.
     """
-    return library.read_file(name, file, progress=progress, **options)
+    return dataset_registry.read_file(name, file, progress=progress, **options)
 
 
 def keep(reading: Reading) -> Entry:
     """Keep what was read under its name, in place of an earlier import; refused when read only."""
     refuse_when_read_only("imported")
-    return library.kept_entry(library.keep(reading.dataset).name)
+    return dataset_registry.kept_entry(dataset_registry.keep(reading.dataset).name)
 
 
-def import_csv(name: str, csv: Path, *, progress: Progress | None = None, **options: Any) -> Entry:
+def import_csv(name: str, csv: Path, *, progress: ProgressCallback | None = None, **options: Any) -> Entry:
     """Read a file of interactions and keep it under a name of its own; refused when read only."""
     refuse_when_read_only("imported")
     return keep(read_file(name, csv, progress=progress, **options))
@@ -100,19 +103,19 @@ def read_split(
     test: Sequence[Path],
     *,
     task: str | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     **options: Any,
 ) -> Dataset:
     """Read a split that was made elsewhere for an import, and see that it can be measured on; nothing is kept.
 
-    validation, test: fold-in and held-out, or only what is held out (see `recdash.data.own.SplitFiles`).
-    options: see `recdash.data.readers.options.ReadOptions`.
+    validation, test: fold-in and held-out, or only what is held out (see `recdash.data.split_roles.SplitFiles`).
+    options: see `recdash.data.readers.read_options.ReadOptions`.
     """
-    from recdash.data.own import SplitFiles
+    from recdash.data.split_roles import SplitFiles
     from recdash.splits import make_split
 
     files = SplitFiles(train, tuple(validation), tuple(test))
-    found = library.read_split(name, files, task=task, progress=progress, **options)
+    found = dataset_registry.read_split(name, files, task=task, progress=progress, **options)
     make_split(found, "own")
     return found
 
@@ -120,7 +123,7 @@ def read_split(
 def keep_split(dataset: Dataset) -> Entry:
     """Keep what `read_split` gave under its name, in place of an earlier import; refused when read only."""
     refuse_when_read_only("imported")
-    return entry(library.keep(dataset).name)
+    return entry(dataset_registry.keep(dataset).name)
 
 
 def remove(name: str) -> None:
@@ -132,7 +135,7 @@ def remove(name: str) -> None:
         busy = []  # a broken store must not keep anybody from freeing space
     if busy:
         raise UsageError(f"{name} is in use by {', '.join(busy[:3])}. Stop it first: recdash runs stop {busy[0]}")
-    library.remove(name)
+    dataset_registry.remove(name)
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -172,12 +175,32 @@ def describe(name: str) -> dict[str, Any]:
     return found
 
 
+def distributions(name: str) -> Distributions:
+    """Return how a data set's interactions spread over items, users and time."""
+    from recdash.analysis import dataset_stats  # lazy: numpy
+
+    return dataset_stats.distributions(load(name))
+
+
+def split_facts(
+    name: str, protocol: str, split_seed: int = DEFAULT_SPLIT_SEED, options: SplitOptions | None = None
+) -> Mapping[str, Any]:
+    """Return what a protocol makes of a data set: users, items and entries of its parts.
+
+    Raises SplitError when the data cannot be split so.
+    """
+    from recdash.splits.split_options import SplitOptions  # lazy: pandas
+
+    split = (options or SplitOptions()).make(load(name), protocol, seed=split_seed)
+    return dict(split.facts)
+
+
 def _as_told(name: str) -> Dataset | None:
     """Read a path with the options of the newest run on it that had some; None where there is no such run."""
-    from recdash.splits.options import SplitOptions
+    from recdash.splits.split_options import SplitOptions
 
     with suppress(RecdashError):
-        for run in open_store().runs(dataset=library.name_of(name)):
+        for run in open_store().runs(dataset=dataset_registry.name_of(name)):
             if run.options:
                 return SplitOptions.from_dict(run.options).load(run.dataset)
     return None
@@ -185,7 +208,7 @@ def _as_told(name: str) -> Dataset | None:
 
 @lru_cache(maxsize=3)
 def _loaded(name: str, fingerprint: str) -> Dataset:
-    data = library.load_dataset(name)
+    data = dataset_registry.load_dataset(name)
     if fingerprint and data.fingerprint != fingerprint:
         raise DataError(f"{name} changed while it was being read. Try again.")
     return data

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from recdash import places
+from recdash import paths
 from recdash.errors import RecdashError
 
 _NEEDED = ("torch", "numpy", "scipy", "pandas", "safetensors", "tqdm", "SQLAlchemy", "psutil", "rapidfuzz", "pooch")
@@ -45,7 +45,7 @@ def mend_store() -> str:
     """Move a damaged SQLite store aside and rebuild it from the run folders; returns what was done, in words."""
     from recdash.runs import recovery
 
-    return recovery.mend(places.store_url())
+    return recovery.mend(paths.store_url())
 
 
 def _python() -> list[Check]:
@@ -75,23 +75,23 @@ def _packages() -> list[Check]:
 
 def _device() -> list[Check]:
     from recdash import devices
-    from recdash.runs import environment, gpus
+    from recdash.runs import gpu_placement, process_env
 
     chosen = devices.choose("auto")
     found = devices.describe(chosen)
     free = devices.available_bytes(chosen)
     found += "" if free is None else f", {devices.size(free)} free"
-    threads = f"{environment.threads_per_run()} of {environment.cores()} cores each"
-    shared = f", {places.runs_per_gpu()} on each of {gpus.count()} GPUs" if chosen.type == "cuda" else ""
+    threads = f"{process_env.threads_per_run()} of {process_env.cores()} cores each"
+    shared = f", {paths.runs_per_gpu()} on each of {gpu_placement.count()} GPUs" if chosen.type == "cuda" else ""
     return [
         _trial(found, str(chosen)),
-        Check("Trainings", True, f"up to {places.max_runs()} at once{shared}, {threads}"),
+        Check("Trainings", True, f"up to {paths.max_runs()} at once{shared}, {threads}"),
     ]
 
 
 def _trial(found: str, device: str) -> Check:
     """Train one update on the device, and say what was seen."""
-    from recdash.training.trial import one_update
+    from recdash.training.device_check import one_update
 
     try:
         seconds = one_update(device)
@@ -105,8 +105,8 @@ def _trial(found: str, device: str) -> Check:
 def _folders() -> list[Check]:
     found = []
     for what, folder, variable in (
-        ("Data folder", places.data_dir(), "RECDASH_DATA_DIR"),
-        ("Checkpoint folder", places.checkpoint_dir(), "RECDASH_CHECKPOINT_DIR"),
+        ("Data folder", paths.data_dir(), "RECDASH_DATA_DIR"),
+        ("Checkpoint folder", paths.checkpoint_dir(), "RECDASH_CHECKPOINT_DIR"),
     ):
         there = next(path for path in (folder, *folder.parents) if path.exists())
         mend = f"Give write permission, or set {variable} to another folder."
@@ -116,7 +116,7 @@ def _folders() -> list[Check]:
 
 def _store() -> list[Check]:
     from recdash.runs import supervisor
-    from recdash.services.access import open_store
+    from recdash.services.store_access import open_store
 
     store = open_store()
     runs = store.runs()
@@ -139,9 +139,9 @@ def _store() -> list[Check]:
 
 
 def _data() -> list[Check]:
-    from recdash.data import library
+    from recdash.data import dataset_registry
 
-    entries = library.available()
+    entries = dataset_registry.available()
     ready = [entry.name for entry in entries if entry.ready]
     away = [entry.name for entry in entries if not entry.ready]
     detail = f"ready: {', '.join(ready) or 'none'}; not here: {', '.join(away) or 'none'}"
@@ -150,7 +150,7 @@ def _data() -> list[Check]:
 
 def _disk() -> list[Check]:
     found = []
-    for folder in dict.fromkeys((places.data_dir(), places.checkpoint_dir())):
+    for folder in dict.fromkeys((paths.data_dir(), paths.checkpoint_dir())):
         there = next(path for path in (Path(folder), *folder.parents) if path.exists())
         free = shutil.disk_usage(there).free / 1e9
         found.append(
@@ -166,7 +166,7 @@ def _disk() -> list[Check]:
 
 def _mode() -> list[Check]:
     return [
-        Check("Mode", True, "look and recommend only (RECDASH_READ_ONLY)" if places.read_only() else "training allowed")
+        Check("Mode", True, "look and recommend only (RECDASH_READ_ONLY)" if paths.read_only() else "training allowed")
     ]
 
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from recdash.errors import SplitError, UsageError, unknown
 from recdash.models import registry
 from recdash.runs import queue, supervisor
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.records import Request, RunRecord
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.states import State
-from recdash.services.access import open_store, refuse_when_read_only
-from recdash.settings import HIGHEST_SEED, as_names, whole_number
+from recdash.services.store_access import open_store, refuse_when_read_only
+from recdash.settings import DEFAULT_SPLIT_SEED, HIGHEST_SEED, as_names, whole_number
 
 if TYPE_CHECKING:
-    from recdash.data.library import Entry
+    from recdash.data.dataset_registry import Entry
     from recdash.settings import Config
-    from recdash.splits.options import SplitOptions
+    from recdash.splits.split_options import SplitOptions
 
 DEFAULT_PROTOCOL = {"ranking": "strong", "rating": "ratings-90"}
 
@@ -33,7 +33,7 @@ def check(request: Request) -> Request:
     preset, setting, protocol or data set, values out of bounds, options that do not suit the protocol or the data, a
     device that is not here, a read-only installation.
     """
-    from recdash.splits.options import SplitOptions
+    from recdash.splits.split_options import SplitOptions
 
     refuse_when_read_only("trained")
     model_class = registry.model_class(request.model)
@@ -71,7 +71,7 @@ def plan(
     settings: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     seed: int = 0,
-    split_seed: int = 98765,
+    split_seed: int = DEFAULT_SPLIT_SEED,
     device: str = "auto",
     options: SplitOptions | None = None,
 ) -> list[Request]:
@@ -148,10 +148,10 @@ def wait(
 
 def keep_going() -> None:
     """Start a supervisor when runs are queued and none lives; pages call this now and then. Cheap otherwise."""
-    from recdash import places
+    from recdash import paths
 
     store = open_store()
-    if not places.read_only() and store.runs(states=[State.QUEUED]):
+    if not paths.read_only() and store.runs(states=[State.QUEUED]):
         supervisor.ensure(store)
 
 
@@ -163,7 +163,7 @@ def stop(run_id: str) -> RunRecord:
 
 def resume(run_id: str) -> RunRecord:
     """Queue a stopped, interrupted or failed run to go on from its last checkpoint."""
-    from recdash.splits.options import SplitOptions
+    from recdash.splits.split_options import SplitOptions
 
     refuse_when_read_only("trained")
     store = open_store()
@@ -224,12 +224,12 @@ def protocol_of(protocol: str | None, dataset: str, options: SplitOptions | None
 
     None, for the default of each model, stays None elsewhere.  Raises SplitError where data and protocol do not fit.
     """
-    from recdash.splits import own
+    from recdash.splits import user_defined
 
     entry = data_entry(dataset, options)
     if protocol is None:
-        return None if entry.own_split is None else own.NAMES[entry.own_split]
-    return own.named(protocol, entry.name, entry.own_split)
+        return None if entry.own_split is None else user_defined.NAMES[entry.own_split]
+    return user_defined.named(protocol, entry.name, entry.own_split)
 
 
 def data_entry(dataset: str, options: SplitOptions | None = None) -> Entry:
@@ -237,15 +237,15 @@ def data_entry(dataset: str, options: SplitOptions | None = None) -> Entry:
 
     options: a path is read as they say.
     """
-    from recdash.data import library
-    from recdash.splits.options import SplitOptions
+    from recdash.data import dataset_registry
+    from recdash.splits.split_options import SplitOptions
 
-    name = library.name_of(dataset)
-    for entry in library.available():
+    name = dataset_registry.name_of(dataset)
+    for entry in dataset_registry.available():
         if entry.name == name and entry.ready and entry.fingerprint:
             return entry
     loaded = (options or SplitOptions()).load(name)
-    return library.Entry(
+    return dataset_registry.Entry(
         name=name,
         ready=True,
         users=loaded.n_users,
@@ -263,9 +263,9 @@ def data_entry(dataset: str, options: SplitOptions | None = None) -> Entry:
 
 def configured(model: str, entry: Entry, preset: str, settings: Mapping[str, Any]) -> Config:
     """Return all settings as they would be used; the size of the whole data set stands in for the training part."""
-    from recdash.models.shape import Shape
+    from recdash.models.data_shape import DataShape
 
-    shape = Shape(entry.users or 1, entry.items or 1, entry.interactions or 1, entry.scale)
+    shape = DataShape(entry.users or 1, entry.items or 1, entry.interactions or 1, entry.scale)
     return registry.configure(model, shape, preset, parsed(model, settings))
 
 
@@ -323,31 +323,30 @@ def _adjusted(entry: Entry, options: SplitOptions) -> Entry:
 
 def _on_own_split(request: Request, entry: Entry) -> Request:
     """Return the request with the protocol that is meant; where the data came divided, no seed makes another split."""
-    from recdash.splits import own
-    from recdash.splits.protocols import DEFAULT_SEED
+    from recdash.splits import user_defined
 
-    protocol = own.named(request.protocol, entry.name, entry.own_split)
-    seed = request.split_seed if entry.own_split is None else DEFAULT_SEED
+    protocol = user_defined.named(request.protocol, entry.name, entry.own_split)
+    seed = request.split_seed if entry.own_split is None else DEFAULT_SPLIT_SEED
     return replace(request, protocol=protocol, split_seed=seed)
 
 
 def _check_protocol(model: str, protocol: str) -> None:
-    from recdash.splits import PROTOCOLS, own
+    from recdash.splits import PROTOCOLS, user_defined
 
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
-    if protocol in own.NAMES.values():
+    if protocol in user_defined.NAMES.values():
         return  # the data say which of these it is, and `lacks` what does not fit them
     if PROTOCOLS[protocol].task == "rating" and registry.model_class(model).task != "rating":
-        usual = [known for name, known in PROTOCOLS.items() if own.fits(name, None)]
+        usual = [known for name, known in PROTOCOLS.items() if user_defined.fits(name, None)]
         fitting = ", ".join(known.name for known in usual if known.task == "ranking")
         raise UsageError(f"{model} ranks and predicts no ratings, as {protocol} asks for. Choose one of: {fitting}.")
 
 
 def _check_device(device: str) -> None:
-    from recdash import devices, places
+    from recdash import devices, paths
 
-    asked = places.default_device() if device == "auto" else device
+    asked = paths.default_device() if device == "auto" else device
     if asked not in ("auto", "cpu"):
         devices.choose(device)
 

@@ -13,23 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash import devices
-from recdash.data import library
-from recdash.data.catalogue import Item
+from recdash.analysis.groups import comparability_key, model_title
+from recdash.data import dataset_registry
 from recdash.data.dataset import Dataset
+from recdash.data.items import Item
 from recdash.data.picks import Pick, resolve_all
-from recdash.data.search import search
+from recdash.data.title_search import search
 from recdash.errors import CheckpointError, DataError, UsageError, unknown
 from recdash.evaluation.criterion import criterion_of
+from recdash.json_values import json_safe
 from recdash.models import registry
-from recdash.recommend import instant, ranking
-from recdash.recommend.ranking import Reason, Suggestion
-from recdash.runs import gpus
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.records import RunRecord, json_safe
+from recdash.recommend import ranked_list, untrained
+from recdash.recommend.ranked_list import Reason, Suggestion
+from recdash.runs import gpu_placement
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
-from recdash.services import datasets, launch, ties
-from recdash.services.access import open_store
-from recdash.services.results import comparison, title_of
+from recdash.services import datasets, launch, tie_warnings
+from recdash.services.store_access import open_store
 from recdash.settings import as_names
 
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ def trained_runs(dataset: str) -> list[RunRecord]:
     model's runs on the present content come first, then those of its default protocol, then those that are comparable
     with its newest run; among comparable ones the best on validation is first, the newest among equals.
     """
-    runs = ties.with_rule(open_store().runs(dataset=datasets.name_in_runs(dataset), states=[State.FINISHED]))
+    runs = tie_warnings.with_rule(open_store().runs(dataset=datasets.name_in_runs(dataset), states=[State.FINISHED]))
     there = [run for run in runs if run.model in registry.names() and RunFolder(run.id).has_model()]
     present, order, newest = _present_fingerprint(dataset, there), registry.names(), _newest_comparable(there)
 
     def place(run: RunRecord) -> tuple[int, bool, bool, float, tuple[str, ...], tuple[bool, float], float]:
-        group, outdated = comparison(run), run.dataset_fingerprint != present
+        group, outdated = comparability_key(run), run.dataset_fingerprint != present
         unusual = run.protocol != launch.default_protocol(run.model)
         latest = -newest[run.model, group]
         return order.index(run.model), outdated, unusual, latest, group, _by_validation(run), -run.created
@@ -177,7 +178,7 @@ def recommend(
     """
     if not 1 <= k <= 1000:
         raise UsageError(f"k = {k} is outside [1, 1000]. It is the length of the list, for example 10.")
-    dataset = library.name_of(dataset)
+    dataset = dataset_registry.name_of(dataset)
     loaded = datasets.load(dataset)
     chosen = tuple(loaded.catalogue[index] for index in resolve_all(loaded.catalogue, picks, _popularity(loaded)))
     runs = _wanted(dataset, models) if run_ids is None else _named(dataset, as_names(run_ids))
@@ -196,7 +197,7 @@ def load_model(run: RunRecord, device: str = "cpu") -> Model:
 
 def devices_here() -> list[str]:
     """Return where trained models can answer on this machine: the CPU, and its GPUs."""
-    return ["cpu", *(f"cuda:{number}" for number in range(gpus.count()))]
+    return ["cpu", *(f"cuda:{number}" for number in range(gpu_placement.count()))]
 
 
 def _load(run: RunRecord, device: torch.device) -> _Loaded:
@@ -229,16 +230,16 @@ def _named(dataset: str, run_ids: Sequence[str]) -> list[RunRecord]:
 
 
 def _answer_of(run: RunRecord, picks: Sequence[Item], k: int, explain: bool, device: torch.device) -> Suggestions:
-    title = title_of(run)
+    title = model_title(run)
     try:
         loaded = _load(run, device)
         try:
-            ranked, said = ranking.rank(loaded.model, picks, k, explain=explain), loaded.note
+            ranked, said = ranked_list.rank(loaded.model, picks, k, explain=explain), loaded.note
         except RuntimeError as error:  # room for the weights, but not for the scores
             if device.type == "cpu" or not devices.is_out_of_memory(error):
                 raise
             on_cpu = _load(run, devices.choose("cpu")).model
-            ranked, said = ranking.rank(on_cpu, picks, k, explain=explain), registry.stays_on_cpu(error, device)
+            ranked, said = ranked_list.rank(on_cpu, picks, k, explain=explain), registry.stays_on_cpu(error, device)
     except CheckpointError as error:
         return Suggestions(model=run.model, title=title, run=run, items=(), note=str(error))
     unfinished = "" if run.state is State.FINISHED else f"this run is {run.state.value}"
@@ -247,11 +248,11 @@ def _answer_of(run: RunRecord, picks: Sequence[Item], k: int, explain: bool, dev
 
 def _at_once(dataset: str, fingerprint: str, picks: Sequence[Item], k: int, explain: bool) -> Suggestions:
     model, note = _instant(dataset, fingerprint)
-    return _suggestions(ranking.rank(model, picks, k, explain=explain), picks, model.name, model.title, None, note)
+    return _suggestions(ranked_list.rank(model, picks, k, explain=explain), picks, model.name, model.title, None, note)
 
 
 def _suggestions(
-    ranked: ranking.RankedList, picks: Sequence[Item], model: str, title: str, run: RunRecord | None, note: str
+    ranked: ranked_list.RankedList, picks: Sequence[Item], model: str, title: str, run: RunRecord | None, note: str
 ) -> Suggestions:
     notes = [note] if note else []
     if not picks and not ranked.items:
@@ -285,7 +286,7 @@ def _newest_comparable(runs: Sequence[RunRecord]) -> dict[tuple[str, tuple[str, 
     """Return when the newest run was made, for each model and each group of comparable runs."""
     newest: dict[tuple[str, tuple[str, ...]], float] = {}
     for run in runs:
-        key = run.model, comparison(run)
+        key = run.model, comparability_key(run)
         newest[key] = max(run.created, newest.get(key, run.created))
     return newest
 
@@ -343,5 +344,5 @@ def _loaded(folder: str, _written: int, device: str) -> _Loaded:
 
 
 @lru_cache(maxsize=2)
-def _instant(dataset: str, _fingerprint: str) -> instant.Instant:
-    return instant.fit_at_once(library.load_dataset(dataset))
+def _instant(dataset: str, _fingerprint: str) -> untrained.Instant:
+    return untrained.fit_at_once(dataset_registry.load_dataset(dataset))

@@ -13,24 +13,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash import places
+from recdash import paths
 from recdash.errors import DataError, UsageError, unknown
-from recdash.runs import environment
-from recdash.runs.identity import Identity, is_alive
-from recdash.runs.records import iso
+from recdash.runs import process_env
+from recdash.runs.process_id import ProcessId, is_alive
+from recdash.runs.run_records import iso
 from recdash.services import datasets
-from recdash.services.access import refuse_when_read_only
+from recdash.services.store_access import refuse_when_read_only
 from recdash.settings import as_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recdash.data.dataset import Dataset
-    from recdash.published.document import CellFolder, Document
-    from recdash.published.explained import Explanation
-    from recdash.published.running import Step as Step
-    from recdash.published.tables import Cell, Table
-    from recdash.published.work import Found, Work
+    from recdash.published.context import Found, Work
+    from recdash.published.explanations import Explanation
+    from recdash.published.runner import Step as Step
+    from recdash.published.table_definitions import PublicTable, TableCell
+    from recdash.published.table_document import CellFolder, Document
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def run(
     UsageError for unknown names and where `out` is something else, DataError where the data is missing, and
     Interrupted, with everything kept, when `should_stop` says so.
     """
-    from recdash.published import running
-    from recdash.published.document import CellFolder
-    from recdash.published.work import Work
+    from recdash.published import runner
+    from recdash.published.context import Work
+    from recdash.published.table_document import CellFolder
 
     refuse_when_read_only("reproduced")
     known = find(table)
@@ -80,25 +80,25 @@ def run(
             if on_step is not None:
                 on_step(step)
 
-        def keep(cell: Cell, found: Found, seconds: float) -> None:
+        def keep(cell: TableCell, found: Found, seconds: float) -> None:
             folder.keep(cell, found, seconds=seconds, when=_now(), device=_device(found, work))
             replace(work, cell=cell.name).clear()
             _publish(folder, out)
 
-        running.compute(todo, work, say=say, keep=keep, cores=environment.cores())
+        runner.compute(todo, work, say=say, keep=keep, cores=process_env.cores())
     return _publish(folder, out)
 
 
-def find(table: str) -> Table:
+def find(table: str) -> PublicTable:
     """Return a public table by name; raises UsageError, listing the known ones, for any other name."""
-    from recdash.published.tables import TABLES
+    from recdash.published.table_definitions import TABLES
 
     if table not in TABLES:
         raise unknown("table", table, TABLES)
     return TABLES[table]
 
 
-def load(table: Table, dataset: str | None = None) -> Dataset:
+def load(table: PublicTable, dataset: str | None = None) -> Dataset:
     """Return the data a table is reproduced on; raises DataError, saying how to get it, where it is not here."""
     if dataset is not None:
         return datasets.load(dataset)
@@ -114,14 +114,14 @@ def load(table: Table, dataset: str | None = None) -> Dataset:
 
 def explanations(table: str = "metarec") -> tuple[Explanation, ...]:
     """Return what is wrong with each model's row, in plain words and with the lines of the public code."""
-    from recdash.published.explained import BY_TABLE
+    from recdash.published.explanations import BY_TABLE
 
     return BY_TABLE[find(table).name]
 
 
 def bare(table: str = "metarec") -> dict[str, Any]:
     """Return a table with nothing computed: the published figures alone."""
-    from recdash.published.document import Document
+    from recdash.published.table_document import Document
 
     known = find(table)
     return Document(known, known.dataset, "").to_dict() | {"dataset": None}
@@ -132,9 +132,9 @@ def look(table: str = "metarec") -> dict[str, Any] | None:
 
     Of each cell the newest is shown. What was computed on different data is never mixed: the newest document counts.
     """
-    for paths in ((_kept_at(table, rehearsal=False), _shipped(table)), (_kept_at(table, rehearsal=True),)):
+    for candidates in ((_kept_at(table, rehearsal=False), _shipped(table)), (_kept_at(table, rehearsal=True),)):
         with suppress(ValueError, KeyError, TypeError, AttributeError):  # a file that somebody has changed
-            found = sorted(filter(None, map(_readable, paths)), key=lambda one: one.when or "", reverse=True)
+            found = sorted(filter(None, map(_readable, candidates)), key=lambda one: one.when or "", reverse=True)
             if found:
                 first, *others = found
                 for other in others:
@@ -152,11 +152,11 @@ def sources_in_words(found: Mapping[str, Any]) -> list[str]:
 
 def live(table: str = "metarec") -> Live | None:
     """Return what is being computed right now, by whatever process of this machine."""
-    from recdash.published.running import Step
+    from recdash.published.runner import Step
 
     with suppress(OSError, ValueError, TypeError, KeyError):
         found = json.loads(_progress(table).read_text(encoding="utf-8"))
-        if is_alive(Identity(**found["who"]), found["time"]):
+        if is_alive(ProcessId.from_dict(found["who"]), found["time"]):
             return Live(tuple(Step(**step) for step in found["steps"]), float(found["since"]))
     return None
 
@@ -172,15 +172,15 @@ def ease_now() -> dict[str, float]:
 
     Returns NDCG@100 as "as_published" and "corrected", "seen_places" and "seconds".  Raises DataError without the data.
     """
-    from recdash.published import implicit
-    from recdash.published.document import CellFolder
-    from recdash.published.work import Work
+    from recdash.published import implicit_rows
+    from recdash.published.context import Work
+    from recdash.published.table_document import CellFolder
 
     table = find("metarec")
     data = load(table)
     started = time.perf_counter()
     work = Work(data, CellFolder(_home(), table, data).path, "ease-now")
-    found = implicit.closed_form(work, "ease", preset="published")
+    found = implicit_rows.closed_form(work, "ease", preset="published")
     return {
         "as_published": found.columns["as_published"]["ndcg@100"],
         "corrected": found.columns["corrected"]["ndcg@100"],
@@ -191,7 +191,7 @@ def ease_now() -> dict[str, float]:
 
 def _publish(folder: CellFolder, out: Path | None) -> dict[str, Any]:
     """Write the document to the data folder, and to `out`; each keeps the cells that it has already."""
-    from recdash.published.work import write_json
+    from recdash.atomic_files import write_json
 
     found = folder.document()
     path = _kept_at(folder.table.name, rehearsal=found.rehearsal)
@@ -204,7 +204,7 @@ def _publish(folder: CellFolder, out: Path | None) -> dict[str, Any]:
 
 def _already_at(out: Path, found: Document) -> Document | None:
     """Return the document in a file that is to be written to; raises UsageError where the file is anything else."""
-    from recdash.published.document import read
+    from recdash.published.table_document import read
 
     if not out.exists():
         return None
@@ -219,7 +219,7 @@ def _already_at(out: Path, found: Document) -> Document | None:
 
 
 def _readable(path: Path) -> Document | None:
-    from recdash.published.document import read
+    from recdash.published.table_document import read
 
     with suppress(DataError):
         return read(path)
@@ -237,7 +237,7 @@ def _now() -> str:
     return str(iso(time.time()))
 
 
-def _wanted(table: Table, models: str | Sequence[str] | None) -> tuple[str, ...]:
+def _wanted(table: PublicTable, models: str | Sequence[str] | None) -> tuple[str, ...]:
     named = ["all"] if models is None else as_names(models)
     chosen = table.models() if "all" in named else tuple(named)
     for model in chosen:
@@ -247,7 +247,7 @@ def _wanted(table: Table, models: str | Sequence[str] | None) -> tuple[str, ...]
 
 
 def _home() -> Path:
-    return places.data_dir() / "reproduce"
+    return paths.data_dir() / "reproduce"
 
 
 def _kept_at(table: str, *, rehearsal: bool) -> Path:
@@ -255,7 +255,7 @@ def _kept_at(table: str, *, rehearsal: bool) -> Path:
 
 
 def _shipped(table: str) -> Path:
-    return places.PROJECT / "benchmarks" / "results" / f"reproduce_{table}.json"
+    return paths.PROJECT / "benchmarks" / "results" / f"reproduce_{table}.json"
 
 
 def _progress(table: str) -> Path:
@@ -265,7 +265,7 @@ def _progress(table: str) -> Path:
 @contextmanager
 def _alone(table: str) -> Iterator[Callable[[Step], None]]:
     """Say where this process stands while it works; raises UsageError when another one works on the same table."""
-    from recdash.published.work import write_json
+    from recdash.atomic_files import write_json
 
     now = live(table)
     if now is not None:
@@ -273,7 +273,7 @@ def _alone(table: str) -> Iterator[Callable[[Step], None]]:
         raise UsageError(
             f"This table is being reproduced by another process already ({about}). Wait for it, or stop it."
         )
-    me, since, last = Identity.mine(), time.time(), [0.0]
+    me, since, last = ProcessId.mine(), time.time(), [0.0]
     going: dict[str, Step] = {}
 
     def note(step: Step) -> None:

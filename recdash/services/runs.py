@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from recdash.errors import UsageError
 from recdash.runs import supervisor
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.records import Event, RunRecord
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import Event, RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import no_such_run
-from recdash.services import ties
-from recdash.services.access import open_store
+from recdash.services import tie_warnings
 from recdash.services.datasets import name_in_runs
+from recdash.services.store_access import open_store
 from recdash.settings import as_names
 
 __all__ = ["Event", "RunRecord", "State", "events", "find", "listing", "log", "remaining_s", "supervised", "version"]
@@ -35,7 +35,7 @@ def listing(
     found = open_store().runs(
         dataset=name_in_runs(dataset), model=model, ids=None if ids is None else as_names(ids), states=states
     )
-    return ties.with_rule(found)
+    return tie_warnings.with_rule(found)
 
 
 def find(reference: str) -> RunRecord:
@@ -47,7 +47,7 @@ def find(reference: str) -> RunRecord:
         [run for run in everything if reference and run.id.startswith(reference)],
     ):
         if len(fits) == 1:
-            return ties.with_rule(fits)[0]
+            return tie_warnings.with_rule(fits)[0]
         if fits:
             raise UsageError(f"{reference!r} means several runs: {', '.join(run.id for run in fits[:5])}. Give one id.")
     raise no_such_run(reference)

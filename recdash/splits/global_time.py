@@ -8,9 +8,9 @@ import numpy as np
 
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
-from recdash.data.ties import TieRule
+from recdash.data.time_ties import TieRule
 from recdash.errors import SplitError
-from recdash.splits.order import in_order
+from recdash.splits.event_order import in_order
 from recdash.splits.split import HeldOut, Split
 from recdash.splits.strong import FEWEST_TO_SCORE, TARGETS, by_users, held_out_size, liked, positive_threshold
 

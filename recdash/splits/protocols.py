@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recdash.data.dataset import Dataset
-from recdash.data.ties import RULES, TieRule
+from recdash.data.time_ties import RULES, TieRule
 from recdash.errors import DataWarning, UsageError, shown
-from recdash.settings import HIGHEST_SEED, known_name, real_number, whole_number
-from recdash.splits import own, published
+from recdash.settings import DEFAULT_SPLIT_SEED, HIGHEST_SEED, known_name, real_number, whole_number
+from recdash.splits import published_splits, user_defined
+from recdash.splits.event_order import warning
 from recdash.splits.global_time import global_time
-from recdash.splits.order import warning
-from recdash.splits.ratings import RatingSplit, split_ratings
+from recdash.splits.rating_split import RatingSplit, split_ratings
 from recdash.splits.split import Split
 from recdash.splits.strong import positive_threshold, strong
 from recdash.splits.weak import weak
 
-DEFAULT_SEED = 98765
 FEWEST_POSITIVES = 5
 
 
@@ -45,7 +44,7 @@ class Protocol:
     @property
     def draws_users(self) -> bool:
         """Whether it chooses among the users by how much they like; a split that came with the data does not."""
-        return self.takes_threshold and self.name not in own.NAMES.values()
+        return self.takes_threshold and self.name not in user_defined.NAMES.values()
 
 
 PROTOCOLS = {
@@ -138,7 +137,7 @@ PROTOCOLS = {
             "another tenth of the rest for choosing settings.",
         ),
         Protocol(
-            own.NAMES["ranking"],
+            user_defined.NAMES["ranking"],
             "The data's own split",
             "ranking",
             "The files that the data set was imported from say what is learned from, what is read and what is held "
@@ -146,7 +145,7 @@ PROTOCOLS = {
             reads_order=True,
         ),
         Protocol(
-            own.NAMES["rating"],
+            user_defined.NAMES["rating"],
             "The data's own split of ratings",
             "rating",
             "The files that the data set was imported from say what is learned from and which ratings are held out. "
@@ -160,7 +159,7 @@ def make_split(
     dataset: Dataset,
     protocol: str = "strong",
     *,
-    seed: int = DEFAULT_SEED,
+    seed: int = DEFAULT_SPLIT_SEED,
     held_out_users: int | None = None,
     positive_from: float | None = None,
     min_positives: int | None = None,
@@ -183,7 +182,7 @@ def make_split(
             f"dataset: expected a Dataset, found {shown(dataset)}. Give what recdash.load_dataset returns."
         )
     known_name("protocol", protocol, PROTOCOLS)
-    protocol = own.named(protocol, dataset.name, dataset.own_split)
+    protocol = user_defined.named(protocol, dataset.name, dataset.own_split)
     seed = whole_number("seed", seed, 0, HIGHEST_SEED)
     least = min_positives if min_positives is not None else dataset.min_positives or FEWEST_POSITIVES
     least = whole_number("min_positives", least, 1)
@@ -218,7 +217,7 @@ def _split(
     ties: TieRule,
 ) -> Split | RatingSplit:
     if dataset.own_split is not None:
-        return own.own(dataset, protocol=protocol, positive_from=positive_from, ties=ties)
+        return user_defined.own(dataset, protocol=protocol, positive_from=positive_from, ties=ties)
     if protocol.startswith("published-"):
         return _published(dataset, protocol, seed, held_out_users, ties)
     if protocol == "weak":
@@ -251,14 +250,14 @@ def _split(
 def _published(
     dataset: Dataset, protocol: str, seed: int, held_out_users: int | None, ties: TieRule
 ) -> Split | RatingSplit:
-    if seed == DEFAULT_SEED:
-        seed = published.SEEDS.get(protocol, seed)
+    if seed == DEFAULT_SPLIT_SEED:
+        seed = published_splits.SEEDS.get(protocol, seed)
     if protocol == "published-implicit":
-        return published.implicit(dataset, seed=seed)
+        return published_splits.implicit(dataset, seed=seed)
     if protocol == "published-autorec":
-        return published.autorec(dataset, seed=seed)
+        return published_splits.autorec(dataset, seed=seed)
     if protocol == "published-deeprec":
-        return published.deeprec(dataset, seed=seed)
+        return published_splits.deeprec(dataset, seed=seed)
     if protocol == "published-vae20m":
-        return published.vae20m(dataset, seed=seed, held_out_users=held_out_users)
-    return published.svae(dataset, seed=seed, held_out_users=held_out_users, ties=ties)
+        return published_splits.vae20m(dataset, seed=seed, held_out_users=held_out_users)
+    return published_splits.svae(dataset, seed=seed, held_out_users=held_out_users, ties=ties)

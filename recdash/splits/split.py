@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.data.arrays import check_count
+from recdash.data.array_checks import check_count
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
 from recdash.errors import SplitError, shown
-from recdash.models.shape import Shape
-from recdash.splits.ratings import RatingSplit, from_arrays
+from recdash.models.data_shape import DataShape
+from recdash.splits.rating_split import RatingSplit, from_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +81,9 @@ class Split:
         return self.train.n_items
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> DataShape:
         """What presets and layers may know."""
-        return Shape(len(self.train), self.n_items, self.train.n_entries, self.scale)
+        return DataShape(len(self.train), self.n_items, self.train.n_entries, self.scale)
 
     @cached_property
     def fingerprint(self) -> str:

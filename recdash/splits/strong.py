@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
-from recdash.data.ties import TieRule
+from recdash.data.time_ties import TieRule
 from recdash.errors import SplitError
-from recdash.splits.order import about_ties, in_order
+from recdash.splits.event_order import about_ties, in_order
 from recdash.splits.split import HeldOut, Split
 
 HELD_OUT_USERS = {"ml-1m": 750, "ml-10m": 5000, "ml-20m": 10_000, "ml-25m": 10_000, "ml-32m": 10_000}

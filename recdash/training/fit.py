@@ -14,13 +14,13 @@ from recdash import devices
 from recdash.data.histories import Histories
 from recdash.errors import UsageError, shown, unknown
 from recdash.evaluation.criterion import CRITERIA
-from recdash.evaluation.ratings import errors_of, pooled
-from recdash.evaluation.report import quick_means
+from recdash.evaluation.evaluator import quick_means
+from recdash.evaluation.rating_metrics import errors_of, pooled
 from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
-from recdash.models.rating import RatingModel
+from recdash.models.rating_model import RatingModel
 from recdash.settings import HIGHEST_SEED, callback, known_name, whole_number
-from recdash.splits.ratings import RatingSplit
+from recdash.splits.rating_split import RatingSplit
 from recdash.splits.split import Split
 from recdash.training.loop import EpochRecord, Hooks, Training, Validation
 from recdash.training.state import TrainingState
@@ -147,7 +147,7 @@ def _solve(model: ClosedFormModel, split: Split | RatingSplit, hooks: Hooks) -> 
         "epochs_run": 1,
         "best_epoch": 1,
         "best_value": None if validation is None else values[validation.criterion.metric],
-        "looks": len(values) and 1,
+        "n_validations": len(values) and 1,
         "seconds": seconds,
         "validation_seconds": time.perf_counter() - started - seconds,
         "stopped": False,
@@ -190,7 +190,7 @@ def _train(
         "epochs_run": training.position.epoch,
         "best_epoch": training.best.epoch or training.position.epoch,
         "best_value": validation.criterion.sign * training.best.value if validation and training.best.epoch else None,
-        "looks": training.best.looks,
+        "n_validations": training.best.n_validations,
         "seconds": training.position.seconds,
         "validation_seconds": training.position.validation_seconds,
         "stopped": training.stopped,

@@ -19,9 +19,14 @@ from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.evaluation import stability
 from recdash.evaluation.criterion import Criterion
-from recdash.models.base import GradientModel, Model, Phase, Progress
+from recdash.models.base import (
+    GradientModel,
+    Model,
+    Phase,
+    TrainingProgress,
+)
 from recdash.models.batch import Batch, Noise
-from recdash.training import batches
+from recdash.training import batch_order
 from recdash.training.state import Best, Position, TrainingState
 
 
@@ -83,12 +88,12 @@ class Training:
         self.seed, self.dtype, self.hooks, self.facts = seed, dtype, hooks, facts
         self.config = model.config
         if resume is None:
-            model.initialise(batches.torch_generator(seed, "weights"))
+            model.initialise(batch_order.torch_generator(seed, "weights"))
         else:
             model.load_tensors(resume.tensors)
         model.to(device)
         self.phases = model.phases()
-        self.per_pass = batches.count(len(rows), self.config.batch_size)
+        self.per_pass = batch_order.count(len(rows), self.config.batch_size)
         self.planned = self.config.epochs * self.per_pass * sum(phase.passes for phase in self.phases)
         self.optimisers = {phase.name: self._optimiser(phase) for phase in self.phases}
         self.position, self.best = Position(), Best()
@@ -125,11 +130,13 @@ class Training:
         for number, phase in list(enumerate(self.phases))[self.position.phase :]:
             self._select(phase, epoch)
             with self._narrow():
-                self.model.begin(phase.name, self.rows, resumed=self.position.one_pass + self.position.batch > 0)
+                self.model.on_phase_start(
+                    phase.name, self.rows, resumed=self.position.one_pass + self.position.batch > 0
+                )
             for one_pass in range(self.position.one_pass, phase.passes):
-                drawn = batches.order(len(self.rows), self.seed, epoch, phase.name, one_pass)
-                order = self.model.arrange(drawn, self.rows)
-                for batch in batches.batches(
+                drawn = batch_order.order(len(self.rows), self.seed, epoch, phase.name, one_pass)
+                order = self.model.order_batches(drawn, self.rows)
+                for batch in batch_order.batches(
                     self.rows, order, self.config.batch_size, self.model.device, self.position.batch
                 ):
                     self._update(batch, phase, epoch)
@@ -151,7 +158,7 @@ class Training:
     def _update(self, batch: Batch, phase: Phase, epoch: int) -> None:
         optimiser = self.optimisers[phase.name]
         noise = Noise(self.seed, self.position.update, batch)
-        progress = Progress(epoch, self.position.update, self.planned, noise, phase.name)
+        progress = TrainingProgress(epoch, self.position.update, self.planned, noise, phase.name)
         losses = self.model.losses(batch, progress)
         parts: dict[str, Tensor | float] = {}
         while True:
@@ -223,17 +230,21 @@ class Training:
         return {"first_losses": first, "unstable_epoch": unstable}
 
     def _compare(self, value: float, epoch: int) -> None:
-        looks = self.best.looks + 1
+        n_validations = self.best.n_validations + 1
         if math.isnan(value):
             raise TrainingError(f"{self.model.name}: no validation user has held-out items, so no epoch can be chosen.")
         if value > self.best.value:
-            self.best = Best(epoch, value, looks, 0)
+            self.best = Best(epoch, value, n_validations, 0)
             self.best_tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.model.tensors().items()}
             if self.hooks.on_best is not None:
                 self.hooks.on_best(self.model)
         else:
-            counts = self.model.settled(self.position.update, self.planned)
-            self.best = replace(self.best, looks=looks, stale=self.best.stale + int(counts))
+            counts = self.model.schedules_done(self.position.update, self.planned)
+            self.best = replace(
+                self.best,
+                n_validations=n_validations,
+                validations_without_improvement=self.best.validations_without_improvement + int(counts),
+            )
 
     def _add_to_average(self) -> None:
         """Let the running mean of the weights move towards what they are after this epoch."""
@@ -264,7 +275,7 @@ class Training:
                     parameter.copy_(weights[name])
 
     def _patience_is_over(self) -> bool:
-        return bool(self.best.stale >= self.config.patience)
+        return bool(self.best.validations_without_improvement >= self.config.patience)
 
     def _select(self, phase: Phase, epoch: int) -> None:
         for group in self.optimisers[phase.name].param_groups:

@@ -8,9 +8,12 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from recdash.data.storage import reading_back
+from recdash.atomic_files import reading_back
 from recdash.errors import CheckpointError
-from recdash.models import files
+from recdash.models import checkpoint_io
+
+# Fields of `Best` as versions up to 0.2 wrote them.
+_NAMES_UNTIL_0_2 = {"looks": "n_validations", "stale": "validations_without_improvement"}
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Best:
 
     epoch: int = 0
     value: float = float("-inf")
-    looks: int = 0
-    stale: int = 0
+    n_validations: int = 0
+    validations_without_improvement: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,12 @@ class TrainingState:
             "optimisers": scalars,
             "training": self.facts,
         }
-        files.write(Path(folder), tensors, facts)
+        checkpoint_io.write(Path(folder), tensors, facts)
 
     @classmethod
     def load(cls, folder: str | Path) -> TrainingState:
         """Read what `save` wrote; raises CheckpointError when it is absent or damaged."""
-        tensors, facts = files.read(Path(folder))
+        tensors, facts = checkpoint_io.read(Path(folder))
         with reading_back(
             Path(folder), CheckpointError, "Start the training anew.", "this training state cannot be read"
         ):
@@ -111,7 +114,7 @@ class TrainingState:
                     optimisers[phase]["state"].setdefault(int(index), {})[slot] = tensor
             return cls(
                 Position(**facts["position"]),
-                Best(**facts["best"]),
+                Best(**{_NAMES_UNTIL_0_2.get(name, name): value for name, value in facts["best"].items()}),
                 _under(tensors, "model/"),
                 _under(tensors, "best/"),
                 optimisers,

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from recdash.runs.identity import kill_tree
+from recdash.runs.process_id import kill_tree
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUIET = (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from recdash.ui import colours
+from recdash.ui.charts import run_colours
 from tests.browser.conftest import QUIET
 
 FILMS = ("The Matrix (1999)", "The Godfather (1972)", "Amélie (2001)")
@@ -87,7 +87,7 @@ def apart(one: str, other: str) -> float:
 
 def hue_of(run_id: str) -> float:
     """The place of a run's colour on the colour wheel, from 0 to 1."""
-    ink = colours.of(run_id)
+    ink = run_colours.of(run_id)
     red, green, blue = (int(ink[place : place + 2], 16) / 255 for place in (1, 3, 5))
     return colorsys.rgb_to_hsv(red, green, blue)[0]
 

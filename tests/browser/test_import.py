@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_newcomer import go_to, settle
+from tests.browser.test_first_visit import go_to, settle
 
 pytestmark = pytest.mark.browser
 MOST_CLICKS = 4

@@ -13,10 +13,10 @@ import time
 
 import pytest
 
-from recdash import places
+from recdash import paths
 from recdash.cli import main as cli
 from recdash.cli.main import main
-from recdash.runs import environment
+from recdash.runs import process_env
 from recdash.runs.states import State
 from recdash.services import launch, runs
 
@@ -172,11 +172,11 @@ def test_a_queued_run_can_be_stopped_and_resumed(document, waiting) -> None:
 
 def test_stop_and_delete_of_a_running_run(call, waiting) -> None:
     from recdash.runs import queue
-    from recdash.runs.identity import Identity
-    from recdash.services.access import open_store
+    from recdash.runs.process_id import ProcessId
+    from recdash.services.store_access import open_store
 
     (run,) = launch.train(launch.plan(["ease"], "toy"))
-    queue.claim(open_store(), run.id, Identity.mine(), 1)
+    queue.claim(open_store(), run.id, ProcessId.mine(), 1)
     status, _, err = call("runs", "delete", run.id)
     assert status == 2 and f"recdash runs stop {run.id}" in err
     status, _, err = call("runs", "stop", run.id)
@@ -266,9 +266,9 @@ def test_doctor_says_what_works(call, document, toy) -> None:
     assert found["ok"] and {"Python", "Run store", "Device", "Data sets"} <= {
         check["what"] for check in found["checks"]
     }
-    for path in places.data_dir().glob("recdash.db*"):
+    for path in paths.data_dir().glob("recdash.db*"):
         path.unlink()
-    places.data_dir().joinpath("recdash.db").write_bytes(b"broken" * 1000)
+    paths.data_dir().joinpath("recdash.db").write_bytes(b"broken" * 1000)
     status, out, _ = call("doctor")
     assert status == 1 and "BAD  Run store" in out and "--mend" in out
     assert call("doctor", "--mend")[0] == 0
@@ -276,7 +276,7 @@ def test_doctor_says_what_works(call, document, toy) -> None:
 
 
 def test_a_broken_store_is_one_line_for_every_command(call, toy) -> None:
-    places.data_dir().joinpath("recdash.db").write_bytes(b"broken" * 1000)
+    paths.data_dir().joinpath("recdash.db").write_bytes(b"broken" * 1000)
     for words in (["runs", "list"], ["results"], ["train", "ease", "--dataset", "toy"], ["curves", "x"]):
         status, out, err = call(*words)
         assert (status, out, err.count("\n")) == (1, "", 1) and "damaged" in err, words
@@ -303,13 +303,13 @@ def test_data_in_use_is_not_removed(call, waiting) -> None:
 
 def test_output_that_nobody_reads_is_no_error(toy) -> None:
     words = f"{sys.executable} -m recdash data list | true"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {words}"], env=environment.base(), capture_output=True)
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {words}"], env=process_env.base(), capture_output=True)
     assert done.returncode == 0 and done.stderr == b""
 
 
 def recdash(*words: str, **more) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "recdash", *words]
-    return subprocess.run(command, env=environment.base(), capture_output=True, text=True, timeout=120, **more)
+    return subprocess.run(command, env=process_env.base(), capture_output=True, text=True, timeout=120, **more)
 
 
 def test_the_version_takes_less_than_a_third_of_a_second() -> None:
@@ -324,7 +324,7 @@ def test_the_version_takes_less_than_a_third_of_a_second() -> None:
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     probe = "import sys; from recdash.cli.main import main; main(['--version']); main(['train', '--help']);"
     probe += "print([m for m in ('torch', 'pandas', 'scipy', 'numpy', 'sqlalchemy', 'streamlit') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", probe], env=environment.base(), capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", probe], env=process_env.base(), capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -342,7 +342,7 @@ def test_from_a_terminal_to_results_and_recommendations_with_real_processes(toy)
 def test_ctrl_c_stops_the_waiting_and_not_the_run(toy) -> None:
     words = ["train", "multvae", "--dataset", "toy", *SMALL[:-1], "100000", "--set", "patience=100000"]
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "recdash", *words], env=environment.base(), stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "recdash", *words], env=process_env.base(), stderr=subprocess.PIPE, text=True
     )
     end = time.monotonic() + 60
     while not any(run.epoch for run in runs.listing()):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recdash.cli.main import main
-from recdash.data import library
+from recdash.data import dataset_registry
 from recdash.errors import UsageError
 from recdash.services import compare, datasets, launch, recommend, report, results, runs
 from tests.toy import toy_dataset
@@ -88,7 +88,12 @@ def test_a_path_means_the_same_in_every_command(how: str, ratings: Path, here: l
 @pytest.mark.parametrize("how", some_slow(*SPELLINGS))
 def test_a_path_means_the_same_in_every_service(how: str, ratings: Path, here: list[str]) -> None:
     given = spelt(how, ratings)
-    assert library.name_of(given) == library.name_of(Path(given)) == datasets.name_in_runs(given) == str(ratings)
+    assert (
+        dataset_registry.name_of(given)
+        == dataset_registry.name_of(Path(given))
+        == datasets.name_in_runs(given)
+        == str(ratings)
+    )
     assert launch.data_entry(given).name == str(ratings)
     assert launch.data_entry(given).fingerprint == datasets.load(given).fingerprint
     (run,) = launch.train(compare.requests(given, ["popularity"]))
@@ -104,12 +109,12 @@ def test_the_name_of_a_known_data_set_wins_over_a_file_of_that_name(ratings: Pat
     (ratings.parent / "toy").write_text(ratings.read_text())
     (ratings.parent / "demo").mkdir()
     (ratings.parent / "ml-1m").mkdir()
-    assert [library.name_of(name) for name in ("toy", "demo", "ml-1m")] == ["toy", "demo", "ml-1m"]
-    assert [library.name_of(f"./{name}") for name in ("toy", "demo")] == [
+    assert [dataset_registry.name_of(name) for name in ("toy", "demo", "ml-1m")] == ["toy", "demo", "ml-1m"]
+    assert [dataset_registry.name_of(f"./{name}") for name in ("toy", "demo")] == [
         str(ratings.parent / "toy"),
         str(ratings.parent / "demo"),
     ]
-    assert library.name_of(Path("toy")) == str(ratings.parent / "toy")
+    assert dataset_registry.name_of(Path("toy")) == str(ratings.parent / "toy")
     assert call("train", "popularity", "--dataset", "toy")[1]["runs"][0]["dataset"] == "toy"
     assert call("train", "popularity", "--dataset", "./toy")[1]["runs"][0]["dataset"] == str(ratings.parent / "toy")
     assert [row["dataset"] for row in call("results", "--dataset", "toy")[1]["results"]] == ["toy"]
@@ -135,10 +140,10 @@ def test_a_data_set_that_nobody_knows_is_one_line(name: str, command: list[str],
 def test_runs_on_data_that_is_gone_are_found_by_the_name_it_had(ratings: Path, here: list[str], call: Call) -> None:
     csv = ratings.with_name("other.csv")
     csv.write_text(ratings.read_text())
-    library.import_csv("shop", csv)
+    dataset_registry.import_csv("shop", csv)
     by_name = call("train", "popularity", "--dataset", "shop")[1]["runs"][0]["id"]
     by_path = call("train", "popularity", "--dataset", "./other.csv")[1]["runs"][0]["id"]
-    library.remove("shop")
+    dataset_registry.remove("shop")
     csv.unlink()
     for name, run_id in (("shop", by_name), ("./other.csv", by_path), (str(csv), by_path)):
         assert [row["run"] for row in call("results", "--dataset", name)[1]["results"]] == [run_id]
@@ -161,4 +166,4 @@ def test_a_path_that_no_list_can_show_is_one_line_and_can_still_be_read(
     for command in (["train", "popularity"], ["results"]):
         status, found, err = call(*command, "--dataset", name)
         assert (status, found, err.count("\n")) == (2, None, 1) and "Rename the file" in err
-    assert library.load_dataset(name).n_users == 240
+    assert dataset_registry.load_dataset(name).n_users == 240

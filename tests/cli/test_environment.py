@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from recdash import places
+from recdash import paths
 from recdash.cli.main import main
 from recdash.errors import StoreError, UsageError
-from recdash.runs import environment
+from recdash.runs import process_env
 from recdash.runs.store import Store
-from recdash.services import access, runs
+from recdash.services import runs, store_access
 
 COMMANDS = {
     "runs": ["runs", "list"],
@@ -92,35 +92,35 @@ def test_an_empty_value_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> 
     for variable in ("RECDASH_STORE", "RECDASH_MAX_RUNS", "RECDASH_READ_ONLY"):
         monkeypatch.setenv(variable, value)
     assert [main(COMMANDS[name]) for name in ("runs", "data", "results", "doctor")] == [0] * 4
-    assert (places.data_dir() / "recdash.db").is_file()
+    assert (paths.data_dir() / "recdash.db").is_file()
     for variable in ("RECDASH_DATA_DIR", "RECDASH_CHECKPOINT_DIR"):
         monkeypatch.setenv(variable, value)
-    assert (places.data_dir(), places.checkpoint_dir()) == (places.PROJECT / "data", places.PROJECT / "checkpoints")
+    assert (paths.data_dir(), paths.checkpoint_dir()) == (paths.PROJECT / "data", paths.PROJECT / "checkpoints")
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES", " On ", "y", "T"])
 def test_read_only_is_on(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_READ_ONLY", value)
-    assert places.read_only()
+    assert paths.read_only()
     with pytest.raises(UsageError, match="RECDASH_READ_ONLY is set"):
-        access.refuse_when_read_only("trained")
+        store_access.refuse_when_read_only("trained")
 
 
 @pytest.mark.parametrize("value", ["", " ", "0", "false", "NO", "Off", "n", "F"])
 def test_read_only_is_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_READ_ONLY", value)
-    assert not places.read_only()
-    access.refuse_when_read_only("trained")
+    assert not paths.read_only()
+    store_access.refuse_when_read_only("trained")
 
 
 @pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize("name", ["a b", "ü 💥", "half?", "100%41", "a#b", "0", "-1", "ten"])
 def test_any_name_of_a_folder_holds_data_runs_and_store(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    data, store = tmp_path / name / "data", environment.base()["RECDASH_STORE"]
+    data, store = tmp_path / name / "data", process_env.base()["RECDASH_STORE"]
     assert Store(store).runs() == []
     monkeypatch.setenv("RECDASH_DATA_DIR", str(data))
     assert runs.listing() == [] and (data / "recdash.db").is_file()
-    monkeypatch.setenv("RECDASH_STORE", environment.absolute(places.store_url()))
+    monkeypatch.setenv("RECDASH_STORE", process_env.absolute(paths.store_url()))
     assert runs.listing() == [] and [path.name for path in data.iterdir() if path.suffix == ".db"] == ["recdash.db"]
 
 
@@ -129,14 +129,14 @@ def test_a_relative_folder_or_store_means_the_same_from_everywhere(tmp_path: Pat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECDASH_DATA_DIR", "here/../data")
     monkeypatch.setenv("RECDASH_STORE", "sqlite:///a?b/../runs.db")
-    assert environment.base()["RECDASH_DATA_DIR"] == str(tmp_path / "data")
-    assert environment.base()["RECDASH_STORE"].startswith(f"sqlite:///{tmp_path}/a")
+    assert process_env.base()["RECDASH_DATA_DIR"] == str(tmp_path / "data")
+    assert process_env.base()["RECDASH_STORE"].startswith(f"sqlite:///{tmp_path}/a")
 
 
 def test_a_password_in_a_value_that_means_nothing_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_STORE", "postgresql://me:secret@host:port/db")
     with pytest.raises(StoreError) as caught:
-        access.open_store()
+        store_access.open_store()
     assert "secret" not in str(caught.value) and "RECDASH_STORE" in str(caught.value)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recdash.cli.main import main
-from recdash.data import library
+from recdash.data import dataset_registry
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def test_a_dry_run_shows_and_keeps_nothing(zeros: Path, capsys: pytest.CaptureFi
     assert "Columns: user = user (by its name)" in err
     assert "Ratings on a scale of 1 to 10; 8 or more is a positive: 1,040 positives (100% of all)" in err
     assert "Left out: 1,560 rows with a rating of 0\n" in err
-    assert "books" not in [entry.name for entry in library.available()]
+    assert "books" not in [entry.name for entry in dataset_registry.available()]
 
 
 def test_an_import_keeps_what_was_said_about_its_splits(zeros: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("data", "import", "books", "--csv", zeros, "--scale", "0..10", "--positive-from", 8, "--min-positives", 6)
     status, _, err = shown(capsys, *words, "--ties", "random")
     assert status == 0, err
-    data = library.load_dataset("books")
+    data = dataset_registry.load_dataset("books")
     assert (data.scale, data.usual_positive_from, data.min_positives, data.ties) == ((0, 10), 8, 6, "random")
 
 

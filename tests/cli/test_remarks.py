@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recdash.cli.main import main
-from tests.running import Runs
+from tests.run_helpers import Runs
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recdash import places
+from recdash import paths
 from recdash.cli.main import main
 from tests.toy import toy_dataset
 
@@ -38,7 +38,7 @@ def call(toy: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
 @pytest.fixture
 def ml_1m(toy: str) -> None:
     """The toy data under the name of the table's data set."""
-    replace(toy_dataset(), name="ml-1m").save(places.data_dir() / "sets" / "ml-1m")
+    replace(toy_dataset(), name="ml-1m").save(paths.data_dir() / "sets" / "ml-1m")
 
 
 def test_without_the_data_it_ends_with_one_line(call: Call) -> None:
@@ -92,11 +92,11 @@ def test_the_answer_says_where_its_figures_come_from(call: Call, ml_1m: None) ->
 def test_without_a_file_the_result_goes_to_the_data_folder_and_the_delivered_one_stays_byte_for_byte(
     ml_1m: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = places.PROJECT / "benchmarks" / "results"
+    folder = paths.PROJECT / "benchmarks" / "results"
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("reproduce_*.json")}
     assert main(["reproduce", "--models", "popularity", "--json"]) == 0
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("reproduce_*.json")}
-    found = json.loads((places.data_dir() / "reproduce" / "metarec.json").read_text())
+    found = json.loads((paths.data_dir() / "reproduce" / "metarec.json").read_text())
     assert found == json.loads(capsys.readouterr().out) and "popularity" in found["cells"]
 
 
@@ -114,7 +114,7 @@ def test_a_file_that_is_something_else_is_refused_in_one_line_and_left_alone(
 def test_a_signal_stops_it_and_the_same_command_goes_on(ml_1m: None, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "recdash", "reproduce", "--models", "svae", "--out", str(tmp_path / "out.json")]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
-    folder = places.data_dir() / "reproduce"
+    folder = paths.data_dir() / "reproduce"
     deadline = time.monotonic() + 120
     while not list(folder.glob("metarec-*/svae.epochs.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -14,12 +14,16 @@ from recdash.data.histories import Histories
 from recdash.errors import CheckpointError, DataError, UsageError
 from recdash.evaluation import evaluate
 from recdash.models import registry
-from recdash.models.base import GradientModel, Model, Progress
+from recdash.models.base import (
+    GradientModel,
+    Model,
+    TrainingProgress,
+)
 from recdash.models.batch import Batch, Noise
-from recdash.models.rating import RatingModel
+from recdash.models.rating_model import RatingModel
 from recdash.splits import Split
 from recdash.training import EpochRecord, fit
-from recdash.training.batches import torch_generator
+from recdash.training.batch_order import torch_generator
 from tests.toy import toy_split
 
 
@@ -162,7 +166,17 @@ class TestEveryModel:
     def test_the_record_says_how_it_came_about(self, name: str, split: Split, trained: Any) -> None:
         record = trained(name).record
         assert record["split_fingerprint"] == split.fingerprint
-        for key in ("seed", "device", "threads", "versions", "machine", "precision", "best_epoch", "seconds", "looks"):
+        for key in (
+            "seed",
+            "device",
+            "threads",
+            "versions",
+            "machine",
+            "precision",
+            "best_epoch",
+            "seconds",
+            "n_validations",
+        ):
             assert record[key] is not None, key
 
     def test_every_preset_is_a_valid_config(self, name: str, split: Split) -> None:
@@ -226,7 +240,7 @@ class TestEveryGradientModel:
         optimiser = torch.optim.Adam(model.parameters(), lr=0.003 if rating else 0.01)
         losses = []
         for update in range(200):
-            total = model.loss(batch, Progress(1, update, 200, Noise(0, update, batch))).total.mean()
+            total = model.loss(batch, TrainingProgress(1, update, 200, Noise(0, update, batch))).total.mean()
             optimiser.zero_grad()
             torch.autograd.backward(total)
             optimiser.step()

@@ -16,9 +16,9 @@ from sqlalchemy import create_engine
 
 from recdash.errors import StoreError, UsageError
 from recdash.runs import queue, schema
-from recdash.runs.identity import Identity, this_host
-from recdash.runs.names import PALETTE, colour_of
-from recdash.runs.records import Request
+from recdash.runs.process_id import ProcessId, this_host
+from recdash.runs.run_ids import PALETTE, colour_of
+from recdash.runs.run_records import Request
 from recdash.runs.states import State
 from recdash.runs.store import Store
 
@@ -56,25 +56,25 @@ def store(url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def me() -> Identity:
-    return Identity.mine()
+def me() -> ProcessId:
+    return ProcessId.mine()
 
 
 def ask(model: str = "ease", **words) -> Request:
     return Request(**{"model": model, "dataset": "toy", **words})
 
 
-def running(store: Store, me: Identity, **words) -> str:
+def running(store: Store, me: ProcessId, **words) -> str:
     (run,) = queue.enqueue(store, [ask(**words)])
     queue.claim(store, run.id, me, 1)
     return run.id
 
 
-def dead(host: str = "") -> Identity:
+def dead(host: str = "") -> ProcessId:
     """A process that lived on this host and is gone."""
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     process.wait()
-    return Identity(host or this_host(), process.pid, time.time())
+    return ProcessId(host or this_host(), process.pid, time.time())
 
 
 def test_runs_beside_each_other_have_colours_of_their_own(store: Store) -> None:
@@ -88,7 +88,7 @@ def test_runs_beside_each_other_have_colours_of_their_own(store: Store) -> None:
     assert colour_of(again.id) == colour_of(first[3])
 
 
-def test_a_run_goes_from_queued_over_running_to_finished(store: Store, me: Identity) -> None:
+def test_a_run_goes_from_queued_over_running_to_finished(store: Store, me: ProcessId) -> None:
     (run,) = queue.enqueue(store, [ask(settings={"l2": 3.0}, seed=7)])
     assert (run.state, run.settings, run.seed, run.attempts) == (State.QUEUED, {"l2": 3.0}, 7, 0)
     claimed = queue.claim(store, run.id, me, 2)
@@ -101,7 +101,7 @@ def test_a_run_goes_from_queued_over_running_to_finished(store: Store, me: Ident
     assert [event.kind for event in store.events(run.id)] == ["queued", "started", "finished"]
 
 
-def test_a_record_survives_the_closing_of_the_store(url: str, me: Identity) -> None:
+def test_a_record_survives_the_closing_of_the_store(url: str, me: ProcessId) -> None:
     first = Store(url)
     run_id = running(first, me)
     first.settle(run_id, me, State.STOPPED, runtime_s=1.5)
@@ -112,12 +112,12 @@ def test_a_record_survives_the_closing_of_the_store(url: str, me: Identity) -> N
     again.close()
 
 
-def test_nobody_else_can_claim_a_claimed_run(store: Store, me: Identity) -> None:
+def test_nobody_else_can_claim_a_claimed_run(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     assert queue.claim(store, run_id, me, 1) is None
 
 
-def test_of_many_claimants_exactly_one_gets_the_run(url: str, store: Store, me: Identity) -> None:
+def test_of_many_claimants_exactly_one_gets_the_run(url: str, store: Store, me: ProcessId) -> None:
     (run,) = queue.enqueue(store, [ask()])
     won, start = [], threading.Barrier(8)
 
@@ -140,7 +140,7 @@ def test_the_longest_waiting_run_is_next(store: Store) -> None:
     assert [run.id for run in queue.next_queued(store)] == [first.id, second.id, third.id]
 
 
-def test_the_same_key_gives_the_same_runs(store: Store, me: Identity) -> None:
+def test_the_same_key_gives_the_same_runs(store: Store, me: ProcessId) -> None:
     wanted = [ask("ease"), ask("popularity")]
     first = queue.enqueue(store, wanted, key="click")
     for run in first:
@@ -150,7 +150,7 @@ def test_the_same_key_gives_the_same_runs(store: Store, me: Identity) -> None:
     assert [run.id for run in queue.enqueue(store, wanted, key="another")] != [run.id for run in first]
 
 
-def test_equal_requests_share_a_run_while_it_is_active(store: Store, me: Identity) -> None:
+def test_equal_requests_share_a_run_while_it_is_active(store: Store, me: ProcessId) -> None:
     (first,) = queue.enqueue(store, [ask(name="a")])
     (second,) = queue.enqueue(store, [ask(name="b")])
     assert first.id == second.id
@@ -183,7 +183,7 @@ def test_a_dead_run_does_not_stand_in_the_way_of_its_twin(store: Store) -> None:
     assert queue.enqueue(store, [ask()])[0].id != lost
 
 
-def test_epochs_come_back_in_order_and_newer_ones_alone(store: Store, me: Identity) -> None:
+def test_epochs_come_back_in_order_and_newer_ones_alone(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     seqs = [
         store.add_epoch(run_id, me, epoch=epoch, update=epoch * 10, seconds=epoch / 2, values={"loss": 1 / epoch})
@@ -198,7 +198,7 @@ def test_epochs_come_back_in_order_and_newer_ones_alone(store: Store, me: Identi
     assert (run.epoch, run.elapsed_s) == (3, 1.5)
 
 
-def test_writing_an_epoch_again_replaces_it_and_counts_as_new(store: Store, me: Identity) -> None:
+def test_writing_an_epoch_again_replaces_it_and_counts_as_new(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     first = store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={"loss": 2.0})
     second = store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={"loss": 3.0})
@@ -206,7 +206,7 @@ def test_writing_an_epoch_again_replaces_it_and_counts_as_new(store: Store, me: 
     assert second > first and row.values == {"loss": 3.0} and store.epochs([run_id], after=first) == [row]
 
 
-def test_numbers_that_are_not_finite_come_back_as_they_went_in(store: Store, me: Identity) -> None:
+def test_numbers_that_are_not_finite_come_back_as_they_went_in(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     values = {"nan": math.nan, "inf": math.inf, "minus": -math.inf, "tiny": 5e-324}
     store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values=values)
@@ -216,9 +216,9 @@ def test_numbers_that_are_not_finite_come_back_as_they_went_in(store: Store, me:
 
 
 @pytest.mark.parametrize("write", ["describe", "add_epoch", "settle"])
-def test_only_the_claiming_process_writes(store: Store, me: Identity, write: str) -> None:
+def test_only_the_claiming_process_writes(store: Store, me: ProcessId, write: str) -> None:
     run_id = running(store, me)
-    stranger = Identity(me.host, me.pid + 1, me.born)
+    stranger = ProcessId(me.host, me.pid + 1, me.process_start)
     arguments = {
         "describe": {"epochs": 3},
         "add_epoch": {"epoch": 1, "update": 1, "seconds": 1.0, "values": {}},
@@ -229,7 +229,7 @@ def test_only_the_claiming_process_writes(store: Store, me: Identity, write: str
     assert store.run(run_id).state is State.RUNNING and store.epochs([run_id]) == []
 
 
-def test_a_finished_run_is_never_altered_but_for_name_and_note(store: Store, me: Identity) -> None:
+def test_a_finished_run_is_never_altered_but_for_name_and_note(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={"loss": 1.0})
     store.settle(run_id, me, State.FINISHED, metrics={"ndcg@100": 0.4})
@@ -262,13 +262,13 @@ def test_a_run_whose_process_is_gone_reads_interrupted(store: Store) -> None:
     assert [one.id for one in store.runs(states=[State.INTERRUPTED])] == [run_id]
 
 
-def test_a_process_id_given_to_another_process_does_not_count(store: Store, me: Identity) -> None:
-    run_id = running(store, Identity(me.host, me.pid, me.born - 3600))
+def test_a_process_id_given_to_another_process_does_not_count(store: Store, me: ProcessId) -> None:
+    run_id = running(store, ProcessId(me.host, me.pid, me.process_start - 3600))
     assert store.run(run_id).state is State.INTERRUPTED
 
 
 def test_on_another_host_ten_silent_seconds_make_it_interrupted(store: Store, monkeypatch) -> None:
-    away = Identity("another-host", 4711, 1.0)
+    away = ProcessId("another-host", 4711, 1.0)
     run_id = running(store, away)
     assert store.run(run_id).state is State.RUNNING
     now = time.time()
@@ -280,7 +280,7 @@ def test_on_another_host_ten_silent_seconds_make_it_interrupted(store: Store, mo
     assert store.run(run_id).state is State.RUNNING
 
 
-def test_sweeping_writes_the_interruption_down(store: Store, me: Identity) -> None:
+def test_sweeping_writes_the_interruption_down(store: Store, me: ProcessId) -> None:
     lost, living = running(store, dead()), running(store, me, seed=1)
     assert [run.id for run in queue.sweep(store)] == [lost]
     assert [event.kind for event in store.events(lost)][-1] == "interrupted"
@@ -288,13 +288,13 @@ def test_sweeping_writes_the_interruption_down(store: Store, me: Identity) -> No
     assert queue.sweep(store) == []
 
 
-def test_stopping_a_queued_run_ends_it_at_once(store: Store, me: Identity) -> None:
+def test_stopping_a_queued_run_ends_it_at_once(store: Store, me: ProcessId) -> None:
     (run,) = queue.enqueue(store, [ask()])
     assert queue.stop(store, run.id).state is State.STOPPED
     assert queue.claim(store, run.id, me, 1) is None
 
 
-def test_stopping_a_running_run_is_a_wish_that_its_worker_hears(store: Store, me: Identity) -> None:
+def test_stopping_a_running_run_is_a_wish_that_its_worker_hears(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     assert not store.beat(run_id, me) and not store.wants_stop(run_id)
     asked = queue.stop(store, run_id)
@@ -305,12 +305,12 @@ def test_stopping_a_running_run_is_a_wish_that_its_worker_hears(store: Store, me
     assert not store.run(run_id).stopping
 
 
-def test_a_worker_that_lost_its_run_hears_a_wish_to_stop(store: Store, me: Identity) -> None:
+def test_a_worker_that_lost_its_run_hears_a_wish_to_stop(store: Store, me: ProcessId) -> None:
     assert store.beat(running(store, dead()), me)
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.STOPPED, State.INTERRUPTED])
-def test_a_run_that_did_not_finish_can_be_resumed_with_its_threads(store: Store, me: Identity, state: State) -> None:
+def test_a_run_that_did_not_finish_can_be_resumed_with_its_threads(store: Store, me: ProcessId, state: State) -> None:
     run_id = running(store, me)
     store.add_epoch(run_id, me, epoch=3, update=9, seconds=4.0, values={"loss": 1.0})
     store.settle(run_id, me, state, "a reason")
@@ -321,19 +321,19 @@ def test_a_run_that_did_not_finish_can_be_resumed_with_its_threads(store: Store,
     assert len(store.epochs([run_id])) == 1
 
 
-def test_a_run_interrupted_by_death_can_be_resumed_before_anybody_wrote_it_down(store: Store, me: Identity) -> None:
+def test_a_run_interrupted_by_death_can_be_resumed_before_anybody_wrote_it_down(store: Store, me: ProcessId) -> None:
     run_id = running(store, dead())
     assert queue.resume(store, run_id).state is State.QUEUED
     assert queue.claim(store, run_id, me, 1) is not None
 
 
-def test_resuming_what_is_active_changes_nothing(store: Store, me: Identity) -> None:
+def test_resuming_what_is_active_changes_nothing(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     before = store.run(run_id)
     assert queue.resume(store, run_id) == before
 
 
-def test_a_running_run_cannot_be_deleted_and_any_other_leaves_nothing(store: Store, me: Identity) -> None:
+def test_a_running_run_cannot_be_deleted_and_any_other_leaves_nothing(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={})
     with pytest.raises(UsageError, match="Stop it first"):
@@ -345,7 +345,7 @@ def test_a_running_run_cannot_be_deleted_and_any_other_leaves_nothing(store: Sto
         store.run(run_id)
 
 
-def test_seqs_never_come_twice_not_even_after_a_deletion(store: Store, me: Identity) -> None:
+def test_seqs_never_come_twice_not_even_after_a_deletion(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     last = store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={})
     store.settle(run_id, me, State.FINISHED)
@@ -354,7 +354,7 @@ def test_seqs_never_come_twice_not_even_after_a_deletion(store: Store, me: Ident
     assert store.add_epoch(other, me, epoch=1, update=1, seconds=1, values={}) > last
 
 
-def test_every_write_but_a_heartbeat_moves_the_version(store: Store, me: Identity) -> None:
+def test_every_write_but_a_heartbeat_moves_the_version(store: Store, me: ProcessId) -> None:
     seen = [store.version()]
     run_id = running(store, me)
     for change in (
@@ -377,20 +377,20 @@ def test_every_write_but_a_heartbeat_moves_the_version(store: Store, me: Identit
 @pytest.mark.parametrize(
     "name", ["../../x", "<img src=x onerror=alert(1)>", "=cmd()", "'; DROP TABLE runs; --", "*b* $x$"]
 )
-def test_any_name_is_kept_as_text(store: Store, me: Identity, name: str) -> None:
+def test_any_name_is_kept_as_text(store: Store, me: ProcessId, name: str) -> None:
     run_id = running(store, me)
     assert queue.rename(store, run_id, name).name == name
     assert len(store.runs()) == 1
 
 
 @pytest.mark.parametrize("name", ["", "   ", "two\nlines", "x" * 121, "\x00"])
-def test_names_that_cannot_be_shown_on_a_line_are_refused(store: Store, me: Identity, name: str) -> None:
+def test_names_that_cannot_be_shown_on_a_line_are_refused(store: Store, me: ProcessId, name: str) -> None:
     run_id = running(store, me)
     with pytest.raises(UsageError, match="1 to 120 characters"):
         queue.rename(store, run_id, name)
 
 
-def test_a_reader_is_not_blocked_by_a_writer_and_sees_no_half_write(url: str, store: Store, me: Identity) -> None:
+def test_a_reader_is_not_blocked_by_a_writer_and_sees_no_half_write(url: str, store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     reader = Store(url)
     with store.database.write() as connection:
@@ -402,7 +402,7 @@ def test_a_reader_is_not_blocked_by_a_writer_and_sees_no_half_write(url: str, st
     reader.close()
 
 
-def test_a_write_that_fails_half_way_leaves_nothing(store: Store, me: Identity) -> None:
+def test_a_write_that_fails_half_way_leaves_nothing(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     with pytest.raises(RuntimeError), store.database.write() as connection:
         connection.execute(schema.runs.update().values(name="half"))
@@ -410,7 +410,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(store: Store, me: Identity) 
     assert store.run(run_id).name != "half"
 
 
-def test_eight_writers_lose_nothing_and_never_find_it_locked(url: str, store: Store, me: Identity) -> None:
+def test_eight_writers_lose_nothing_and_never_find_it_locked(url: str, store: Store, me: ProcessId) -> None:
     ids = [running(store, me, seed=seed) for seed in range(8)]
     failures: list[BaseException] = []
 

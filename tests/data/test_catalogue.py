@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recdash.data.catalogue import Catalogue, Item, natural_title, parse_title
+from recdash.data.catalogue import Catalogue
+from recdash.data.items import (
+    Item,
+    natural_title,
+    parse_title,
+)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
+from recdash.data.items import Item
 from recdash.errors import DataError
 
 
@@ -164,7 +164,7 @@ def test_damage_anywhere_is_a_data_error(place: float, tmp_path: Path) -> None:
 
 
 def test_a_data_set_of_another_format_asks_to_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recdash.data.kept._FORMAT", 0)
+    monkeypatch.setattr("recdash.data.dataset_file._FORMAT", 0)
     built([1], [1]).save(tmp_path / "kept")
     monkeypatch.undo()
     with pytest.raises(DataError, match="made by another version of recdash"):

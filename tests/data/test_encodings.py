@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recdash.data.readers import csv
-from recdash.data.readers.inputs import other_encoding
-from recdash.data.readers.options import ReadOptions
+from recdash.data.readers import interactions
+from recdash.data.readers.read_options import ReadOptions
+from recdash.data.readers.text_streams import other_encoding
 from recdash.errors import DataError, RecdashError, UsageError
 
 TABLE = "user,item\nann,7\nbob,8\n"
@@ -57,7 +57,7 @@ def table(titles: str, rows: int) -> str:
 def refused(path: Path, **options: Any) -> RecdashError:
     """The one-line error of reading a file."""
     with pytest.raises(RecdashError) as caught:
-        csv.read_file(path, ReadOptions.of(**options))
+        interactions.read_file(path, ReadOptions.of(**options))
     assert len(str(caught.value).splitlines()) == 1
     return caught.value
 
@@ -76,7 +76,7 @@ def test_the_encoding_of_a_script_is_offered_and_reads_the_file(
     assert f"--encoding {encoding}" in str(error)
     if encoding not in SHORT:
         assert offered == [encoding]
-    read = csv.read_file(path, ReadOptions.of(encoding=encoding)).dataset
+    read = interactions.read_file(path, ReadOptions.of(encoding=encoding)).dataset
     assert {item.id for item in read.catalogue.items} == set(titles.split(",")[:rows])
 
 
@@ -84,7 +84,7 @@ def test_the_encoding_of_a_script_is_offered_and_reads_the_file(
 def test_western_text_is_read_as_such(titles: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(table(titles, 40).encode("cp1252"))
-    assert {item.id for item in csv.read(path).catalogue.items} == set(titles.split(","))
+    assert {item.id for item in interactions.read(path).catalogue.items} == set(titles.split(","))
 
 
 def test_a_letter_beyond_the_usual_set_asks_for_the_larger_one(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_encodings_that_look_like_ascii_are_refused_by_name(encoding: str, title
     path.write_bytes(table(title, 3).encode(encoding))
     error = refused(path)
     assert isinstance(error, DataError) and list(error.fixes.values()) == [{"encoding": encoding}]
-    assert csv.read(path, encoding=encoding).catalogue[0].id == title
+    assert interactions.read(path, encoding=encoding).catalogue[0].id == title
 
 
 @pytest.mark.parametrize("encoding", ["base64", "hex", "rot13", "zip", "punycode", "idna", "undefined", "klingon", ""])
@@ -132,7 +132,7 @@ def test_utf_16_without_a_mark_is_told_by_its_zeros(encoding: str, tmp_path: Pat
     path = tmp_path / "mine.csv"
     path.write_bytes(table("七人の侍,ハウルの動く城", 40).encode(encoding))
     for options in ({}, {"encoding": "utf-16"}, {"encoding": encoding}):
-        assert csv.read(path, **options).catalogue[1].id == "七人の侍"
+        assert interactions.read(path, **options).catalogue[1].id == "七人の侍"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
@@ -160,7 +160,7 @@ def test_a_byte_order_mark_contradicts_another_encoding(written: str, said: str,
     error = refused(path, encoding=said)
     assert isinstance(error, DataError) and f"so it is not {said}" in str(error)
     (fix,) = error.fixes.values()
-    assert len(csv.read(path, **fix)) == 2
+    assert len(interactions.read(path, **fix)) == 2
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from recdash.data.readers import csv
-from recdash.data.readers.options import ReadOptions
+from recdash.data.readers import interactions
+from recdash.data.readers.read_options import ReadOptions
 from recdash.errors import DataError
 
 CYRILLIC = "user,item\n" + "".join(
@@ -20,7 +20,7 @@ SWALLOWED = 'user,item,rating\n1,"Heroes,5\n2,Low,4\n3,Lodger",3\n'
 def refused(path: Path, **options: Any) -> DataError:
     """The error of reading a file."""
     with pytest.raises(DataError) as caught:
-        csv.read_file(path, ReadOptions.of(**options))
+        interactions.read_file(path, ReadOptions.of(**options))
     return caught.value
 
 
@@ -47,7 +47,7 @@ def test_a_refusal_offers_what_reads_the_file_or_leads_to_another_question(
     assert set(error.fixes) == offered
     for fix in error.fixes.values():
         try:
-            csv.read_file(path, ReadOptions.of(**fix))
+            interactions.read_file(path, ReadOptions.of(**fix))
         except DataError as other:
             assert str(other) != str(error)
 
@@ -58,7 +58,7 @@ def test_rows_that_do_not_fit_can_be_left_out_as_many_as_there_are(tmp_path: Pat
     path.write_text(f"user,item,time\n{rows}")
     fix = refused(path).fixes
     assert fix == {"Leave the 5 bad rows out": {"skip_bad": 0.05}}
-    assert len(csv.read_file(path, ReadOptions.of(**fix["Leave the 5 bad rows out"])).dataset) == 95
+    assert len(interactions.read_file(path, ReadOptions.of(**fix["Leave the 5 bad rows out"])).dataset) == 95
 
 
 def test_rows_of_which_most_do_not_fit_are_not_offered_to_be_left_out(tmp_path: Path) -> None:

@@ -225,10 +225,10 @@ def test_a_release_one_folder_further_down_is_found(folder_of: Callable[..., Pat
 def test_the_slow_pass_reads_what_the_fast_one_reads(
     folder_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from recdash.data.readers import table
+    from recdash.data.readers import delimited
 
     fast = [movielens.read(folder_of(form)).fingerprint for form in ("100k", "1m", "10m", "csv")]
-    monkeypatch.setattr(table, "_fast", lambda block, layout: None)
+    monkeypatch.setattr(delimited, "_fast", lambda block, layout: None)
     slow = [movielens.read(folder_of(form, name=f"again-{form}")).fingerprint for form in ("100k", "1m", "10m", "csv")]
     assert fast == slow
 
@@ -238,7 +238,7 @@ def test_the_size_of_the_blocks_changes_nothing(
     size: int, folder_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = movielens.read(folder_of("csv")).fingerprint
-    monkeypatch.setattr("recdash.data.readers.blocks.BLOCK", size)
+    monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", size)
     assert movielens.read(folder_of("csv", name="again")).fingerprint == whole
 
 
@@ -273,9 +273,9 @@ def test_reading_needs_no_pyarrow(folder_of: Callable[..., Path]) -> None:
     code = f"""
 import sys; sys.modules["pyarrow"] = None
 from pathlib import Path
-from recdash.data.readers import csv, movielens
+from recdash.data.readers import interactions, movielens
 folder = Path({str(folder_of("csv"))!r})
-assert movielens.read(folder).fingerprint == csv.read(folder / "ratings.csv").fingerprint
+assert movielens.read(folder).fingerprint == interactions.read(folder / "ratings.csv").fingerprint
 """
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recdash.data.catalogue import Catalogue, Item
+from recdash.data.catalogue import Catalogue
+from recdash.data.items import Item
 from recdash.data.picks import resolve, resolve_all
 from recdash.errors import UsageError
-from tests.data.test_search import Titles, titles_of
+from tests.data.test_title_search import Titles, titles_of
 
 FILMS = Catalogue(
     (

@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 from recdash.data.dataset import Dataset
-from recdash.data.readers import csv, recbole
-from recdash.data.readers.options import ReadOptions
-from recdash.data.readers.source import Reading
+from recdash.data.readers import interactions, recbole
+from recdash.data.readers.dataset_builder import Reading
+from recdash.data.readers.read_options import ReadOptions
 from recdash.errors import DataError, UsageError
 
 Write = Callable[..., Path]
@@ -52,7 +52,7 @@ def read(path: Path, **options: Any) -> Dataset:
 
 
 def understood(path: Path, **options: Any) -> Reading:
-    return csv.read_file(path, ReadOptions.of(**options))
+    return interactions.read_file(path, ReadOptions.of(**options))
 
 
 def refused(path: Path, **options: Any) -> str:
@@ -560,7 +560,7 @@ def test_outliers_are_bad_rows_as_well_and_later_lines_keep_their_numbers(file: 
 def test_nothing_is_rounded_or_lost_at_the_borders_of_blocks(file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     times = [978300760 + np.round(place / 8, 3) for place in range(200)]
     path = file("user,item,time\n" + "".join(f"{place},1,{time}\n" for place, time in enumerate(times)))
-    monkeypatch.setattr("recdash.data.readers.blocks.BLOCK", 64)
+    monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", 64)
     data = read(path)
     assert (data.times / data.ticks).tolist() == times
 

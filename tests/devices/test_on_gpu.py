@@ -21,10 +21,10 @@ from recdash.evaluation import evaluate
 from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
 from recdash.models.batch import Batch
-from recdash.models.rating import RatingModel
-from recdash.recommend import ranking
+from recdash.models.rating_model import RatingModel
+from recdash.recommend import ranked_list
 from recdash.splits import RatingSplit, Split, make_split
-from recdash.training import TrainingState, batches, fit
+from recdash.training import TrainingState, batch_order, fit
 from tests.devices import fake_gpu
 from tests.toy import toy_dataset, toy_split
 
@@ -66,8 +66,8 @@ def test_a_model_does_on_a_gpu_what_it_does_on_the_cpu(name: str, split: Split, 
 
     picks = [split.catalogue[3], split.catalogue[6]]
     assert len(model.recommend([pick.id for pick in picks], k=5)) == 5
-    found = ranking.rank(model, picks, 5, explain=True)
-    expected = ranking.rank(on_cpu, picks, 5, explain=True)
+    found = ranked_list.rank(model, picks, 5, explain=True)
+    expected = ranked_list.rank(on_cpu, picks, 5, explain=True)
     assert len(found.items) == 5 and found.reasons_are == expected.reasons_are
 
     model.save(tmp_path / "model")
@@ -240,7 +240,7 @@ def test_weights_of_a_training_are_drawn_on_the_cpu_whatever_the_device(split: S
     config = registry.configure("multvae", split.shape, "auto", small("multvae"))
     model = registry.build("multvae", config, split.shape)
     assert isinstance(model, GradientModel)
-    model.initialise(batches.torch_generator(3, "weights"))
+    model.initialise(batch_order.torch_generator(3, "weights"))
     drawn = {name: tensor.clone() for name, tensor in model.tensors().items()}
     model.to(gpu)
     assert all(torch.equal(tensor.cpu(), drawn[name]) for name, tensor in model.tensors().items())

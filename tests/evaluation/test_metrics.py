@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError, UsageError
 from recdash.evaluation import evaluate, metrics
-from recdash.evaluation.ranking import hits_in, mask_seen, top_k
-from recdash.evaluation.report import NAMES, default_metrics
-from recdash.evaluation.uncertainty import bootstrap_intervals
+from recdash.evaluation.bootstrap import bootstrap_intervals
+from recdash.evaluation.evaluator import NAMES, default_metrics
+from recdash.evaluation.top_k import hits_in, mask_seen, top_k
 from recdash.models import registry
-from recdash.models.shape import Shape
+from recdash.models.data_shape import DataShape
 from recdash.splits import HeldOut, Split
 from tests.toy import random_histories, toy_split
 
@@ -167,7 +167,7 @@ def test_metrics_can_be_named_and_unknown_ones_are_refused() -> None:
 
 
 def test_when_candidates_run_out_the_rest_of_the_list_is_empty() -> None:
-    shape = Shape(3, 6, 9)
+    shape = DataShape(3, 6, 9)
     train = random_histories(3, 6, np.random.default_rng(1))
     model = registry.build("popularity", registry.configure("popularity", shape), shape)
     model.solve(train)  # type: ignore[attr-defined]

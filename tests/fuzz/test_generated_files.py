@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from recdash.data.dataset import Dataset
-from recdash.data.readers import csv
+from recdash.data.readers import interactions
 from recdash.errors import RecdashError
 
 FILES = 3200
@@ -212,7 +212,7 @@ def test_no_file_is_read_as_something_else(part: int, tmp_path: Path) -> None:
             continue
         path, options, truth = written(kind, number, tmp_path)
         try:
-            found = found_in(csv.read(path, **options))
+            found = found_in(interactions.read(path, **options))
         except RecdashError as error:
             assert kind.doubtful(), f"{kind} with {options}: {error}"
             assert str(error).isprintable()

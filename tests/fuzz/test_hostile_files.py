@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recdash.data import library
+from recdash.data import dataset_registry
 from recdash.data.dataset import Dataset
-from recdash.data.readers import csv, movielens, recbole
+from recdash.data.readers import interactions, movielens, recbole
 from recdash.errors import DataError, RecdashError, UsageError
 
 SECONDS = 5.0  # for a file of a few kilobytes; an endless or quadratic pass takes longer
@@ -140,7 +140,7 @@ def test_an_injured_zip(injure: Callable[[bytes], bytes], form: str, tmp_path: P
 def test_an_injured_csv(injure: Callable[[bytes], bytes], packed: bool, header: bool | None, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(injure(gzip.compress(CSV.encode())) if packed else injure(CSV.encode()))
-    reads_or_refuses(lambda: csv.read(path, header=header))
+    reads_or_refuses(lambda: interactions.read(path, header=header))
 
 
 @given(injure=damage(), which=st.booleans())
@@ -156,7 +156,7 @@ def test_an_injured_recbole_pair(injure: Callable[[bytes], bytes], which: bool, 
 def test_any_bytes_under_any_name(content: bytes, name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    reads_or_refuses(lambda: library.load_dataset(path))
+    reads_or_refuses(lambda: dataset_registry.load_dataset(path))
 
 
 @given(
@@ -166,7 +166,7 @@ def test_any_bytes_under_any_name(content: bytes, name: str, tmp_path: Path) -> 
 def test_any_text_that_looks_like_a_table(content: str, header: bool | None, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content.encode())
-    reads_or_refuses(lambda: csv.read(path, header=header))
+    reads_or_refuses(lambda: interactions.read(path, header=header))
 
 
 @given(injure=damage())
@@ -199,7 +199,7 @@ def test_an_injured_cache(injure: Callable[[bytes], bytes], tmp_path: Path) -> N
 def test_long_and_empty_lines_take_no_longer_than_others(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    reads_or_refuses(lambda: csv.read(path))
+    reads_or_refuses(lambda: interactions.read(path))
 
 
 @pytest.mark.parametrize(
@@ -216,4 +216,4 @@ def test_a_device_a_loop_of_links_and_a_folder_are_refused(tmp_path: Path) -> No
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path in (Path("/dev/zero"), Path("/dev/null"), tmp_path / "loop", tmp_path):
         with pytest.raises(RecdashError):
-            library.load_dataset(path)
+            dataset_registry.load_dataset(path)

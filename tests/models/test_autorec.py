@@ -12,12 +12,12 @@ import torch
 import recdash
 from recdash.data.histories import Histories
 from recdash.models.autorec import AutoRec, AutoRecConfig
-from recdash.models.base import Progress
+from recdash.models.base import TrainingProgress
 from recdash.models.batch import Batch, Noise
+from recdash.models.data_shape import DataShape
 from recdash.models.deeprec import DeepRec, DeepRecConfig
-from recdash.models.shape import Shape
 from recdash.splits import RatingSplit, make_split
-from recdash.training.batches import torch_generator
+from recdash.training.batch_order import torch_generator
 from tests.toy import toy_dataset
 
 CPU = torch.device("cpu")
@@ -30,8 +30,8 @@ def rated(rows: int = 6, items: int = 9, seed: int = 0) -> Histories:
     return replace(plain, values=rng.integers(1, 6, plain.n_entries).astype(np.float32))
 
 
-def progress(batch: Batch) -> Progress:
-    return Progress(1, 0, 10, Noise(0, 0, batch))
+def progress(batch: Batch) -> TrainingProgress:
+    return TrainingProgress(1, 0, 10, Noise(0, 0, batch))
 
 
 def split() -> RatingSplit:
@@ -51,7 +51,7 @@ def dense_of(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
 def test_the_epochs_loss_is_the_papers_objective() -> None:
     rows = rated()
     model = AutoRec(
-        AutoRecConfig(variant="user", latent=4, l2=3.0, solver="rprop"), Shape(6, 9, rows.n_entries, (1, 5))
+        AutoRecConfig(variant="user", latent=4, l2=3.0, solver="rprop"), DataShape(6, 9, rows.n_entries, (1, 5))
     )
     model.initialise(torch_generator(0))
     model.observe(rows)
@@ -70,7 +70,7 @@ def test_weight_decay_gives_the_gradient_of_the_penaltys_share() -> None:
     gradients = []
     for solver in ("rprop", "adam"):
         config = AutoRecConfig(variant="user", latent=4, l2=3.0, solver=solver)
-        model = AutoRec(config, Shape(6, 9, rows.n_entries, (1, 5)))
+        model = AutoRec(config, DataShape(6, 9, rows.n_entries, (1, 5)))
         model.initialise(torch_generator(0))
         model.observe(rows)
         batch = Batch.of(rows.slice(0, 4), CPU)
@@ -85,7 +85,7 @@ def test_weight_decay_gives_the_gradient_of_the_penaltys_share() -> None:
 def test_outputs_at_unobserved_entries_do_not_count(model_class: Any) -> None:
     rows = rated()
     config = AutoRecConfig(variant="user", latent=4) if model_class is AutoRec else DeepRecConfig(hidden=(5,), latent=3)
-    model = model_class(config, Shape(6, 9, rows.n_entries, (1, 5)))
+    model = model_class(config, DataShape(6, 9, rows.n_entries, (1, 5)))
     model.initialise(torch_generator(0))
     model.observe(rows)
     batch = Batch.of(rows, CPU)
@@ -117,7 +117,7 @@ def test_a_known_user_of_the_user_variant_is_predicted_from_her_own_row() -> Non
     data = split()
     model: Any = recdash.fit("autorec", data, variant="user", latent=6, epochs=3)
     batch = Batch.of(data.train.slice(0, 20), CPU)
-    whole = model.last(model.encode(batch, model.stars_of(batch))).detach().numpy()
+    whole = model.last(model.encode(batch, model.ratings_of(batch))).detach().numpy()
     users, items = np.repeat(np.arange(20), 5), np.tile(np.arange(5), 20)
     np.testing.assert_allclose(model.predict(users, items), whole[users, items].clip(1, 5), rtol=1e-5)
 
@@ -178,7 +178,9 @@ def test_refeeding_takes_a_second_step_towards_a_fixed_point() -> None:
 
 def test_the_first_output_is_the_one_before_the_first_step() -> None:
     rows = rated()
-    model = DeepRec(DeepRecConfig(hidden=(5,), latent=3, dropout=0.0, refeed=1), Shape(6, 9, rows.n_entries, (1, 5)))
+    model = DeepRec(
+        DeepRecConfig(hidden=(5,), latent=3, dropout=0.0, refeed=1), DataShape(6, 9, rows.n_entries, (1, 5))
+    )
     model.initialise(torch_generator(0))
     model.observe(rows)
     batch = Batch.of(rows, CPU)
@@ -195,7 +197,7 @@ def test_the_first_output_is_the_one_before_the_first_step() -> None:
 
 def test_selu_follows_every_layer_including_the_last() -> None:
     rows = rated()
-    model = DeepRec(DeepRecConfig(hidden=(5,), latent=3), Shape(6, 9, rows.n_entries, (1, 5)))
+    model = DeepRec(DeepRecConfig(hidden=(5,), latent=3), DataShape(6, 9, rows.n_entries, (1, 5)))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()

@@ -109,10 +109,10 @@ def test_beta_never_falls_never_passes_its_cap_and_meets_it_on_time(cap: float, 
 def test_noise_of_a_slice_is_the_slice_of_the_noise() -> None:
     batch = batch_of()
     whole = Noise(5, 17, batch)
-    normal, kept = whole.normal(4), whole.keep(0.3)
+    normal, kept = whole.normal(4), whole.dropout_mask(0.3)
     part = Noise(5, 17, batch, rows=slice(2, 6), entries=slice(3, 11))
     assert torch.equal(part.normal(4), normal[2:6])
-    assert torch.equal(part.keep(0.3), kept[3:11])
+    assert torch.equal(part.dropout_mask(0.3), kept[3:11])
 
 
 def test_noise_depends_on_seed_and_update_and_on_nothing_else() -> None:
@@ -125,6 +125,6 @@ def test_noise_depends_on_seed_and_update_and_on_nothing_else() -> None:
 @pytest.mark.parametrize("dropout", [0.0, 0.25, 0.8])
 def test_dropout_keeps_the_stated_share_and_the_mean(dropout: float) -> None:
     batch = Batch.of(Histories.from_rows([list(range(20_000))], 20_000), CPU)
-    kept = Noise(0, 0, batch).keep(dropout)
+    kept = Noise(0, 0, batch).dropout_mask(dropout)
     assert abs(float((kept > 0).float().mean()) - (1 - dropout)) < 0.02
     assert abs(float(kept.mean()) - 1) < 0.05

@@ -5,24 +5,24 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from recdash.models.base import Progress
+from recdash.models.base import TrainingProgress
 from recdash.models.batch import Batch, Noise
+from recdash.models.data_shape import DataShape
 from recdash.models.multdae import MultDAE, MultDAEConfig
 from recdash.models.multvae import DEEP_FROM_USERS, MultVAE, MultVAEConfig
-from recdash.models.shape import Shape
-from recdash.training.batches import torch_generator
+from recdash.training.batch_order import torch_generator
 from tests.toy import random_histories
 
 CPU = torch.device("cpu")
-SHAPE = Shape(users=10, items=14, interactions=60)
+SHAPE = DataShape(users=10, items=14, interactions=60)
 
 
 def batch() -> Batch:
     return Batch.of(random_histories(7, 14, np.random.default_rng(0)), CPU)
 
 
-def progress(of: Batch, update: int = 50, planned: int = 100) -> Progress:
-    return Progress(1, update, planned, Noise(0, update, of))
+def progress(of: Batch, update: int = 50, planned: int = 100) -> TrainingProgress:
+    return TrainingProgress(1, update, planned, Noise(0, update, of))
 
 
 def test_a_dae_scores_tanh_of_the_normalised_row_through_two_layers() -> None:
@@ -98,7 +98,7 @@ def test_gradients_equal_finite_differences() -> None:
 
 
 def test_weights_are_xavier_uniform_and_biases_tiny() -> None:
-    model = MultDAE(MultDAEConfig(latent=200), Shape(10, 300, 60))
+    model = MultDAE(MultDAEConfig(latent=200), DataShape(10, 300, 60))
     model.initialise(torch_generator(0))
     bound = float(np.sqrt(6 / 500))
     assert 0.95 * bound < float(model.first.weight.detach().abs().max()) <= bound
@@ -106,12 +106,12 @@ def test_weights_are_xavier_uniform_and_biases_tiny() -> None:
 
 
 def test_auto_takes_the_shallow_net_for_few_users_and_the_papers_for_many() -> None:
-    assert MultVAEConfig.auto(Shape(4534, 3483, 435_180)).hidden == ()
-    assert MultVAEConfig.auto(Shape(DEEP_FROM_USERS, 20_108, 10**7)).hidden == (600,)
+    assert MultVAEConfig.auto(DataShape(4534, 3483, 435_180)).hidden == ()
+    assert MultVAEConfig.auto(DataShape(DEEP_FROM_USERS, 20_108, 10**7)).hidden == (600,)
 
 
 def test_patience_is_counted_once_beta_has_met_its_cap_or_never_will() -> None:
     reachable = MultVAE(MultVAEConfig(reach_cap_at=0.5), SHAPE)
-    assert [reachable.settled(update, 100) for update in (0, 49, 50, 100)] == [False, False, True, True]
+    assert [reachable.schedules_done(update, 100) for update in (0, 49, 50, 100)] == [False, False, True, True]
     unreachable = MultVAE(MultVAEConfig(anneal_updates=200_000), SHAPE)
-    assert unreachable.settled(1, 100)
+    assert unreachable.schedules_done(1, 100)

@@ -10,11 +10,11 @@ import pytest
 
 from recdash.errors import UsageError
 from recdash.models import registry
-from recdash.models.shape import Shape
+from recdash.models.data_shape import DataShape
 from recdash.training import fit
 from tests.toy import toy_split
 
-SHAPE = Shape(500, 80, 9000, (1.0, 5.0))
+SHAPE = DataShape(500, 80, 9000, (1.0, 5.0))
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from recdash.models import registry
-from recdash.models.base import Progress
+from recdash.models.base import TrainingProgress
 from recdash.models.batch import Batch, Noise
 from recdash.models.losses import normal_kl_by_dimension
 from recdash.models.recvae import RecVAE, composite_log
 from recdash.splits import Split
 from recdash.training import fit
-from recdash.training.batches import torch_generator
+from recdash.training.batch_order import torch_generator
 from tests.toy import toy_split
 
 SMALL: dict[str, Any] = {"hidden_width": 24, "latent": 6, "batch_size": 40, "learning_rate": 0.01}
@@ -74,8 +74,8 @@ def test_each_phase_leaves_the_other_half_alone_to_the_bit(split: Split) -> None
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in chosen.parameters)
             parameter.grad = None
-        model.begin(phase, split.train, resumed=False)
-        loss = model.loss(batch, Progress(1, 0, 10, Noise(0, 0, batch), phase))
+        model.on_phase_start(phase, split.train, resumed=False)
+        loss = model.loss(batch, TrainingProgress(1, 0, 10, Noise(0, 0, batch), phase))
         torch.autograd.backward(loss.total.mean())
         for name, parameter in model.named_parameters():
             assert (parameter.grad is not None) == name.startswith(moved), name
@@ -83,7 +83,7 @@ def test_each_phase_leaves_the_other_half_alone_to_the_bit(split: Split) -> None
 
 def test_the_prior_reads_clean_rows_by_the_encoder_as_it_was(split: Split) -> None:
     model = untrained(split)
-    model.begin("encoder", split.train, resumed=False)
+    model.on_phase_start("encoder", split.train, resumed=False)
     batch = Batch.of(split.train.slice(5, 9), model.device, np.arange(5, 9))
     mu, logvar = (part.clone() for part in model._old_posterior(batch))
     with torch.no_grad():
@@ -94,13 +94,13 @@ def test_the_prior_reads_clean_rows_by_the_encoder_as_it_was(split: Split) -> No
     assert not any(part.requires_grad for part in kept)
     resumed = untrained(split)
     resumed.load_tensors(model.training_tensors())
-    resumed.begin("encoder", split.train, resumed=True)
+    resumed.on_phase_start("encoder", split.train, resumed=True)
     torch.testing.assert_close(resumed._old_posterior(batch), (mu, logvar), rtol=0, atol=0)
 
 
 def test_the_weight_of_the_divergence_is_gamma_times_the_length_of_the_clean_history(split: Split) -> None:
     model = untrained(split)
     batch = Batch.of(split.train.slice(0, 6), model.device, np.arange(6))
-    parts = model.loss(batch, Progress(1, 0, 10, Noise(0, 0, batch))).parts
+    parts = model.loss(batch, TrainingProgress(1, 0, 10, Noise(0, 0, batch))).parts
     expected = model.config.gamma * batch.counts * parts["kl"]
     torch.testing.assert_close(parts["weighted_kl"], expected)

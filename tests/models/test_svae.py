@@ -11,13 +11,13 @@ import torch
 from recdash.data.histories import Histories
 from recdash.errors import UsageError
 from recdash.models import registry
-from recdash.models.base import Progress
+from recdash.models.base import TrainingProgress
 from recdash.models.batch import Batch, Noise
-from recdash.models.sequences import Packed
+from recdash.models.gru import Packed
 from recdash.models.svae import SVAE, next_items
 from recdash.splits import Split
-from recdash.training import batches, fit
-from recdash.training.batches import torch_generator
+from recdash.training import batch_order, fit
+from recdash.training.batch_order import torch_generator
 from tests.toy import toy_split
 
 SMALL: dict[str, Any] = {"embedding": 12, "recurrent": 10, "hidden_width": 9, "latent": 4, "batch_size": 16}
@@ -48,7 +48,7 @@ def test_the_loss_is_the_one_of_the_definition(reduction: str, split: Split) -> 
     model = untrained(split, reduction=reduction, next_items=3, beta_cap=0.7, anneal_users=1)
     rows = Histories.from_rows([[0, 4, 9, 12, 3], [7, 2]], split.n_items)
     batch = Batch.of(rows, torch.device("cpu"), np.arange(2))
-    progress = Progress(1, 5, 10, Noise(3, 0, batch))
+    progress = TrainingProgress(1, 5, 10, Noise(3, 0, batch))
     loss = model.loss(batch, progress)
     noise = Noise(3, 0, batch).normal_entries(4)
     totals = []
@@ -87,22 +87,22 @@ def test_order_counts_where_there_is_one_and_is_averaged_out_where_there_is_none
 
 def test_beta_follows_the_users_seen_and_starts_anew_only_as_published(split: Split) -> None:
     batch = Batch.of(split.train.slice(0, 2), torch.device("cpu"), np.arange(2))
-    per_pass = batches.count(split.shape.users, 16)
-    second = Progress(2, per_pass + 3, 100, Noise(0, 0, batch))
+    per_pass = batch_order.count(split.shape.users, 16)
+    second = TrainingProgress(2, per_pass + 3, 100, Noise(0, 0, batch))
     users = 1000
     steady = untrained(split, anneal_users=users, beta_cap=0.5)
     assert steady.beta(second) == pytest.approx(min(0.5, (per_pass + 3) * 16 / users))
     anew = untrained(split, anneal_users=users, beta_cap=0.5, annealing="epoch")
     assert anew.beta(second) == pytest.approx(3 * 16 / users)
-    assert steady.beta(Progress(9, 10**6, 10**6, Noise(0, 0, batch))) == 0.5
+    assert steady.beta(TrainingProgress(9, 10**6, 10**6, Noise(0, 0, batch))) == 0.5
 
 
 def test_a_pass_visits_every_user_once_with_like_lengths_together(split: Split) -> None:
     lengths = np.random.default_rng(0).integers(2, 200, size=320)
     rows = Histories.from_rows([[0] * n for n in lengths], 1)
     model = untrained(split)
-    drawn = batches.order(320, 0, 1)
-    order = model.arrange(drawn, rows)
+    drawn = batch_order.order(320, 0, 1)
+    order = model.order_batches(drawn, rows)
     assert sorted(order.tolist()) == list(range(320))
 
     def padding(visited: np.ndarray) -> float:
@@ -110,7 +110,7 @@ def test_a_pass_visits_every_user_once_with_like_lengths_together(split: Split) 
         return float((blocks.max(1) * 16).sum() / lengths.sum())
 
     assert padding(order) < 1.3 < padding(drawn)
-    assert not np.array_equal(order, model.arrange(batches.order(320, 0, 2), rows))
+    assert not np.array_equal(order, model.order_batches(batch_order.order(320, 0, 2), rows))
 
 
 def test_only_the_latest_part_of_a_long_history_is_learned_from(split: Split) -> None:

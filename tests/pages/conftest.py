@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.running import Runs, demo_cache, here, runs, small, store, toy, waiting
+from tests.run_helpers import Runs, demo_cache, here, runs, small, store, toy, waiting
 
 __all__ = ["Runs", "demo_cache", "here", "runs", "small", "store", "toy", "waiting"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from recdash.data import library
+from recdash.data import dataset_registry
 from recdash.services import datasets
 from tests.pages.conftest import Open, labels, said, table_with
 
@@ -23,9 +23,9 @@ TIED = "user,item,date\n" + "".join(f"u{n % 9},i{n % 13},2024-03-{n % 3 + 1:02}\
 
 def importer() -> None:
     """The section alone, on a page of its own."""
-    from recdash.ui import importing
+    from recdash.ui.importing import import_section
 
-    importing.section()
+    import_section.section()
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_file_is_shown_as_it_was_understood_and_nothing_is_kept(upload: Any) -
     assert list(table_with(tab, "user").columns) == ["user", "item", "rating"] and len(table_with(tab, "user")) == 6
     assert "Ratings on a scale of 1 to 5" in said(tab) and "No times" in said(tab) and "Not used: score" in said(tab)
     assert "Recognised by its name." in box(tab, "Rating").help
-    assert [entry.name for entry in library.available() if entry.ready] == ["demo", "toy"]
+    assert [entry.name for entry in dataset_registry.available() if entry.ready] == ["demo", "toy"]
 
 
 def test_another_column_changes_the_preview(upload: Any) -> None:
@@ -236,7 +236,7 @@ def test_a_name_that_is_there_is_said_to_be_replaced_and_a_wrong_one_is_refused(
         tab = box(tab, "Name of the data set").input(wrong).run()
         assert tab.error and tab.button(key="import").disabled
     tab = press(box(tab, "Name of the data set").input("mine").run(), "Import")
-    assert tab.query_params["dataset"] == "mine" and library.load_dataset("mine").name == "mine"
+    assert tab.query_params["dataset"] == "mine" and dataset_registry.load_dataset("mine").name == "mine"
 
 
 def test_a_file_is_read_once_for_all_that_is_drawn(upload: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +259,7 @@ def test_titles_belong_to_the_items(upload: Any) -> None:
     tab = uploader.upload("titles.csv", titles.encode()).run()
     assert not tab.exception and not tab.error
     press(tab, "Import")
-    assert library.load_dataset("my-films").catalogue[0].title == "Film 0"
+    assert dataset_registry.load_dataset("my-films").catalogue[0].title == "Film 0"
 
 
 def test_packed_files_and_records_are_read(upload: Any) -> None:
@@ -382,7 +382,7 @@ def test_titles_that_do_not_fit_are_said_in_their_box_and_can_be_left_out(upload
     assert opened.proto.expanded and opened.error and tab.button(key="import").disabled
     assert counts(tab)["Interactions"] == "117", "the rest is shown"
     press(tab, "Import without titles")
-    assert len(library.load_dataset("my-films")) == 117
+    assert len(dataset_registry.load_dataset("my-films")) == 117
 
 
 def test_a_box_stays_open_while_it_is_used_and_opens_when_it_is_at_fault(upload: Any) -> None:

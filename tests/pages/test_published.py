@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from recdash import places
-from recdash.published import tables
-from recdash.published.document import Document
-from recdash.published.running import Step
-from recdash.runs.identity import Identity
+from recdash import paths
+from recdash.published import table_definitions
+from recdash.published.runner import Step
+from recdash.published.table_document import Document
+from recdash.runs.process_id import ProcessId
 from recdash.services import reproduce
-from recdash.ui import dumbbells
+from recdash.ui.charts import dumbbell
 from tests.pages.conftest import Open, said
 from tests.toy import toy_dataset
 
@@ -34,12 +34,12 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def ml_1m(toy: str) -> None:
     """The toy data under the name of the table's data set."""
-    replace(toy_dataset(), name="ml-1m").save(places.data_dir() / "sets" / "ml-1m")
+    replace(toy_dataset(), name="ml-1m").save(paths.data_dir() / "sets" / "ml-1m")
 
 
 def complete(**changes: Any) -> dict[str, Any]:
     """A document with a number in every cell."""
-    table = tables.METAREC
+    table = table_definitions.METAREC
     metrics = {metric: 0.4 for row in table.rows for metric in [row.metric]}
     columns = {
         c: dict(metrics)
@@ -96,7 +96,7 @@ def test_a_complete_result_explains_every_model_in_words_numbers_and_sources(ope
         in text
     )
     table = next(frame.value for frame in tab.dataframe if "Corrected" in frame.value.columns)
-    assert len(table) == len(tables.METAREC.rows)
+    assert len(table) == len(table_definitions.METAREC.rows)
 
 
 def test_the_page_says_where_the_figures_come_from_cell_by_cell(open_page: Open, shipped: Path) -> None:
@@ -129,9 +129,9 @@ def test_a_partial_result_says_what_is_missing_and_draws_the_rest(open_page: Ope
 
 def test_what_is_going_on_is_shown_with_its_epoch(open_page: Open, ml_1m: None) -> None:
     step = Step("svae", "SVAE as published", 3, 4, 7, 50)
-    path = places.data_dir() / "reproduce" / "metarec-progress.json"
+    path = paths.data_dir() / "reproduce" / "metarec-progress.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"steps": [asdict(step)], "who": asdict(Identity.mine()), "since": 1.0, "time": 1.0}))
+    path.write_text(json.dumps({"steps": [asdict(step)], "who": asdict(ProcessId.mine()), "since": 1.0, "time": 1.0}))
     tab = open_page("published")
     assert not tab.exception
     shown = [bar.proto.text for bar in tab.get("progress")]
@@ -175,11 +175,11 @@ def test_a_damaged_result_counts_as_none(open_page: Open, shipped: Path) -> None
 def test_the_picture_has_a_line_for_each_row_and_a_mark_for_each_number() -> None:
     rows = complete()["rows"][:3]
     rows[0]["common"] = None
-    spec = dumbbells.draw(rows, title="RMSE").to_dict()
+    spec = dumbbell.draw(rows, title="RMSE").to_dict()
     data = list(spec["datasets"].values())
     points = next(d for d in data if "stage" in d[0])
-    assert len(points) == sum(row[stage] is not None for row in rows for stage in dumbbells.STAGES)
-    assert dumbbells.said(rows[0]).startswith(f"{rows[0]['title']}: published 0.9100, as published")
-    dumbbells.draw(
+    assert len(points) == sum(row[stage] is not None for row in rows for stage in dumbbell.STAGES)
+    assert dumbbell.said(rows[0]).startswith(f"{rows[0]['title']}: published 0.9100, as published")
+    dumbbell.draw(
         [dict(row, published=None, as_published=None, corrected=None, common=None) for row in rows], title="x"
     ).to_dict()

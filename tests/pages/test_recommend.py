@@ -79,11 +79,11 @@ def test_a_model_that_reads_no_picks_gives_no_reasons(open_page: Open, here: lis
 
 
 def test_the_device_is_asked_for_only_where_there_is_a_choice(open_page: Open, runs: Runs, monkeypatch) -> None:
-    from recdash.runs import gpus
+    from recdash.runs import gpu_placement
 
     runs.answering("ease")
     assert [box.label for box in open_page("recommend", dataset="toy").selectbox] == ["Data set"]
-    monkeypatch.setattr(gpus, "count", lambda: 2)
+    monkeypatch.setattr(gpu_placement, "count", lambda: 2)
     monkeypatch.setattr("recdash.devices.choose", lambda device: torch.device("cpu"))
     tab = open_page("recommend", dataset="toy", device="cuda:1", pick=["1", "4"])
     assert tab.selectbox(key="url.device").options == ["cpu", "cuda:0", "cuda:1"]

@@ -10,11 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recdash.published import figures
-from recdash.runs.checkpoints import RunFolder
+from recdash.reporting.formatting import escape
+from recdash.runs.run_folder import RunFolder
 from recdash.services import compare, results
-from recdash.ui import results as page
-from recdash.ui import views
-from recdash.ui.text import escape
+from recdash.ui import results_page as page
+from recdash.ui.charts import result_charts
 from tests.pages.conftest import Open, Runs, said, table_with
 
 
@@ -64,15 +64,15 @@ def test_recall_names_its_divisor_on_the_page(open_page: Open, trained: list[str
     assert told["recall@20"]["label"] == "Recall@20 (min)" and told["recall_all@20"]["label"] == "Recall@20 (all)"
 
 
-@pytest.mark.parametrize("view", views.TABS)
+@pytest.mark.parametrize("view", result_charts.TABS)
 def test_every_view_is_drawn_for_ranking_and_for_ratings(open_page: Open, trained: list[str], view: str) -> None:
     compare.start(compare.requests("toy", ["bias"], protocol="ratings-90"))
     tab = opened(open_page, view)
     assert not tab.exception and not tab.error, said(tab)
     wanted = {
-        views.TABS[0]: ("How sure are we?", "What does it cost?"),
-        views.TABS[1]: ("Who is served well?", "With which items?"),
-        views.TABS[2]: ("How varied are the lists?",),
+        result_charts.TABS[0]: ("How sure are we?", "What does it cost?"),
+        result_charts.TABS[1]: ("Who is served well?", "With which items?"),
+        result_charts.TABS[2]: ("How varied are the lists?",),
     }
     assert all(words in said(tab) for words in wanted[view])
     assert "did not record" not in said(tab)
@@ -94,7 +94,7 @@ def test_runs_of_an_earlier_version_leave_blanks_and_are_counted(open_page: Open
     tab = open_page("results")
     next(group for group in tab.button_group if group.key.startswith("cost.")).set_value("memory").run()
     assert not tab.exception and "2 runs of an earlier version did not record memory" in said(tab)
-    tab = opened(open_page, views.TABS[1])
+    tab = opened(open_page, result_charts.TABS[1])
     assert not tab.exception and "2 runs of an earlier version did not record it" in said(tab)
     assert "Against the best" not in keyed(tab, "table.").value.columns
 
@@ -103,7 +103,7 @@ def test_a_damaged_file_of_a_run_breaks_no_view(open_page: Open, trained: list[s
     for run_id in trained:
         for name in ("facts.npz", "per_user.npz"):
             (RunFolder(run_id).path / name).write_bytes(b"nonsense")
-    for view in views.TABS:
+    for view in result_charts.TABS:
         tab = opened(open_page, view)
         assert not tab.exception and not tab.error, said(tab)
 

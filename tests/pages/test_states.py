@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recdash import places
+from recdash import paths
 from tests.pages.conftest import PAGES, Open, Runs, labels, said
 
 TITLES = {
@@ -59,7 +59,7 @@ def test_many_runs_in_all_states_are_shown(page: str, open_page: Open, runs: Run
 @pytest.mark.parametrize("page", PAGES)
 def test_a_run_with_a_damaged_folder_breaks_no_page(page: str, open_page: Open, runs: Runs) -> None:
     run_id = runs.finished()
-    folder = places.checkpoint_dir() / run_id / "best"
+    folder = paths.checkpoint_dir() / run_id / "best"
     folder.mkdir(parents=True)
     (folder / "checkpoint.json").write_text("{not json")
     tab = open_page(page, pick="1") if page == "recommend" else open_page(page)
@@ -72,7 +72,7 @@ def test_a_run_with_a_damaged_folder_breaks_no_page(page: str, open_page: Open, 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_damaged_store_is_one_clear_line_with_the_way_to_mend_it(page: str, open_page: Open) -> None:
-    places.data_dir().joinpath("recdash.db").write_bytes(b"this is not a database, whatever its name says" * 40)
+    paths.data_dir().joinpath("recdash.db").write_bytes(b"this is not a database, whatever its name says" * 40)
     tab = open_page(page)
     assert not tab.exception
     if page in ("data", "published"):
@@ -84,7 +84,7 @@ def test_a_damaged_store_is_one_clear_line_with_the_way_to_mend_it(page: str, op
 
 
 def test_a_damaged_store_is_mended_from_the_page(open_page: Open) -> None:
-    path = places.data_dir() / "recdash.db"
+    path = paths.data_dir() / "recdash.db"
     path.write_bytes(b"this is not a database, whatever its name says" * 40)
     tab = open_page("results")
     tab.button(key=next(b.key for b in tab.button if b.label == "Rebuild the store now")).click().run()

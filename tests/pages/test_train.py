@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from recdash.models import registry
 from recdash.runs import queue
-from recdash.runs.records import RunRecord
+from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
 from tests.pages.conftest import Open, Runs, labels, said
@@ -117,7 +117,7 @@ def test_a_run_is_stopped_resumed_retried_and_deleted(
 
 
 def test_the_error_of_a_failed_run_is_in_words_and_its_log_a_click_away(open_page: Open, runs: Runs) -> None:
-    from recdash.runs.checkpoints import RunFolder
+    from recdash.runs.run_folder import RunFolder
 
     run_id = runs.failed("The disk is full. Free some space and resume the run.")
     RunFolder(run_id).make()
@@ -179,10 +179,10 @@ def test_a_split_option_that_means_nothing_is_explained(open_page: Open, waiting
 
 
 def test_ties_in_time_are_said_before_a_training_starts(open_page: Open, waiting: list[str], store: Store) -> None:
-    from recdash import places
-    from tests.splits.test_order import days_of
+    from recdash import paths
+    from tests.splits.test_event_order import days_of
 
-    days_of(1).save(places.data_dir() / "sets" / "days")
+    days_of(1).save(paths.data_dir() / "sets" / "days")
     tab = open_page("train", dataset="days", protocol="strong-temporal", model=["ease"], ties="random")
     (warned,) = [element.value.replace("\\", "") for element in tab.warning]
     assert warned == (
@@ -195,9 +195,9 @@ def test_ties_in_time_are_said_before_a_training_starts(open_page: Open, waiting
 
 
 def test_the_data_page_says_what_ties_do_to_a_protocol(open_page: Open) -> None:
-    from recdash import places
-    from tests.splits.test_order import days_of
+    from recdash import paths
+    from tests.splits.test_event_order import days_of
 
-    days_of(1).save(places.data_dir() / "sets" / "days")
+    days_of(1).save(paths.data_dir() / "sets" / "days")
     tab = open_page("data", dataset="days", protocol="strong-temporal", tab="Protocol")
     assert "Another order moves up to 100% of the held-out items" in said(tab).replace("\\", "")

@@ -14,11 +14,13 @@ from recdash.evaluation import evaluate
 from recdash.models import registry
 from recdash.models.autorec import AutoRec, AutoRecConfig
 from recdash.models.batch import Batch
+from recdash.models.data_shape import DataShape
+from recdash.models.gru import Gru, Packed
 from recdash.models.popularity import Popularity, PopularityConfig
-from recdash.models.sequences import Gru, Packed
-from recdash.models.shape import Shape
-from recdash.published import implicit, large, ratings, sequential
-from recdash.published.lists import (
+from recdash.published import implicit_rows, rating_rows, svae_rows, vae_ml20m
+from recdash.published.context import Interrupted, Work
+from recdash.published.single_sequence_gru import SoloGru
+from recdash.published.unmasked_topk import (
     means,
     most_active_first,
     seen_places,
@@ -26,12 +28,10 @@ from recdash.published.lists import (
     unmasked_and_masked,
     without_last,
 )
-from recdash.published.solo import SoloGru
-from recdash.published.work import Interrupted, Work
-from recdash.splits import RatingSplit, Split, published
-from recdash.splits.ratings import Entries
+from recdash.splits import RatingSplit, Split, published_splits
+from recdash.splits.rating_split import Entries
 from recdash.splits.split import HeldOut
-from recdash.training.batches import torch_generator
+from recdash.training.batch_order import torch_generator
 from tests.toy import toy_dataset
 
 
@@ -44,7 +44,7 @@ def work_in(folder: Path, **words: Any) -> Work:
 
 
 def popularity_of(histories: Histories) -> Popularity:
-    shape = Shape(len(histories), histories.n_items, histories.n_entries)
+    shape = DataShape(len(histories), histories.n_items, histories.n_entries)
     return Popularity(PopularityConfig(), shape).solve(histories)
 
 
@@ -69,8 +69,8 @@ def test_the_last_item_of_every_history_can_be_left_out() -> None:
 
 
 def test_seen_items_lower_the_figures_of_a_good_model(tmp_path: Path) -> None:
-    found = implicit.closed_form(work_in(tmp_path), "ease", preset="published")
-    split = published.implicit(toy_dataset(users=130), seed=1994, validation=False)
+    found = implicit_rows.closed_form(work_in(tmp_path), "ease", preset="published")
+    split = published_splits.implicit(toy_dataset(users=130), seed=1994, validation=False)
     assert found.columns["as_published"]["ndcg@100"] < found.columns["corrected"]["ndcg@100"]
     model = registry.model_class("ease")
     assert model.task == "ranking"
@@ -89,7 +89,7 @@ def test_autorec_reads_the_test_ratings_themselves() -> None:
     train = Histories.from_entries(
         np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, 5.0, np.float32), n_rows=1, n_items=3
     )
-    model = AutoRec(AutoRecConfig(variant="user", latent=1), Shape(1, 3, 1, (1.0, 5.0)))
+    model = AutoRec(AutoRecConfig(variant="user", latent=1), DataShape(1, 3, 1, (1.0, 5.0)))
     model.observe(train)
     with torch.no_grad():
         model.first.weight.copy_(torch.tensor([[9.0], [0.5], [0.25]]))
@@ -98,11 +98,13 @@ def test_autorec_reads_the_test_ratings_themselves() -> None:
         model.last.bias.zero_()
     hidden = 1 / (1 + np.exp(-(0.5 * 4 + 0.25 * 2)))  # the training rating of 5 plays no part
     expected = np.array([3 * hidden - 4, min(9 * hidden, 5) - 2])
-    assert ratings.with_test_as_input(model, split)["rmse"] == pytest.approx(np.sqrt(np.mean(expected**2)), rel=1e-5)
+    assert rating_rows.with_test_as_input(model, split)["rmse"] == pytest.approx(
+        np.sqrt(np.mean(expected**2)), rel=1e-5
+    )
 
 
 def test_where_neither_user_nor_item_is_known_autorec_says_three() -> None:
-    model = AutoRec(AutoRecConfig(variant="user", latent=2), Shape(2, 2, 1, (1.0, 5.0)))
+    model = AutoRec(AutoRecConfig(variant="user", latent=2), DataShape(2, 2, 1, (1.0, 5.0)))
     train = Histories.from_entries(
         np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, 5.0, np.float32), n_rows=2, n_items=2
     )
@@ -110,25 +112,25 @@ def test_where_neither_user_nor_item_is_known_autorec_says_three() -> None:
     model.initialise(torch_generator(0, "weights"))
     test = Entries(np.array([1], np.int32), np.array([1], np.int32), np.array([4.0], np.float32))
     split = RatingSplit("own", None, train, None, test, None, (1.0, 5.0))  # type: ignore[arg-type]
-    assert ratings.with_test_as_input(model, split)["mae"] == pytest.approx(1.0)
+    assert rating_rows.with_test_as_input(model, split)["mae"] == pytest.approx(1.0)
 
 
 def test_the_mean_of_roots_is_not_the_root_of_the_mean_and_counts_users_without_entries_as_zero() -> None:
     part = Entries(np.array([0, 1, 1], np.int32), np.zeros(3, np.int32), np.zeros(3, np.float32))
     errors = np.array([1.0, 2.0, 0.0])
-    assert ratings.mean_of_roots(errors, part, 2) == pytest.approx((1 + np.sqrt(2)) / 2)
-    assert ratings.mean_of_roots(errors, part, 3) == pytest.approx((1 + np.sqrt(2)) / 3)
+    assert rating_rows.mean_of_roots(errors, part, 2) == pytest.approx((1 + np.sqrt(2)) / 2)
+    assert rating_rows.mean_of_roots(errors, part, 3) == pytest.approx((1 + np.sqrt(2)) / 3)
 
 
 def test_early_stopping_wants_a_least_gain() -> None:
-    stop = ratings.EarlyStop()
+    stop = rating_rows.EarlyStop()
     assert [stop(loss) for loss in (1.0, 0.99995, 0.9998, 1.5)] == [1.0, 1.0, 0.9998, 0.9998]
 
 
 def test_deeprecs_loss_is_each_users_root() -> None:
-    split = published.deeprec(toy_dataset(), seed=1)
+    split = published_splits.deeprec(toy_dataset(), seed=1)
     config = registry.configure("deeprec", split.shape, "published", {"dropout": 0.0})
-    ours = ratings.RootsDeepRec(config, split.shape)  # type: ignore[arg-type]
+    ours = rating_rows.RootsDeepRec(config, split.shape)  # type: ignore[arg-type]
     ours.observe(split.train)
     batch = Batch.of(split.train.slice(0, 3), ours.device, np.arange(3))
     output = torch.full((3, split.n_items), 2.0)
@@ -140,9 +142,9 @@ def test_deeprecs_loss_is_each_users_root() -> None:
 
 
 def test_svae_is_sampled_only_when_it_is_read_as_printed() -> None:
-    split = published.svae(toy_dataset(), seed=1, held_out_users=20)
+    split = published_splits.svae(toy_dataset(), seed=1, held_out_users=20)
     config = registry.configure("svae", split.shape, "published", {"latent": 4, "hidden_width": 8, "recurrent": 8})
-    model = sequential.SampledSVAE(config, split.shape)  # type: ignore[arg-type]
+    model = svae_rows.SampledSVAE(config, split.shape)  # type: ignore[arg-type]
     model.initialise(torch_generator(0, "weights"))
     model.eval()
     first, again = model.score(split.test.fold_in), model.score(split.test.fold_in)
@@ -187,8 +189,8 @@ def test_several_histories_go_the_usual_way() -> None:
 
 
 def test_training_users_are_judged_on_what_was_trained_on() -> None:
-    split = published.svae(toy_dataset(), seed=1, held_out_users=20)
-    part = sequential.known_users(split.train, 7)
+    split = published_splits.svae(toy_dataset(), seed=1, held_out_users=20)
+    part = svae_rows.known_users(split.train, 7)
     assert len(part) == 7
     for row in range(7):
         whole = [*part.fold_in.row(row), *part.held_out.row(row)]
@@ -197,15 +199,15 @@ def test_training_users_are_judged_on_what_was_trained_on() -> None:
 
 
 CELLS = {
-    "multvae": lambda work: implicit.as_published(work, "multvae"),
-    "cdae": lambda work: implicit.as_published(work, "cdae"),
-    "cdae-corrected": lambda work: implicit.corrected(work, "cdae", formula="paper"),
-    "autorec": ratings.autorec_as_published,
-    "autorec-corrected": lambda work: ratings.autorec_corrected(work, "item"),
-    "deeprec": ratings.deeprec_both,
-    "bias": ratings.yardstick,
-    "svae": sequential.both,
-    "multdae": lambda work: large.both(work, "multdae"),
+    "multvae": lambda work: implicit_rows.as_published(work, "multvae"),
+    "cdae": lambda work: implicit_rows.as_published(work, "cdae"),
+    "cdae-corrected": lambda work: implicit_rows.corrected(work, "cdae", formula="paper"),
+    "autorec": rating_rows.autorec_as_published,
+    "autorec-corrected": lambda work: rating_rows.autorec_corrected(work, "item"),
+    "deeprec": rating_rows.deeprec_both,
+    "bias": rating_rows.yardstick,
+    "svae": svae_rows.both,
+    "multdae": lambda work: vae_ml20m.both(work, "multdae"),
 }
 
 
@@ -241,9 +243,9 @@ def test_what_was_kept_of_another_training_is_not_used(tmp_path: Path) -> None:
         return asked[0] > 1
 
     with pytest.raises(Interrupted):
-        implicit.as_published(work_in(tmp_path, epochs=3, should_stop=at_once), "multvae")
-    afresh = implicit.as_published(work_in(tmp_path, epochs=2), "multvae")
-    assert afresh.columns == implicit.as_published(work_in(tmp_path / "other", epochs=2), "multvae").columns
+        implicit_rows.as_published(work_in(tmp_path, epochs=3, should_stop=at_once), "multvae")
+    afresh = implicit_rows.as_published(work_in(tmp_path, epochs=2), "multvae")
+    assert afresh.columns == implicit_rows.as_published(work_in(tmp_path / "other", epochs=2), "multvae").columns
 
 
 def test_splits_of_cells_are_those_of_the_protocols(tmp_path: Path) -> None:

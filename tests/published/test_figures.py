@@ -7,11 +7,11 @@ import re
 import pytest
 
 from recdash.errors import DataError
-from recdash.evaluation import metrics, ratings
+from recdash.evaluation import metrics, rating_metrics
 from recdash.published import figures as published
 from recdash.published.figures import TITLES, Figure, comparable, figures, protocols, splits
 
-KINDS = {*metrics.BY_HITS, *ratings.NAMES}
+KINDS = {*metrics.BY_HITS, *rating_metrics.NAMES}
 OWN_PROTOCOLS = {
     "strong",
     "ratings-90",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from recdash.data.library import load_dataset
-from recdash.published import implicit, ratings
+from recdash.data.dataset_registry import load_dataset
+from recdash.published import implicit_rows, rating_rows
+from recdash.published.context import Work
 from recdash.published.figures import figures
-from recdash.published.work import Work
 
 pytestmark = pytest.mark.slow
 PRINTED = ("precision@100", "recall@100", "ndcg@100")
@@ -26,7 +26,7 @@ def printed(model: str) -> dict[str, float]:
 
 
 def test_ease_as_published_and_corrected(work: Work) -> None:
-    found = implicit.closed_form(work, "ease", preset="published")
+    found = implicit_rows.closed_form(work, "ease", preset="published")
     for metric, value in printed("ease").items():
         assert found.columns["as_published"][metric] == pytest.approx(value, abs=0.006), metric
     known = {"precision@100": 0.1635, "recall@100": 0.5866, "recall_all@100": 0.5762, "ndcg@100": 0.4787}
@@ -36,14 +36,14 @@ def test_ease_as_published_and_corrected(work: Work) -> None:
 
 
 def test_popularity_as_published_and_corrected(work: Work) -> None:
-    found = implicit.closed_form(work, "popularity")
+    found = implicit_rows.closed_form(work, "popularity")
     for column, values in {"as_published": (0.0611, 0.2494, 0.1652), "corrected": (0.0889, 0.3014, 0.2284)}.items():
         for metric, value in zip(PRINTED, values, strict=True):
             assert found.columns[column][metric] == pytest.approx(value, abs=0.006), (column, metric)
 
 
 def test_the_bias_model_on_both_splits(work: Work) -> None:
-    found = ratings.yardstick(work)
+    found = rating_rows.yardstick(work)
     assert found.columns["autorec"]["rmse"] == pytest.approx(0.907, abs=0.004)
     assert found.columns["deeprec"]["rmse"] == pytest.approx(0.906, abs=0.004)
     assert found.columns["deeprec_as_published"]["rmse"] == pytest.approx(0.876, abs=0.006)
@@ -53,7 +53,7 @@ def test_mult_vae_as_published_peaks_early_at_the_printed_numbers(work: Work) ->
     """Eight of the 55 epochs: the printed one is the fifth, and from then on seen movies push the others out."""
     from dataclasses import replace
 
-    found = implicit.as_published(replace(work, epochs=8), "multvae")
+    found = implicit_rows.as_published(replace(work, epochs=8), "multvae")
     for metric, value in printed("multvae").items():
         assert found.columns["as_published"][metric] == pytest.approx(value, abs=0.006), metric
     assert 4 <= float(found.facts["best_epoch"] or 0) <= 7
@@ -64,5 +64,5 @@ def test_mult_vae_as_published_peaks_early_at_the_printed_numbers(work: Work) ->
 def test_mult_vae_corrected(work: Work) -> None:
     from dataclasses import replace
 
-    found = implicit.corrected(replace(work, epochs=12), "multvae", noise_sd=1.0)
+    found = implicit_rows.corrected(replace(work, epochs=12), "multvae", noise_sd=1.0)
     assert 0.43 < found.columns["corrected"]["ndcg@100"] < 0.47

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from recdash.published import provenance
-from recdash.published.document import Document
-from recdash.published.tables import METAREC, VAE20M
+from recdash.published.table_definitions import METAREC, VAE20M
+from recdash.published.table_document import Document
 
 MACHINE = {"system": "Linux x86_64", "processor": "Some CPU", "cores": 2}
 

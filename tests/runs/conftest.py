@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from recdash import places
-from recdash.runs import environment, supervisor
-from recdash.runs.identity import kill_tree
-from recdash.runs.records import Request, RunRecord
+from recdash import paths
+from recdash.runs import process_env, supervisor
+from recdash.runs.process_id import kill_tree
+from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.store import Store
 from tests.toy import toy_dataset
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    opened = Store(environment.absolute(places.store_url()))
+    opened = Store(process_env.absolute(paths.store_url()))
     yield opened
     end_processes(opened)
     opened.close()
@@ -30,7 +30,7 @@ def store() -> Iterator[Store]:
 @pytest.fixture
 def toy() -> str:
     """The name of a data set with 240 users and 45 items, ready to train on."""
-    toy_dataset().save(places.data_dir() / "sets" / "toy")
+    toy_dataset().save(paths.data_dir() / "sets" / "toy")
     return "toy"
 
 
@@ -49,7 +49,7 @@ def supervise(store: Store) -> Callable[..., subprocess.Popen]:
 
     def start(idle: float = 2.0, **env: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "recdash.runs.supervisor", "--idle", str(idle)]
-        process = subprocess.Popen(command, env=environment.base() | env, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=process_env.base() | env, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from recdash import places
+from recdash import paths
 from recdash.errors import StoreError, UsageError
 from recdash.runs import database, queue, recovery
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.identity import Identity
+from recdash.runs.process_id import ProcessId
+from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
 from recdash.runs.store import Store
 
@@ -124,7 +124,7 @@ def test_a_folder_without_write_permission_is_noticed(file: Path) -> None:
 
 
 def finished_run(store: Store, request_of, **words) -> str:
-    me = Identity.mine()
+    me = ProcessId.mine()
     (run,) = queue.enqueue(store, [request_of(**words)])
     queue.claim(store, run.id, me, 1)
     folder = RunFolder(run.id)
@@ -141,7 +141,7 @@ def finished_run(store: Store, request_of, **words) -> str:
 def test_a_damaged_store_is_moved_aside_and_rebuilt_from_the_run_folders(store: Store, request_of) -> None:
     finished = finished_run(store, request_of, seed=1, settings={"l2": 2.0})
     (queued,) = queue.enqueue(store, [request_of()])
-    running = queue.claim(store, queued.id, Identity.mine(), 1)
+    running = queue.claim(store, queued.id, ProcessId.mine(), 1)
     RunFolder(running.id).make()
     RunFolder(running.id).write_record(running.to_dict())
     before, epochs = store.run(finished), store.epochs([finished])
@@ -150,10 +150,10 @@ def test_a_damaged_store_is_moved_aside_and_rebuilt_from_the_run_folders(store: 
     for ending in ("-wal", "-shm"):
         store.database.file.with_name(store.database.file.name + ending).unlink(missing_ok=True)
 
-    said = recovery.mend(places.store_url())
+    said = recovery.mend(paths.store_url())
     assert "2 runs were rebuilt" in said
     after = store.run(finished)
-    for name in ("state", "settings", "seed", "metrics", "intervals", "name", "twin", "epoch", "elapsed_s"):
+    for name in ("state", "settings", "seed", "metrics", "intervals", "name", "request_hash", "epoch", "elapsed_s"):
         assert getattr(after, name) == getattr(before, name), name
     assert after.finished == pytest.approx(before.finished, abs=0.01)
     assert [(row.epoch, row.values) for row in store.epochs([finished])] == [(row.epoch, row.values) for row in epochs]
@@ -164,10 +164,10 @@ def test_a_damaged_store_is_moved_aside_and_rebuilt_from_the_run_folders(store: 
 def test_a_deleted_store_is_rebuilt_and_a_second_time_there_is_nothing_to_mend(store: Store, request_of) -> None:
     run_id = finished_run(store, request_of)
     store.database.file.unlink()
-    assert "1 runs were rebuilt" in recovery.mend(places.store_url())
+    assert "1 runs were rebuilt" in recovery.mend(paths.store_url())
     assert store.run(run_id).metrics == {"ndcg@100": 0.5}
     with pytest.raises(UsageError, match="nothing to mend"):
-        recovery.mend(places.store_url())
+        recovery.mend(paths.store_url())
 
 
 def test_a_folder_with_a_damaged_record_does_not_keep_the_others_from_coming_back(store: Store, request_of) -> None:
@@ -179,7 +179,7 @@ def test_a_folder_with_a_damaged_record_does_not_keep_the_others_from_coming_bac
     copied.make()
     copied.write_record(RunFolder(run_id).read_record())
     store.database.file.unlink()
-    said = recovery.mend(places.store_url())
+    said = recovery.mend(paths.store_url())
     assert "1 runs were rebuilt" in said and "ease-0000000a" in said and "ease-0000000b" in said
 
 

@@ -7,7 +7,7 @@ import torch
 
 from recdash.models import registry
 from recdash.runs import queue, supervisor
-from recdash.runs.checkpoints import RunFolder
+from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
 from recdash.runs.store import Store
 

@@ -13,11 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recdash import places
-from recdash.runs import environment, queue, supervisor
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.identity import kill_tree
-from recdash.runs.nursery import LOST, Nursery, Started
+from recdash import paths
+from recdash.runs import process_env, queue, supervisor
+from recdash.runs.fork_server import (
+    LOST,
+    ForkServer,
+    WorkerProcess,
+)
+from recdash.runs.process_id import kill_tree
+from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
 from recdash.runs.store import Store
 from recdash.runs.supervisor import Supervisor, SupervisorLock
@@ -25,12 +29,12 @@ from recdash.runs.supervisor import Supervisor, SupervisorLock
 # A worker without any training in it: it claims its run, does as its model's name says, and settles it.
 ACTOR = """
 import sys, time
-from recdash import places
+from recdash import paths
 from recdash.runs import queue
-from recdash.runs.identity import Identity
+from recdash.runs.process_id import ProcessId
 from recdash.runs.states import State
 from recdash.runs.store import Store
-store, me = Store(places.store_url()), Identity.mine()
+store, me = Store(paths.store_url()), ProcessId.mine()
 run = store.run(sys.argv[1])
 if run.model == "crash": sys.exit(3)
 if queue.claim(store, run.id, me, 1) is None: sys.exit(0)
@@ -55,7 +59,7 @@ def act(run_id: str, threads: int, device: str, log: Path) -> subprocess.Popen:
 @pytest.fixture
 def boss(store: Store, monkeypatch):
     """A supervisor in this process whose workers are actors; its children die with the test."""
-    monkeypatch.setenv("RECDASH_STORE", environment.absolute(places.store_url()))
+    monkeypatch.setenv("RECDASH_STORE", process_env.absolute(paths.store_url()))
     made = []
 
     def make(**words) -> Supervisor:
@@ -164,8 +168,8 @@ def test_workers_of_a_dead_supervisor_live_on_and_count(store, boss, request_of)
 
 
 def test_a_checkpoint_folder_that_cannot_be_made_fails_the_run_in_words(store, boss, request_of) -> None:
-    places.checkpoint_dir().parent.mkdir(parents=True, exist_ok=True)
-    places.checkpoint_dir().write_text("a file where a folder should be")
+    paths.checkpoint_dir().parent.mkdir(parents=True, exist_ok=True)
+    paths.checkpoint_dir().write_text("a file where a folder should be")
     (run_id,) = enqueue(store, request_of, "short")
     boss().look()
     run = store.run(run_id)
@@ -243,25 +247,25 @@ def test_the_supervisor_is_no_child_of_the_terminal_that_started_it(store, until
 
 
 @pytest.fixture
-def nursery(store: Store, tmp_path):
-    """The nursery of a supervisor that is this process."""
-    one = Nursery(environment.threads_per_run(), tmp_path / "nursery.log")
+def fork_server(store: Store, tmp_path):
+    """The fork server of a supervisor that is this process."""
+    one = ForkServer(process_env.threads_per_run(), tmp_path / "fork_server.log")
     yield one
     one.close()
     one._process.wait(timeout=30)
 
 
 @pytest.mark.slow
-def test_a_forked_worker_ends_as_one_that_started_by_itself(store, toy, request_of, nursery, until) -> None:
+def test_a_forked_worker_ends_as_one_that_started_by_itself(store, toy, request_of, fork_server, until) -> None:
     settings = {"epochs": 5, "hidden": (8,), "latent": 8, "batch_size": 40}
     ends = []
     for seed in (1, 1):
         (run,) = queue.enqueue(store, [request_of("multvae", settings=settings, seed=seed)])
         folder = RunFolder(run.id)
         folder.make()
-        threads = environment.threads_per_run()
+        threads = process_env.threads_per_run()
         if not ends:
-            child: Started | None = nursery.start(run.id, "cpu", folder.log)
+            child: WorkerProcess | None = fork_server.start(run.id, "cpu", folder.log)
         else:
             child = supervisor.start_process(run.id, threads, "cpu", folder.log)
         assert child is not None
@@ -274,8 +278,8 @@ def test_a_forked_worker_ends_as_one_that_started_by_itself(store, toy, request_
 
 
 @pytest.mark.slow
-def test_the_nursery_tells_how_a_worker_died_and_its_own_death_is_survived(
-    store, toy, request_of, nursery, until
+def test_the_fork_server_tells_how_a_worker_died_and_its_own_death_is_survived(
+    store, toy, request_of, fork_server, until
 ) -> None:
     settings = {"epochs": 100_000, "patience": 100_000, "hidden": (), "latent": 8, "batch_size": 10}
     ids = enqueue(store, request_of, "popularity") + [
@@ -284,13 +288,13 @@ def test_the_nursery_tells_how_a_worker_died_and_its_own_death_is_survived(
     children = {}
     for run_id in ids[1:]:
         RunFolder(run_id).make()
-        children[run_id] = nursery.start(run_id, "cpu", RunFolder(run_id).log)
+        children[run_id] = fork_server.start(run_id, "cpu", RunFolder(run_id).log)
     until(lambda: all(store.run(run_id).epoch for run_id in ids[1:]), 60)
     os.kill(store.run(ids[1]).pid, signal.SIGKILL)
     until(lambda: children[ids[1]].poll() == -9)
-    os.kill(nursery._process.pid, signal.SIGKILL)
+    os.kill(fork_server._process.pid, signal.SIGKILL)
     until(lambda: children[ids[2]].poll() == LOST)
-    assert nursery.start(ids[0], "cpu", RunFolder(ids[0]).log) is None
+    assert fork_server.start(ids[0], "cpu", RunFolder(ids[0]).log) is None
     before = store.run(ids[2]).epoch
     until(lambda: store.run(ids[2]).epoch > before)
     kill_tree(store.run(ids[2]).pid)
@@ -299,16 +303,16 @@ def test_the_nursery_tells_how_a_worker_died_and_its_own_death_is_survived(
 def test_threads_of_all_runs_together_are_at_most_the_cores(monkeypatch) -> None:
     for most in (1, 2, 3, 64):
         monkeypatch.setenv("RECDASH_MAX_RUNS", str(most))
-        threads = environment.threads_per_run()
-        assert threads >= 1 and (threads == 1 or threads * most <= environment.cores())
-    found = environment.for_worker(3)
+        threads = process_env.threads_per_run()
+        assert threads >= 1 and (threads == 1 or threads * most <= process_env.cores())
+    found = process_env.for_worker(3)
     assert found["OMP_NUM_THREADS"] == "3" and found["GOMP_SPINCOUNT"] == "1000"
 
 
 def test_a_relative_store_means_the_same_from_every_folder(monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert environment.absolute("sqlite:///runs.db") == f"sqlite:///{tmp_path}/runs.db"
-    assert environment.absolute("postgresql://u:p@h/d") == "postgresql://u:p@h/d"
+    assert process_env.absolute("sqlite:///runs.db") == f"sqlite:///{tmp_path}/runs.db"
+    assert process_env.absolute("postgresql://u:p@h/d") == "postgresql://u:p@h/d"
 
 
 @pytest.mark.slow
@@ -351,11 +355,11 @@ def test_kill_nine_of_the_supervisor_loses_nothing(store, toy, request_of, until
 
 ENQUEUE = """
 import sys
-from recdash import places
+from recdash import paths
 from recdash.runs import queue, supervisor
-from recdash.runs.records import Request
+from recdash.runs.run_records import Request
 from recdash.runs.store import Store
-store = Store(places.store_url())
+store = Store(paths.store_url())
 for seed in range(10):
     queue.enqueue(store, [Request(model="popularity", dataset="toy", seed=seed, name="r")], key=f"page-{seed}")
     supervisor.ensure(store)
@@ -366,7 +370,7 @@ for seed in range(10):
 def test_ten_runs_from_four_tabs_all_finish_none_twice_never_more_than_two_at_once(store, toy, monkeypatch) -> None:
     monkeypatch.setenv("RECDASH_MAX_RUNS", "2")
     store.runs()
-    tabs = [subprocess.Popen([sys.executable, "-c", ENQUEUE], env=environment.base()) for _ in range(4)]
+    tabs = [subprocess.Popen([sys.executable, "-c", ENQUEUE], env=process_env.base()) for _ in range(4)]
     most, deadline = 0, time.monotonic() + 150
     while time.monotonic() < deadline:
         runs = store.runs()

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from recdash import places
+from recdash import paths
 from recdash.models import registry
 from recdash.runs import queue, worker
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.identity import Identity
-from recdash.runs.records import RunRecord
+from recdash.runs.process_id import ProcessId
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
 from tests.devices import fake_gpu
@@ -34,7 +34,7 @@ def work(store: Store, toy: str, request_of) -> Callable[..., RunRecord]:
         run_id = resume or queue.enqueue(store, [request_of(model, **words)], key=str(time.monotonic()))[0].id
         if resume:
             queue.resume(store, run_id)
-        me = Identity.mine()
+        me = ProcessId.mine()
         run = queue.claim(store, run_id, me, 1)
         one = worker.Worker(store, run, me)
         before(one)
@@ -168,9 +168,9 @@ def test_a_run_that_finds_its_gpu_full_fails_with_what_it_needs_and_keeps_its_la
 ) -> None:
     settings = {"epochs": 4, "hidden": (), "latent": 8, "batch_size": 60}
     (queued,) = queue.enqueue(store, [request_of("multvae", settings=settings)])
-    run = queue.claim(store, queued.id, Identity.mine(), 1)
+    run = queue.claim(store, queued.id, ProcessId.mine(), 1)
     with fake_gpu.installed() as gpu:
-        one = worker.Worker(store, run, Identity.mine(), "cuda:0")
+        one = worker.Worker(store, run, ProcessId.mine(), "cuda:0")
         one._states.allows = lambda: True
         keep = one._on_epoch
 
@@ -374,7 +374,7 @@ def test_only_ids_that_the_queue_makes_name_a_folder(name: str) -> None:
 def test_a_folder_never_leaves_the_checkpoint_folder(tmp_path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
-    places.checkpoint_dir().mkdir(parents=True)
-    (places.checkpoint_dir() / "ease-00000000").symlink_to(outside)
+    paths.checkpoint_dir().mkdir(parents=True)
+    (paths.checkpoint_dir() / "ease-00000000").symlink_to(outside)
     with pytest.raises(Exception, match="not the id of a run"):
         RunFolder("ease-00000000")

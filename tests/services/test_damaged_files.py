@@ -10,34 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from recdash import places
+from recdash import paths
+from recdash.analysis import slices, versus_best
 from recdash.errors import RecdashError, StoreError
+from recdash.reporting import render
 from recdash.runs import queue, worker
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.records import Request
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import Request
 from recdash.runs.states import State
 from recdash.runs.store import Store
-from recdash.services import (
-    access,
-    curves,
-    datasets,
-    doctor,
-    recommend,
-    report,
-    results,
-    runs,
-    significance,
-    slices,
-)
-from tests.damage import ways
-from tests.running import SMALL
+from recdash.services import curves, datasets, doctor, recommend, report, results, runs, store_access
+from tests.file_damage import ways
+from tests.run_helpers import SMALL
 from tests.toy import toy_dataset
 
 Reader = Callable[[str], object]
 
 
 def _report(form: str) -> Reader:
-    return lambda run_id: report.text(report.make(dataset="toy"), form)
+    return lambda run_id: render.text(report.make(dataset="toy"), form)
 
 
 READERS: dict[str, Reader] = {
@@ -57,7 +48,7 @@ READERS: dict[str, Reader] = {
     "slices": lambda run_id: [
         slices.view(group, by) for group in results.groups() for by in ("activity", "popularity")
     ],
-    "significance": lambda run_id: [significance.verdict(group, group.primary) for group in results.groups()],
+    "significance": lambda run_id: [versus_best.compare_with_best(group, group.primary) for group in results.groups()],
     "data": lambda run_id: datasets.describe("toy"),
     "data sets": lambda run_id: datasets.entries(),
     "doctor": lambda run_id: doctor.checks(),
@@ -97,7 +88,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, demo_cache: Path) -> tupl
         patch.setenv("RECDASH_CHECKPOINT_DIR", str(home / "checkpoints"))
         toy_dataset().save(home / "data" / "sets" / "toy")
         (home / "data" / "cache").symlink_to(demo_cache)
-        store = Store(places.store_url())
+        store = Store(paths.store_url())
         asked = [
             Request(model="multvae", dataset="toy", settings=SMALL),
             Request(model="bias", dataset="toy", protocol="ratings-90"),
@@ -119,17 +110,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory, demo_cache: Path) -> tupl
 def ids(finished: tuple[Path, dict[str, str]]) -> Iterator[dict[str, str]]:
     """The ids of finished runs in this test's own folders, which nothing remembers."""
     home, found = finished
-    shutil.copytree(home / "data", places.data_dir(), symlinks=True)
-    shutil.copytree(home / "checkpoints", places.checkpoint_dir())
+    shutil.copytree(home / "data", paths.data_dir(), symlinks=True)
+    shutil.copytree(home / "checkpoints", paths.checkpoint_dir())
     yield found
-    for cached in (access._store, slices._one, significance._verdict, datasets._loaded):
+    for cached in (store_access._store, slices._one, versus_best._verdict, datasets._loaded):
         cached.cache_clear()
 
 
 def damage(file: str, way: str, ids: dict[str, str]) -> None:
     """Damage one of `FILES`."""
     home, _, name = file.partition("/")
-    folder = places.data_dir() if home == "data" else RunFolder(ids[home]).path
+    folder = paths.data_dir() if home == "data" else RunFolder(ids[home]).path
     path = next((folder / "best").glob("weights*")) if name == "best/weights" else folder / name
     assert path.is_file()
     ways(file)[way](path)
@@ -162,7 +153,7 @@ def test_a_damaged_file_is_an_answer_or_one_line_and_nothing_else_is_lost(
 @pytest.mark.parametrize(("file", "way"), [case for case in CASES if str(case.values[0]).startswith("run/")])
 def test_a_lost_store_comes_back_whatever_is_damaged(file: str, way: str, ids: dict[str, str]) -> None:
     damage(file, way, ids)
-    for path in places.data_dir().glob("recdash.db*"):
+    for path in paths.data_dir().glob("recdash.db*"):
         path.unlink()
     said = doctor.mend_store()
     there = {run.id for run in runs.listing()}
@@ -171,7 +162,7 @@ def test_a_lost_store_comes_back_whatever_is_damaged(file: str, way: str, ids: d
         assert ids["run"] in there or ids["run"] in said or way == "a folder"
         return
     assert ids["run"] in there
-    epochs = [row.epoch for row in access.open_store().epochs([ids["run"]])]
+    epochs = [row.epoch for row in store_access.open_store().epochs([ids["run"]])]
     assert epochs == [1, 2, 3] or file == "run/epochs.jsonl"
 
 

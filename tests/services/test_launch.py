@@ -7,14 +7,14 @@ import json
 import pytest
 
 from recdash.errors import RecdashError, UsageError
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.records import Request
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import Request
 from recdash.runs.states import State
-from recdash.services import access, compare, launch, runs
+from recdash.services import compare, launch, runs, store_access
 
 
 def nothing_was_queued() -> bool:
-    return access.open_store().runs() == []
+    return store_access.open_store().runs() == []
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_with_several_models_each_takes_the_settings_that_it_has(waiting) -> Non
 def test_equal_settings_in_other_words_are_equal_requests(waiting) -> None:
     (text,) = launch.plan(["multvae"], "toy", settings={"dropout": "0.50", "hidden": "600"})
     (value,) = launch.plan(["multvae"], "toy", settings={"hidden": (600,), "dropout": 0.5})
-    assert text.twin == value.twin
-    assert text.twin != launch.plan(["multvae"], "toy", settings={"hidden": (600,)})[0].twin
+    assert text.request_hash == value.request_hash
+    assert text.request_hash != launch.plan(["multvae"], "toy", settings={"hidden": (600,)})[0].request_hash
 
 
 def test_a_request_knows_its_data_and_has_a_name_for_people(waiting) -> None:
@@ -135,7 +135,7 @@ def test_retrying_starts_a_second_run_and_keeps_the_first(here, small) -> None:
     (run,) = launch.train(launch.plan(["multvae"], "toy", settings=small, seed=2))
     again = launch.retry(run.id)
     first, second = runs.find(run.id), runs.find(again.id)
-    assert first.id != second.id and first.twin == second.twin and first.metrics == second.metrics
+    assert first.id != second.id and first.request_hash == second.request_hash and first.metrics == second.metrics
 
 
 def test_deleting_removes_the_folder_too(here) -> None:

@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect
 
-from recdash import places
+from recdash import paths
+from recdash.analysis import groups
 from recdash.cli.main import main
 from recdash.data.dataset import Dataset
 from recdash.errors import StoreError
+from recdash.reporting import render
 from recdash.runs import database, queue, schema
-from recdash.runs.checkpoints import RunFolder
-from recdash.runs.records import Request
+from recdash.runs.run_folder import RunFolder
+from recdash.runs.run_records import Request
 from recdash.runs.store import Store
-from recdash.services import compare, curves, datasets, launch, recommend, report, results, ties
+from recdash.services import compare, curves, datasets, launch, recommend, report, results, tie_warnings
 from recdash.services import runs as service
 from recdash.training import fit
 from tests.toy import toy_split
@@ -35,19 +37,19 @@ EASE = "ease-9c497a03"
 @pytest.fixture
 def kept(here: list[str]) -> Iterator[Path]:
     """The store and the data set, where this program looks for them; the file of the store."""
-    ties._tied_share.cache_clear()
-    file = places.data_dir() / "recdash.db"
+    tie_warnings._tied_share.cache_clear()
+    file = paths.data_dir() / "recdash.db"
     with sqlite3.connect(file) as connection:
         connection.executescript((KEPT / "runs.sql").read_text(encoding="utf-8"))
     connection.close()
-    (places.data_dir() / "sets" / "tied").mkdir(parents=True)
-    shutil.copy(KEPT / "dataset.npz", places.data_dir() / "sets" / "tied")
+    (paths.data_dir() / "sets" / "tied").mkdir(parents=True)
+    shutil.copy(KEPT / "dataset.npz", paths.data_dir() / "sets" / "tied")
     yield file
-    ties._tied_share.cache_clear()
+    tie_warnings._tied_share.cache_clear()
 
 
 def test_the_store_is_brought_to_this_schema_and_loses_nothing(kept: Path) -> None:
-    store = Store(places.store_url())
+    store = Store(paths.store_url())
     ease, popularity = (store.run(run_id) for run_id in (EASE, "popularity-73fe8547"))
     assert ease.options == popularity.options == {}
     assert (ease.metrics["ndcg@10"], ease.settings, len(store.epochs([ease.id]))) == (0.20171541856012914, {}, 1)
@@ -55,7 +57,7 @@ def test_the_store_is_brought_to_this_schema_and_loses_nothing(kept: Path) -> No
         assert schema.version_of(connection) == schema.VERSION
         found = {column["name"] for column in inspect(connection).get_columns("runs")}
     assert found == {column.name for column in schema.runs.columns}
-    assert Store(places.store_url()).run(EASE) == ease, "a second visit changes nothing"
+    assert Store(paths.store_url()).run(EASE) == ease, "a second visit changes nothing"
 
 
 def test_a_store_of_the_first_schema_that_cannot_be_written_can_be_looked_at(
@@ -63,7 +65,7 @@ def test_a_store_of_the_first_schema_that_cannot_be_written_can_be_looked_at(
 ) -> None:
     before = kept.read_bytes()
     monkeypatch.setattr(database, "_can_write", lambda path: False)
-    store = Store(places.store_url())
+    store = Store(paths.store_url())
     assert {run.id for run in store.runs()} == {EASE, "popularity-73fe8547"} and store.run(EASE).options == {}
     with pytest.raises(StoreError, match="cannot be written"):
         queue.enqueue(store, [Request(model="ease", dataset="tied")])
@@ -73,8 +75,8 @@ def test_a_store_of_the_first_schema_that_cannot_be_written_can_be_looked_at(
 def test_old_runs_answer_requests_without_options_as_before(kept: Path) -> None:
     wanted = compare.requests("tied", ["ease", "popularity"], protocol="strong-temporal")
     assert [run.id for run in compare.look(wanted).runs if run is not None] == [EASE, "popularity-73fe8547"]
-    assert [request.twin for request in wanted] == [
-        service.find(run_id).twin for run_id in (EASE, "popularity-73fe8547")
+    assert [request.request_hash for request in wanted] == [
+        service.find(run_id).request_hash for run_id in (EASE, "popularity-73fe8547")
     ]
 
 
@@ -98,7 +100,7 @@ def test_the_old_runs_say_by_which_rule_they_ordered_ties(kept: Path) -> None:
     assert OLD in results.export([group], "table") and OLD in results.export([group], "md")
     assert all(OLD in row.to_dict()["remarks"] for row in group.rows)
     for form in ("html", "md", "latex"):
-        assert OLD in report.text(report.make(dataset="tied"), form)
+        assert OLD in render.text(report.make(dataset="tied"), form)
 
 
 def test_old_and_new_runs_share_no_table_and_the_rule_is_named_as_the_reason(kept: Path) -> None:
@@ -106,11 +108,11 @@ def test_old_and_new_runs_share_no_table_and_the_rule_is_named_as_the_reason(kep
     found = results.groups(dataset="tied")
     assert len(found) == 2
     assert {group.facts["ties"] for group in found} == {"item", "random"}
-    assert f"In the older runs on tied, strong-temporal {OLD}." in results.differences(found)
+    assert f"In the older runs on tied, strong-temporal {OLD}." in groups.why_not_comparable(found)
 
 
 def test_means_over_seeds_mix_no_rules(kept: Path) -> None:
-    from recdash.services import seeds
+    from recdash.analysis import seeds
 
     for split_seed in (1, 2):
         launch.train(launch.plan("ease", "tied", protocol="strong-temporal", split_seed=split_seed))
@@ -132,7 +134,7 @@ def test_nothing_is_said_once_the_data_are_gone_or_others(kept: Path) -> None:
     home = kept.parent / "sets" / "tied"
     shutil.rmtree(home)
     assert OLD not in service.find(EASE).remarks
-    from tests.splits.test_order import days_of
+    from tests.splits.test_event_order import days_of
 
     days_of(1).save(home)
     assert OLD not in service.find(EASE).remarks

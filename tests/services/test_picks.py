@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from recdash import places
+from recdash import paths
 from recdash.cli.main import main
-from recdash.data.catalogue import Catalogue, Item
+from recdash.data.catalogue import Catalogue
 from recdash.data.dataset import Dataset
+from recdash.data.items import Item
 from recdash.errors import CheckpointError, UsageError
 from recdash.models import registry
 from recdash.services import datasets, recommend
 from recdash.training import fit
-from recdash.ui import cached
+from recdash.ui import cache
 from tests.toy import toy_dataset, toy_split
 
 TITLES = {"7": "9", "9": "Cat Lives", "11": "Blue Moon", "12": "Pink Moon", "13": "Green Sea", "14": "Deep Sea"}
@@ -41,7 +42,7 @@ def moons(toy: str) -> str:
         scale=made.scale,
         source="toy",
     )
-    named.save(places.data_dir() / "sets" / "moons")
+    named.save(paths.data_dir() / "sets" / "moons")
     return "moons"
 
 
@@ -103,7 +104,7 @@ def test_a_pick_that_names_no_single_item_is_one_line_and_status_two(
 
 
 def test_a_click_on_the_page_picks_that_very_film(moons: str, fresh_cache: None) -> None:
-    answer = cached.answer("moons", ("9", "7"), [], 3)
+    answer = cache.answer("moons", ("9", "7"), [], 3)
     assert [pick.title for pick in answer.picks] == ["Cat Lives", "9"]
 
 

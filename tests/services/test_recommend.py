@@ -11,13 +11,13 @@ from recdash.data.histories import Histories
 from recdash.errors import UsageError
 from recdash.models import registry
 from recdash.models.base import Model
-from recdash.recommend import instant, ranking
-from recdash.runs.checkpoints import RunFolder
+from recdash.recommend import ranked_list, untrained
+from recdash.runs.run_folder import RunFolder
 from recdash.services import compare, datasets, launch, recommend
 from recdash.services import runs as service
 from recdash.training import fit
 from tests.devices import fake_gpu
-from tests.running import Runs
+from tests.run_helpers import Runs
 from tests.toy import toy_dataset, toy_split
 
 PICKS = ["Film 4 (1954)", "7", "film 13"]
@@ -32,9 +32,9 @@ def test_before_anything_is_trained_ease_answers_and_says_so(toy) -> None:
 
 
 def test_of_a_large_catalogue_the_most_popular_items_are_kept(monkeypatch) -> None:
-    monkeypatch.setattr(instant, "MOST_ITEMS", 10)
+    monkeypatch.setattr(untrained, "MOST_ITEMS", 10)
     data = toy_dataset()
-    model, note = instant.fit_at_once(data)
+    model, note = untrained.fit_at_once(data)
     liked = np.bincount(data.items[data.ratings >= 4], minlength=data.n_items)
     kept = {data.catalogue.index_of[item.id] for item in model.catalogue.items}
     assert len(kept) == 10 and "10 most popular" in note
@@ -91,17 +91,17 @@ def test_one_pick_alone_has_no_score_drop(here, small) -> None:
 
 
 def test_a_pick_that_a_model_does_not_know_is_named_and_not_fatal(here) -> None:
-    from recdash.data.catalogue import Item
+    from recdash.data.items import Item
 
     (run,) = compare.start(compare.requests("toy", ["ease"]))
     model = recommend.load_model(service.find(run.id))
     stranger = Item("999", "Never seen", 1999)
     known = model.catalogue[3]
-    ranked = ranking.rank(model, [stranger, known], 5)
-    alone = ranking.rank(model, [known], 5)
+    ranked = ranked_list.rank(model, [stranger, known], 5)
+    alone = ranked_list.rank(model, [known], 5)
     assert ranked.unknown == (stranger,)
     assert [place.item for place in ranked.items] == [place.item for place in alone.items]
-    assert ranking.rank(model, [stranger], 5).items == ()
+    assert ranked_list.rank(model, [stranger], 5).items == ()
 
 
 def test_without_picks_only_models_that_need_none_answer(here) -> None:
@@ -259,8 +259,8 @@ def test_picks_move_the_stars_of_the_bias_model_but_never_its_order(trained_mode
     assert np.ptp(scores[0] - scores[1]) < 1e-5
 
 
-def reasoned(model: Model) -> ranking.RankedList:
-    return ranking.rank(model, [model.catalogue[index] for index in (3, 6, 12)], 5)
+def reasoned(model: Model) -> ranked_list.RankedList:
+    return ranked_list.rank(model, [model.catalogue[index] for index in (3, 6, 12)], 5)
 
 
 @pytest.mark.parametrize("nothing", [[], "", " , "])

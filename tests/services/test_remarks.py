@@ -8,10 +8,11 @@ import json
 
 import pytest
 
+from recdash.reporting import render
 from recdash.runs.states import State
 from recdash.services import curves, recommend, report, results
 from recdash.services import runs as service
-from tests.running import Runs
+from tests.run_helpers import Runs
 
 UNSTABLE, IMPROVING = "unstable: Mult-VAE since epoch 3", "still improving when it ended: Mult-VAE"
 
@@ -86,7 +87,7 @@ def test_csv_has_both_as_columns(runs: Runs, unstable: str) -> None:
 @pytest.mark.parametrize("form", ["html", "md", "latex"])
 def test_reports_say_it_under_the_table(runs: Runs, unstable: str, form: str) -> None:
     runs.finished("multdae", seed=4)
-    said = report.text(report.make(), form)
+    said = render.text(report.make(), form)
     assert UNSTABLE in said and "still improving when it ended: Mult-DAE" in said
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from recdash import devices, places
+from recdash import devices, paths
 from recdash.errors import DataError, UsageError
-from recdash.published import tables
+from recdash.published import table_definitions
+from recdash.published.context import Found, Interrupted, Work
 from recdash.published.figures import figures
-from recdash.published.running import Step
-from recdash.published.work import Found, Interrupted, Work
-from recdash.runs.identity import Identity
+from recdash.published.runner import Step
+from recdash.runs.process_id import ProcessId
 from recdash.services import reproduce
 from tests.toy import toy_dataset
 
@@ -36,7 +36,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def ml_1m(toy: str, shipped: Path) -> str:
     """The toy data under the name of the table's data set."""
-    replace(toy_dataset(), name="ml-1m").save(places.data_dir() / "sets" / "ml-1m")
+    replace(toy_dataset(), name="ml-1m").save(paths.data_dir() / "sets" / "ml-1m")
     return "toy"
 
 
@@ -108,9 +108,9 @@ def cells_of(path: Path) -> dict[str, Any]:
     return found
 
 
-def as_an_earlier_version_kept_them(*paths: Path) -> None:
+def as_an_earlier_version_kept_them(*files: Path) -> None:
     """Take away what cells and documents of earlier versions do not have."""
-    for path in paths:
+    for path in files:
         found = json.loads(path.read_text(encoding="utf-8"))
         for cell in (found, *found.get("cells", {}).values()):
             for name in (
@@ -127,7 +127,7 @@ def test_nothing_is_written_into_the_program_by_default(ml_1m: str, shipped: Pat
     path.write_text('{"delivered": "as it is"}')
     found = reproduce.run(models=["popularity"])
     assert path.read_text() == '{"delivered": "as it is"}' and list(shipped.iterdir()) == [path]
-    assert json.loads((places.data_dir() / "reproduce" / "metarec.json").read_text()) == found
+    assert json.loads((paths.data_dir() / "reproduce" / "metarec.json").read_text()) == found
     looked = reproduce.look()
     assert looked is not None and looked["cells"] == found["cells"]
 
@@ -177,7 +177,7 @@ def test_cells_of_an_earlier_version_get_the_provenance_of_their_document_and_ne
     ml_1m: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     then = reproduce.run(models=["popularity"])
-    home = places.data_dir() / "reproduce"
+    home = paths.data_dir() / "reproduce"
     as_an_earlier_version_kept_them(home / "metarec.json", *home.glob("metarec-*/*.json"))
     monkeypatch.setattr(devices, "versions", lambda: {"recdash": "9.0"})
     for _ in range(2):  # once read from the old files, then from those that this version wrote
@@ -191,7 +191,7 @@ def test_cells_of_an_earlier_version_get_the_provenance_of_their_document_and_ne
 
 def test_a_cell_of_which_nothing_is_known_stays_unknown(ml_1m: str) -> None:
     reproduce.run(models=["popularity"])
-    home = places.data_dir() / "reproduce"
+    home = paths.data_dir() / "reproduce"
     as_an_earlier_version_kept_them(*home.glob("metarec-*/*.json"))
     (home / "metarec.json").unlink()
     found = reproduce.run(models=["ease"])
@@ -208,7 +208,7 @@ def test_of_each_cell_the_newest_is_shown_and_the_rest_is_what_came_with_the_pro
         cell["when"] = "2026-01-01T00:00:00.000Z" if name.startswith("ease") else "2999-01-01T00:00:00.000Z"
         cell["device"] = "delivered"
     path.write_text(json.dumps(whole))
-    for kept_here in (places.data_dir() / "reproduce").glob("metarec*"):
+    for kept_here in (paths.data_dir() / "reproduce").glob("metarec*"):
         shutil.rmtree(kept_here) if kept_here.is_dir() else kept_here.unlink()
     looked = reproduce.look()
     assert looked is not None and {cell["device"] for cell in looked["cells"].values()} == {"delivered"}
@@ -237,7 +237,7 @@ def test_a_named_file_of_the_same_table_and_data_keeps_its_cells(ml_1m: str, tmp
 
 def test_what_an_earlier_run_left_in_the_data_folder_is_added_to_unless_it_is_of_other_data(ml_1m: str) -> None:
     reproduce.run(models=["popularity"])
-    path = places.data_dir() / "reproduce" / "metarec.json"
+    path = paths.data_dir() / "reproduce" / "metarec.json"
     fuller = json.loads(path.read_text())
     fuller["cells"]["ease"] = fuller["cells"]["popularity"]
     path.write_text(json.dumps(fuller))
@@ -278,7 +278,7 @@ def test_a_folder_is_no_file_to_write_to(ml_1m: str, tmp_path: Path) -> None:
 
 
 def test_the_delivered_table_has_the_provenance_of_every_cell() -> None:
-    path = places.PROJECT / "benchmarks" / "results" / "reproduce_metarec.json"
+    path = paths.PROJECT / "benchmarks" / "results" / "reproduce_metarec.json"
     found = json.loads(path.read_text(encoding="utf-8"))
     for cell in found["cells"].values():
         assert set(cell) >= {"when", "seconds", "versions", "machine", "device", "provenance"}
@@ -310,15 +310,15 @@ def test_the_large_table_is_rehearsed_on_the_largest_movielens_that_is_here(ml_1
 
 def test_only_one_process_works_on_a_table_and_it_can_be_seen(ml_1m: str) -> None:
     step = Step("svae", "SVAE as published", 3, 4, 7, 50)
-    document = {"steps": [asdict(step)], "who": asdict(Identity.mine()), "since": 1.0, "time": 1.0}
-    path = places.data_dir() / "reproduce" / "metarec-progress.json"
+    document = {"steps": [asdict(step)], "who": asdict(ProcessId.mine()), "since": 1.0, "time": 1.0}
+    path = paths.data_dir() / "reproduce" / "metarec-progress.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(document))
     seen = reproduce.live()
     assert seen is not None and seen.steps == (step,)
     with pytest.raises(UsageError, match="another process"):
         reproduce.run(models=["ease"])
-    path.write_text(json.dumps(document | {"who": {"host": Identity.mine().host, "pid": 2**22 - 3, "born": 1.0}}))
+    path.write_text(json.dumps(document | {"who": {"host": ProcessId.mine().host, "pid": 2**22 - 3, "born": 1.0}}))
     assert reproduce.live() is None
     assert reproduce.run(models=["popularity"])["rows"]
 
@@ -336,19 +336,21 @@ def test_the_page_has_ease_computed_then_and_there(ml_1m: str) -> None:
     assert now["seconds"] > 0
 
 
-@pytest.mark.parametrize("table", tables.TABLES.values(), ids=lambda table: table.name)
-def test_every_row_names_cells_that_exist_and_every_printed_number_is_found(table: tables.Table) -> None:
+@pytest.mark.parametrize("table", table_definitions.TABLES.values(), ids=lambda table: table.name)
+def test_every_row_names_cells_that_exist_and_every_printed_number_is_found(
+    table: table_definitions.PublicTable,
+) -> None:
     cells = {cell.name for cell in table.cells}
     assert len(cells) == len(table.cells)
     for row in table.rows:
         for where in (row.as_published, row.corrected, row.common):
             assert where is None or where[0] in cells, row
-        assert row.tolerance is None or tables._published(table, row) is not None, row
+        assert row.tolerance is None or table_definitions._published(table, row) is not None, row
     assert {cell.model for cell in table.cells} == set(table.models())
 
 
 def test_the_public_table_is_whole() -> None:
-    rows = tables.rows_of(tables.METAREC, {})
+    rows = table_definitions.rows_of(table_definitions.METAREC, {})
     printed = {row["model"] for row in rows if row["published"] is not None}
     assert printed == {"autorec", "deeprec", "cdae", "multvae", "svae", "ease"}
     assert {row["published"] for row in rows if row["model"] == "svae"} == {

@@ -10,10 +10,11 @@ import math
 import numpy as np
 import pytest
 
+from recdash.analysis import groups, metric_info
 from recdash.errors import UsageError
 from recdash.runs import queue
-from recdash.runs.identity import Identity
-from recdash.services import access, compare, curves, launch, results, runs
+from recdash.runs.process_id import ProcessId
+from recdash.services import compare, curves, launch, results, runs, store_access
 
 
 def test_a_comparison_trains_only_what_is_missing(here, small) -> None:
@@ -35,17 +36,17 @@ def test_a_run_with_anything_else_in_it_does_not_count(here, other) -> None:
 
 
 def test_data_that_changed_under_its_name_is_trained_on_again(here) -> None:
-    from recdash import places
+    from recdash import paths
     from tests.toy import toy_dataset
 
     compare.start(compare.requests("toy", ["ease"]))
-    toy_dataset(seed=1).save(places.data_dir() / "sets" / "toy")
+    toy_dataset(seed=1).save(paths.data_dir() / "sets" / "toy")
     assert len(compare.look(compare.requests("toy", ["ease"])).missing) == 1
 
 
 def test_a_run_left_half_done_is_resumed_and_a_failed_one_started_anew(here, small, monkeypatch) -> None:
     wanted = compare.requests("toy", ["multvae"], settings=small)
-    store, me = access.open_store(), Identity.mine()
+    store, me = store_access.open_store(), ProcessId.mine()
     (half,) = queue.enqueue(store, wanted)
     queue.stop(store, half.id)
     assert [run.id for run in compare.start(wanted)] == [half.id]
@@ -81,7 +82,7 @@ def test_rows_of_one_split_share_a_table_best_first(here, small) -> None:
     (group,) = results.groups()
     values = [row.metrics["ndcg@100"].mean for row in group.rows]
     assert len(values) == 3 and values == sorted(values, reverse=True)
-    assert results.differences([group]) == []
+    assert groups.why_not_comparable([group]) == []
     assert group.facts["test_users"] == 30
 
 
@@ -93,7 +94,7 @@ def test_different_splits_never_share_a_table_and_the_reason_is_said(here) -> No
     assert len(found) == 3
     for group in found:
         assert len({row.run.split_fingerprint for row in group.rows}) == 1
-    said = " ".join(results.differences(found))
+    said = " ".join(groups.why_not_comparable(found))
     assert "split seeds" in said and "protocols" in said and "5" in said
     assert len(results.groups(protocol="strong")) == 2
 
@@ -123,7 +124,7 @@ def test_per_user_values_average_to_the_mean_of_the_table(here) -> None:
     [("ndcg@100", True), ("recall_all@20", True), ("rmse", False), ("macro_rmse", False), ("coverage@100", None)],
 )
 def test_every_metric_has_its_direction(metric: str, direction: bool | None) -> None:
-    assert results.higher_is_better(metric) is direction
+    assert metric_info.higher_is_better(metric) is direction
 
 
 def test_csv_holds_every_number_and_no_formula(here) -> None:
@@ -170,7 +171,7 @@ def test_curves_have_every_epoch_and_tell_what_is_new(here, small) -> None:
 
 
 def test_a_value_that_is_no_number_is_a_gap_and_still_json(waiting) -> None:
-    store, me = access.open_store(), Identity.mine()
+    store, me = store_access.open_store(), ProcessId.mine()
     (run,) = launch.train(launch.plan(["ease"], "toy"))
     queue.claim(store, run.id, me, 1)
     store.add_epoch(run.id, me, epoch=1, update=1, seconds=1.0, values={"loss": math.nan})
@@ -180,7 +181,7 @@ def test_a_value_that_is_no_number_is_a_gap_and_still_json(waiting) -> None:
 
 
 def test_time_left_is_reckoned_from_the_epochs_so_far(waiting) -> None:
-    store, me = access.open_store(), Identity.mine()
+    store, me = store_access.open_store(), ProcessId.mine()
     (run,) = launch.train(launch.plan(["multvae"], "toy", epochs=10))
     queue.claim(store, run.id, me, 1)
     assert runs.remaining_s(runs.find(run.id)) is None

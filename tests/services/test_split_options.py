@@ -7,16 +7,18 @@ import json
 import numpy as np
 import pytest
 
-from recdash import places
+from recdash import paths
+from recdash.analysis import groups, seeds
 from recdash.cli.main import main
 from recdash.data.dataset import Dataset
 from recdash.errors import DataError, SplitError, UsageError
-from recdash.runs.records import Request
+from recdash.reporting import render
+from recdash.runs.run_records import Request
 from recdash.runs.states import State
-from recdash.services import compare, launch, portraits, report, results, seeds, ties
+from recdash.services import compare, datasets, launch, report, results, tie_warnings
 from recdash.services import runs as service
-from recdash.splits.options import SplitOptions
-from tests.splits.test_order import days_of
+from recdash.splits.split_options import SplitOptions
+from tests.splits.test_event_order import days_of
 
 LIKED_3 = SplitOptions(positive_from=3)
 
@@ -24,7 +26,7 @@ LIKED_3 = SplitOptions(positive_from=3)
 @pytest.fixture
 def days(here: list[str]) -> str:
     """The name of a data set in which every event is tied; no ratings."""
-    days_of(1).save(places.data_dir() / "sets" / "days")
+    days_of(1).save(paths.data_dir() / "sets" / "days")
     return "days"
 
 
@@ -36,15 +38,15 @@ def stars(here: list[str]) -> str:
         rows += [(user, item, rating) for item, rating in zip(rng.permutation(40)[:11], [0, *[4, 5] * 5], strict=True)]
     users, items, ratings = (np.array(column) for column in zip(*rows, strict=True))
     data = Dataset.build("stars", users=users, items=items, ratings=ratings.astype(float), times=None, source="a test")
-    data.save(places.data_dir() / "sets" / "stars")
+    data.save(paths.data_dir() / "sets" / "stars")
     return "stars"
 
 
 def test_requests_without_options_are_those_of_earlier_versions_and_others_are_not() -> None:
     usual = {"model": "ease", "dataset": "toy", "dataset_fingerprint": "f00d", "settings": {"l2": 2.0}, "seed": 3}
     plain = Request(**usual)
-    assert plain.twin == Request(**usual, options={}).twin == "f814a56124ce9bab1a5f2573"
-    assert plain.twin != Request(**usual, options={"positive_from": 3}).twin
+    assert plain.request_hash == Request(**usual, options={}).request_hash == "f814a56124ce9bab1a5f2573"
+    assert plain.request_hash != Request(**usual, options={"positive_from": 3}).request_hash
 
 
 def test_a_run_is_trained_with_its_options_and_keeps_them(here: list[str]) -> None:
@@ -81,12 +83,14 @@ def test_tables_stay_apart_where_options_change_the_split_and_say_why(here: list
     found = results.groups()
     assert sorted(len(group.rows) for group in found) == [1, 2], "4 is what counts as liked anyway"
     (apart,) = (group for group in found if len(group.rows) == 1)
-    assert "They were measured with different split options: liked from 4, liked from 3." in results.differences(found)
+    assert "They were measured with different split options: liked from 4, liked from 3." in groups.why_not_comparable(
+        found
+    )
     said = results.export([apart], "table")
     assert "liked means a rating of 3 or more, as asked: liked from 3" in said
     assert ["liked from 3" in text for text in _reports(found)] == [True, True, True]
     assert [row.to_dict()["options"] for row in apart.rows] == [{"positive_from": 3.0}]
-    assert len(set(results.names_of(next(g for g in found if len(g.rows) == 2).rows).values())) == 2
+    assert len(set(groups.run_labels(next(g for g in found if len(g.rows) == 2).rows).values())) == 2
 
 
 def test_means_over_seeds_are_of_one_choice_of_options(here: list[str]) -> None:
@@ -145,7 +149,7 @@ def test_ratings_that_mean_not_rated_are_left_out_of_training(stars: str) -> Non
 
 
 def test_the_facts_of_a_protocol_follow_the_options(here: list[str]) -> None:
-    assert portraits.protocol_facts("toy", "strong", options=LIKED_3)["positive_from"] == 3.0
+    assert datasets.split_facts("toy", "strong", options=LIKED_3)["positive_from"] == 3.0
 
 
 def test_the_command_line_takes_them_and_runs_show_prints_them(stars: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,11 +191,11 @@ class TestTies:
 
     def test_before_a_training_starts(self, days: str, capsys: pytest.CaptureFixture[str]) -> None:
         temporal = launch.plan("popularity", days, protocol="strong-temporal")
-        (said,) = ties.ahead(temporal)
+        (said,) = tie_warnings.ahead(temporal)
         assert said.startswith(f"days: {self.tied}; the order of the file decides which came first where")
         asked = launch.plan("ease", days, protocol="strong-temporal", options=SplitOptions(ties="random"))
-        assert ties.ahead(asked) == [f"days: {self.tied}; the split seed decides by chance which came first."]
-        assert ties.ahead(launch.plan("popularity,ease", days)) == []
+        assert tie_warnings.ahead(asked) == [f"days: {self.tied}; the split seed decides by chance which came first."]
+        assert tie_warnings.ahead(launch.plan("popularity,ease", days)) == []
         assert main(["train", "popularity", "--dataset", days, "--protocol", "strong-temporal", "--detach"]) == 0
         assert said in capsys.readouterr().err
         assert main(["compare", "--models", "popularity", "--dataset", days, "--protocol", "strong-temporal"]) == 0
@@ -202,7 +206,7 @@ class TestTies:
             "svae", days, settings={"epochs": 1, "embedding": 8, "recurrent": 8, "hidden_width": 8, "latent": 4}
         )
         said = f"{self.tied}; a model that reads the order meets them by item id."
-        assert ties.ahead(wanted) == [f"days: {said}"]
+        assert tie_warnings.ahead(wanted) == [f"days: {said}"]
         (run,) = launch.train(wanted)
         done = service.find(run.id)
         assert done.state is State.FINISHED, done.error
@@ -233,14 +237,14 @@ class TestTies:
 
     def test_nothing_where_there_are_none(self, here: list[str]) -> None:
         wanted = launch.plan("popularity", "toy", protocol="strong-temporal")
-        assert ties.ahead(wanted) == []
+        assert tie_warnings.ahead(wanted) == []
         (run,) = launch.train(wanted)
         assert service.find(run.id).warnings == service.find(run.id).remarks == []
 
 
 def _toy() -> Dataset:
-    return Dataset.load(places.data_dir() / "sets" / "toy")
+    return Dataset.load(paths.data_dir() / "sets" / "toy")
 
 
-def _reports(found: list[results.Group]) -> list[str]:
-    return [report.text(report.of_groups(found), form) for form in ("html", "md", "latex")]
+def _reports(found: list[groups.Group]) -> list[str]:
+    return [render.text(report.of_groups(found), form) for form in ("html", "md", "latex")]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from recdash.data.library import load_dataset
+from recdash.data.dataset_registry import load_dataset
 from recdash.errors import DataError, SplitError, UsageError
 from recdash.splits import PROTOCOLS, Split, make_split
 from tests.toy import toy_dataset, toy_split

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from recdash.data.dataset_registry import load_dataset
 from recdash.data.histories import Histories
-from recdash.data.library import load_dataset
 from recdash.errors import SplitError
 from recdash.evaluation import evaluate
 from recdash.models.batch import Batch
 from recdash.models.popularity import Popularity, PopularityConfig
-from recdash.splits import PROTOCOLS, Split, make_split, published
+from recdash.splits import PROTOCOLS, Split, make_split, published_splits
 from recdash.training import fit
 from tests.toy import toy_dataset
 
@@ -87,7 +87,7 @@ def test_another_seed_holds_other_entries_out_and_the_same_seed_the_same() -> No
 
 
 def test_nothing_set_aside_leaves_the_test_part_as_it_is() -> None:
-    whole, split = published.implicit(toy_dataset(), seed=1, validation=False), toy_weak("published-implicit")
+    whole, split = published_splits.implicit(toy_dataset(), seed=1, validation=False), toy_weak("published-implicit")
     assert whole.validation is None
     assert entries(whole.test.held_out) == entries(split.test.held_out)
     assert entries(whole.train) == entries(split.test.fold_in)

@@ -18,7 +18,7 @@ from recdash.errors import UsageError
 from recdash.models import registry
 from recdash.models.base import auto_batch_size
 from recdash.models.batch import Batch
-from recdash.models.shape import Shape
+from recdash.models.data_shape import DataShape
 from tests.toy import toy_dataset, toy_split
 
 
@@ -74,7 +74,7 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
 
 def test_a_config_survives_json() -> None:
     for name in registry.names():
-        config = registry.configure(name, Shape(5000, 3000, 10**5))
+        config = registry.configure(name, DataShape(5000, 3000, 10**5))
         assert type(config).from_dict(config.to_dict()) == config
 
 
@@ -82,7 +82,7 @@ def test_a_config_survives_json() -> None:
     ("users", "least", "most"), [(700, 25, 50), (4534, 25, 50), (40_000, 25, 50), (116_677, 25, 120)]
 )
 def test_auto_gives_25_to_50_updates_an_epoch_while_batches_fit_in_memory(users: int, least: int, most: int) -> None:
-    updates = -(-users // auto_batch_size(Shape(users, 3000, 10**6)))
+    updates = -(-users // auto_batch_size(DataShape(users, 3000, 10**6)))
     assert least <= updates <= most
 
 

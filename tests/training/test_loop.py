@@ -16,9 +16,9 @@ from recdash.errors import CheckpointError, TrainingError, UsageError
 from recdash.evaluation import evaluate
 from recdash.models import registry
 from recdash.models.base import GradientModel, Model
-from recdash.models.batch import cuts
+from recdash.models.batch import batch_bounds
 from recdash.splits import Split
-from recdash.training import EpochRecord, TrainingState, batches, fit
+from recdash.training import EpochRecord, TrainingState, batch_order, fit
 from tests.toy import toy_split
 
 GRADIENT = [name for name in registry.names() if issubclass(registry.model_class(name), GradientModel)]
@@ -83,7 +83,7 @@ def test_records_carry_what_curves_show(split: Split) -> None:
     records: list[EpochRecord] = []
     fit("multvae", split, epochs=3, on_epoch=records.append, **SMALL)
     assert [record.epoch for record in records] == [1, 2, 3]
-    per_epoch = batches.count(len(split.train), 25)
+    per_epoch = batch_order.count(len(split.train), 25)
     assert [record.update for record in records] == [per_epoch, 2 * per_epoch, 3 * per_epoch]
     expected = {"loss", "reconstruction", "kl", "beta", "lr", "examples/s", "ndcg@100", "recall@20", "recall@50"}
     assert set(records[-1].values) == expected | {"active_units"}
@@ -159,7 +159,7 @@ def test_after_a_stop_the_model_has_its_best_weights_and_is_ready_to_score(split
 
 
 def test_the_speed_of_an_epoch_that_was_interrupted_is_that_of_all_its_parts(split: Split, tmp_path: Path) -> None:
-    per_epoch = batches.count(len(split.train), 25)
+    per_epoch = batch_order.count(len(split.train), 25)
     asked = iter(range(10**6))
     fit(
         "multdae",
@@ -243,7 +243,7 @@ def test_a_missing_state_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_pass_visits_every_user_once_in_a_new_order() -> None:
-    first, second = batches.order(50, 0, 1, "all", 0), batches.order(50, 0, 2, "all", 0)
+    first, second = batch_order.order(50, 0, 1, "all", 0), batch_order.order(50, 0, 2, "all", 0)
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(50))
     assert first.tolist() != second.tolist()
 
@@ -275,7 +275,7 @@ def test_ease_equals_the_float64_closed_form_in_every_metric() -> None:
 
 @pytest.mark.parametrize(("rows", "size"), [(4534, 197), (1, 10), (10, 10), (11, 10), (7, 1)])
 def test_a_pass_is_cut_into_as_few_batches_as_may_be_and_none_is_a_small_rest(rows: int, size: int) -> None:
-    sizes = np.diff(cuts(rows, size))
+    sizes = np.diff(batch_bounds(rows, size))
     assert sizes.sum() == rows
-    assert len(sizes) == -(-rows // size) == batches.count(rows, size)
+    assert len(sizes) == -(-rows // size) == batch_order.count(rows, size)
     assert sizes.max() - sizes.min() <= 1

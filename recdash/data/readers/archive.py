@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from recdash.data.readers.inputs import Input, open_input, reading
+from recdash.data.readers.text_streams import Input, open_input, reading
 from recdash.errors import DataError
 
 LARGEST_MEMBER = 4 << 30  # bytes; the largest published file, ratings.csv of ml-32m, has 0.9 GB

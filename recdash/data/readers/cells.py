@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recdash.data.readers import time_text
-from recdash.data.readers.blocks import shown
-from recdash.data.readers.time_text import ISO, Undecided
+from recdash.data.readers import time_formats
+from recdash.data.readers.chunks import shown
+from recdash.data.readers.time_formats import ISO, Undecided
 from recdash.errors import DataError
 
 if TYPE_CHECKING:
@@ -113,12 +113,12 @@ def text_format(words: Sequence[str], what: str) -> str | None:
     Where they fit several layouts alike, what comes after them decides (see `time_text.Undecided`).
     Raises DataError where day and month could be either way round, and for years of two digits and names of time zones.
     """
-    texts = [time_text.plain(word) for word in words if word.strip().lower() not in MISSING]
+    texts = [time_formats.plain(word) for word in words if word.strip().lower() not in MISSING]
     if not texts or NUMBER.fullmatch(texts[0].replace(",", ".", 1)):
         return None
     if not _parsed(texts[:1], ISO).isna()[0]:
         return ISO
-    layouts = time_text.possible(texts[0])
+    layouts = time_formats.possible(texts[0])
     if not layouts:
         _refuse_unread(texts, what)
         return None
@@ -131,17 +131,17 @@ def _parsed(texts: Any, layout: str) -> pd.Series[Any]:
     """Times in UTC, missing where a text is written otherwise."""
     import pandas as pd
 
-    time_text.check(layout)
+    time_formats.check(layout)
     if not isinstance(texts, pd.Series):
         texts = pd.Series(np.asarray(texts, object))
-    if time_text.digits_of(layout):
-        texts = texts.map(lambda text: time_text.with_zeros(text, layout))
+    if time_formats.digits_of(layout):
+        texts = texts.map(lambda text: time_formats.with_zeros(text, layout))
     parsed = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
     again = parsed.isna()
     if (
         again.any() and (again := again & (texts != "")).any()
     ):  # all of them, for the resolution that is found holds for all
-        texts = texts.where(~again, texts[again].map(time_text.plain))
+        texts = texts.where(~again, texts[again].map(time_formats.plain))
         parsed = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
     if "%Z" in layout:  # names that depend on where the program runs
         parsed = parsed.where(texts.str.contains(r"\b(?:UTC|GMT|Z)\b", regex=True))
@@ -169,13 +169,13 @@ def _decided(texts: Any, undecided: Undecided) -> str:
 
 def _refuse_unread(texts: Sequence[str], what: str) -> None:
     """Raise DataError for times that are known as such, but leave open when they are."""
-    if zone := time_text.unknown_zone(texts[0]):
+    if zone := time_formats.unknown_zone(texts[0]):
         raise DataError(
             f"{what} {shown(texts[0])} names the time zone {zone}, whose offset is not known. Write offsets such as "
             "+02:00, or times in UTC.",
             fixes={"Leave the times out": {"time": "none"}},
         )
-    layouts = [one for one in time_text.with_short_year(texts[0]) if not _parsed(texts, one).isna().any()]
+    layouts = [one for one in time_formats.with_short_year(texts[0]) if not _parsed(texts, one).isna().any()]
     if layouts:
         readings = [_parsed(texts, layout) for layout in layouts[:2]]
         text = texts[int(np.argmax(readings[0] != readings[-1]))]
@@ -197,7 +197,7 @@ def _no_time(text: str, are_numbers: bool) -> str:
     if not text:
         return "is empty"
     like_numbers = are_numbers or NUMBER.fullmatch(text)
-    return f"is {shown(text)}, {'not a number like the other times' if like_numbers else time_text.unread(text)}"
+    return f"is {shown(text)}, {'not a number like the other times' if like_numbers else time_formats.unread(text)}"
 
 
 def _wrong_id(name: str) -> str:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from recdash.data.readers.blocks import shown
 from recdash.data.readers.cells import NUMBER
-from recdash.data.readers.options import ReadOptions
-from recdash.data.readers.roles import looks_like_header, names_both
+from recdash.data.readers.chunks import shown
+from recdash.data.readers.column_roles import looks_like_header, names_both
+from recdash.data.readers.read_options import ReadOptions
 from recdash.errors import DataError, UsageError
 
 SPACES = "spaces"  # any number of them, or of tabs

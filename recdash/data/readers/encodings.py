@@ -48,7 +48,7 @@ _HANGUL = (
 )
 _WESTERN, _CENTRAL, _TURKISH = "éèêëàâäåáãæçíîïñóôöøõúùûüßœÿýìòð", "ąćęłńóśźżáčďéěíňřšťúůýžöüőűăâîșțđäôľĺŕ", "çğıöşüâîİ"
 
-Cost = Callable[[str], float]  # bits that a word costs in a language; impossible letters cost most
+CodeLength = Callable[[str], float]  # bits that a word costs in a language; impossible letters cost most
 
 
 class Guess(NamedTuple):
@@ -61,7 +61,7 @@ class Guess(NamedTuple):
 class _Candidate(NamedTuple):
     guess: Guess
     codec: str
-    cost: Cost
+    cost: CodeLength
     prior: float = 0.0  # bits, more for what is seldom met
 
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
-from recdash.data.readers import titles
+from recdash.data.items import Item
+from recdash.data.readers import title_files
 from recdash.data.readers.archive import Members, open_members
-from recdash.data.readers.blocks import Progress, blocks, shown, split_header
-from recdash.data.readers.inputs import Input, reading, recoded, text
-from recdash.data.readers.layout import Columns, Layout
-from recdash.data.readers.table import read_columns
-from recdash.data.times import Misfit, Times, from_numbers
+from recdash.data.readers.chunks import (
+    ProgressCallback,
+    chunks_of,
+    shown,
+    split_header,
+)
+from recdash.data.readers.columns import Columns, Layout
+from recdash.data.readers.delimited import read_columns
+from recdash.data.readers.text_streams import Input, reading, recoded, text
+from recdash.data.timestamps import Misfit, Times, from_numbers
 from recdash.errors import DataError
 
 _MEND = "Download the archive again."
@@ -39,18 +44,24 @@ def _layout(delimiter: str, scale: tuple[float, float]) -> Layout:
 
 
 FORMS: Mapping[str, Form] = {
-    "100k": Form("u.data", "u.item", _layout("\t", (1, 5)), "", titles.read_u_item),
-    "1m": Form("ratings.dat", "movies.dat", _layout("::", (1, 5)), "", titles.read_movies_dat),
-    "10m": Form("ratings.dat", "movies.dat", _layout("::", (0.5, 5)), "", titles.read_movies_dat),
+    "100k": Form("u.data", "u.item", _layout("\t", (1, 5)), "", title_files.read_u_item),
+    "1m": Form("ratings.dat", "movies.dat", _layout("::", (1, 5)), "", title_files.read_movies_dat),
+    "10m": Form("ratings.dat", "movies.dat", _layout("::", (0.5, 5)), "", title_files.read_movies_dat),
     "csv": Form(
-        "ratings.csv", "movies.csv", _layout(",", (0.5, 5)), "userId,movieId,rating,timestamp", titles.read_movies_csv
+        "ratings.csv",
+        "movies.csv",
+        _layout(",", (0.5, 5)),
+        "userId,movieId,rating,timestamp",
+        title_files.read_movies_csv,
     ),
 }
 _ONLY_1M = "users.dat"  # 1M has it, 10M has not; it is not read
 KNOWN = frozenset({name for form in FORMS.values() for name in (form.ratings, form.movies)} | {_ONLY_1M})
 
 
-def read(path: Path, *, name: str | None = None, form: str | None = None, progress: Progress | None = None) -> Dataset:
+def read(
+    path: Path, *, name: str | None = None, form: str | None = None, progress: ProgressCallback | None = None
+) -> Dataset:
     """Read a folder or a zip.
 
     form: one of `FORMS`; by default what the files say.  progress: bytes of the ratings read, and how many there are.
@@ -115,9 +126,9 @@ def _recognise(members: Members) -> str:
     return "1m" if _ONLY_1M in members.names else "10m"
 
 
-def _ratings(source: Input, form: Form, progress: Progress | None) -> Columns:
+def _ratings(source: Input, form: Form, progress: ProgressCallback | None) -> Columns:
     # Ratings are digits, for which Latin-1 and UTF-8 agree; other letters are errors of a line, not of an encoding.
-    lines = blocks(recoded(source, "latin-1"), progress=progress)
+    lines = chunks_of(recoded(source, "latin-1"), progress=progress)
     if form.header:
         header, lines = split_header(lines)
         if header and header.replace('"', "") != form.header:

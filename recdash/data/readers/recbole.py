@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recdash.data.catalogue import Item
 from recdash.data.dataset import Dataset
-from recdash.data.readers import csv
-from recdash.data.readers.blocks import Progress
-from recdash.data.readers.inputs import open_input, text
-from recdash.data.readers.options import ReadOptions
-from recdash.data.readers.source import Reading
-from recdash.data.readers.titles import read_item_file
+from recdash.data.items import Item
+from recdash.data.readers import interactions
+from recdash.data.readers.chunks import ProgressCallback
+from recdash.data.readers.dataset_builder import Reading
+from recdash.data.readers.read_options import ReadOptions
+from recdash.data.readers.text_streams import open_input, text
+from recdash.data.readers.title_files import read_item_file
 from recdash.errors import DataError
 
 
-def read(path: Path, *, name: str | None = None, progress: Progress | None = None) -> Dataset:
+def read(path: Path, *, name: str | None = None, progress: ProgressCallback | None = None) -> Dataset:
     """Read `NAME.inter`, or the only one in a folder, see `read_file`."""
     return read_file(path, ReadOptions(), name=name, progress=progress).dataset
 
 
 def read_file(
-    path: Path, options: ReadOptions, *, name: str | None = None, progress: Progress | None = None
+    path: Path, options: ReadOptions, *, name: str | None = None, progress: ProgressCallback | None = None
 ) -> Reading:
     """Read an `.inter` file, with types in its header or without; titles come from the `.item` file beside it.
 
@@ -29,7 +29,7 @@ def read_file(
     """
     inter = find_inter(path)
     known = {} if options.titles is not None else _items(inter)
-    return csv.read_file(inter, options, name=name, known=known, progress=progress)
+    return interactions.read_file(inter, options, name=name, known=known, progress=progress)
 
 
 def find_inter(path: Path) -> Path:

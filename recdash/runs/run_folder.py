@@ -1,0 +1,255 @@
+"""The folder of a run: its record, its epochs, its weights, its per-user results and its log.
+
+checkpoints/RUN_ID/run.json        the record, so that a lost store can be rebuilt
+                   epochs.jsonl    one line per epoch; of an epoch that comes twice the last line counts
+                   best/           weights of the best validation epoch
+                   last/ previous/ training states to resume from, the newest and the one before; until it is finished
+                   arrays/         short arrays per epoch
+                   per_user.npz    test metrics and top-100 lists of every test user
+                   facts.npz       lengths of histories, held-out items, popularity: for parts of users and items
+                   log.txt         what the worker said, tracebacks included
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recdash import paths
+from recdash.atomic_files import (
+    append_row,
+    read_rows,
+    reading_back,
+    replace_file,
+)
+from recdash.errors import CheckpointError
+from recdash.json_values import (
+    is_count,
+    is_number,
+    json_object,
+)
+
+_RUN_ID = re.compile(r"[a-z0-9]+-[0-9a-f]{8}")
+_RECORD, _EPOCHS, _PER_USER, _LOG = "run.json", "epochs.jsonl", "per_user.npz", "log.txt"
+_FACTS, _ARRAYS = "facts.npz", "arrays"
+_FIX = "Restore it from a copy, or train the run again."
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class RunFolder:
+    """The files of one run. Files are replaced whole; nothing in them is ever unpickled."""
+
+    def __init__(self, run_id: str) -> None:
+        root = paths.checkpoint_dir().resolve()
+        self.path = (root / run_id).resolve()
+        if not _RUN_ID.fullmatch(run_id) or not self.path.is_relative_to(root):
+            raise CheckpointError(f"{run_id!r} is not the id of a run. See `recdash runs list`.")
+        self.best = self.path / "best"
+        self.last = self.path / "last"
+        self.previous = self.path / "previous"
+        self.log = self.path / _LOG
+        self._last_is_whole = True
+
+    def make(self) -> None:
+        """Make the folder; raises CheckpointError with the reason when that is impossible."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+
+    def has_model(self) -> bool:
+        """Whether there are weights to recommend with."""
+        return (self.best / "checkpoint.json").is_file()
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Replace run.json."""
+        self._replace(_RECORD, json.dumps(record, indent=1).encode())
+
+    def read_record(self) -> dict[str, Any]:
+        """Read run.json."""
+        path = self.path / _RECORD
+        with reading_back(path, CheckpointError, _FIX):
+            return json_object(path.read_text(encoding="utf-8"))
+
+    def add_epoch(self, row: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """Append one epoch, and keep its arrays."""
+        try:
+            append_row(self.path / _EPOCHS, row)
+            if arrays:
+                (self.path / _ARRAYS).mkdir(exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+        if arrays:
+            self._replace(f"{_ARRAYS}/{row['epoch']:06d}.npz", _npz(arrays))
+
+    def read_epochs(self) -> list[dict[str, Any]]:
+        """Return the epochs in order; a line that was cut short by a crash, or damaged since, is left out."""
+        path = self.path / _EPOCHS
+        with reading_back(path, CheckpointError, _FIX):
+            found = {row["epoch"]: row for row in read_rows(path) if _is_epoch(row)}
+        return [found[epoch] for epoch in sorted(found)]
+
+    def arrays(self, name: str, epoch: int | None = None) -> dict[int, NDArray[np.float32]]:
+        """Return {epoch: array} of one kind of array, of all epochs or of one; damaged files are left out."""
+        found = {}
+        for path in sorted((self.path / _ARRAYS).glob("*.npz" if epoch is None else f"{epoch:06d}.npz")):
+            with suppress(CheckpointError):
+                values = _read_npz(path, [name], _check_series)
+                if name in values and path.stem.isdecimal():
+                    found[int(path.stem)] = values[name]
+        return found
+
+    def keep_state(self, state: Any) -> None:
+        """Keep a training state; the one before stays until this one is whole, unless `load_state` found it damaged."""
+        if self._last_is_whole and (self.last / "checkpoint.json").is_file():
+            try:
+                shutil.rmtree(self.previous, ignore_errors=True)
+                self.last.replace(self.previous)
+            except OSError as error:
+                raise _cannot_write(self.path, error) from error
+        state.save(self.last)
+        self._last_is_whole = True
+
+    def load_state(self) -> tuple[Any, str]:
+        """Return the newest readable training state and what had to be passed over; (None, ...) when there is none."""
+        from recdash.training import TrainingState
+
+        said = ""
+        for folder in (self.last, self.previous):
+            if not folder.exists():
+                continue
+            try:
+                return TrainingState.load(folder), said
+            except CheckpointError as error:
+                said = f"{said}{error} "
+                self._last_is_whole = self._last_is_whole and folder != self.last
+        return None, said
+
+    def drop_states(self) -> None:
+        """Remove the training states: a finished run has nothing to resume."""
+        for folder in (self.last, self.previous):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def write_per_user(self, metrics: Mapping[str, NDArray[Any]], top: NDArray[Any]) -> None:
+        """Keep per-user test metrics (float32) and top lists (int32)."""
+        arrays = {name: np.asarray(values, np.float32) for name, values in metrics.items()}
+        self._replace(_PER_USER, _npz({**arrays, "top": np.asarray(top, np.int32)}))
+
+    def read_per_user(self, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return what `write_per_user` kept: metrics by name, and "top"; of `names` only those that are there."""
+        return _read_npz(self.path / _PER_USER, names, _check_per_user)
+
+    def write_facts(self, facts: Mapping[str, NDArray[Any]]) -> None:
+        """Keep what a report knows about the test users and the items (`evaluation.Report.facts`)."""
+        self._replace(_FACTS, _npz(facts))
+
+    def read_facts(self) -> dict[str, NDArray[Any]]:
+        """Return what `write_facts` kept; empty for a run of an earlier version, which kept nothing."""
+        path = self.path / _FACTS
+        return _read_npz(path, None, _check_facts) if path.is_file() else {}
+
+    def tail(self, lines: int) -> str:
+        """Return the last lines of the log."""
+        try:
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def remove(self) -> None:
+        """Remove the folder; its name changes first, so that half a folder is never taken for a run."""
+        if self.path.exists():
+            going = self.path.with_name(f".{self.path.name}.deleted")
+            try:
+                self.path.replace(going)
+            except OSError as error:
+                raise _cannot_write(self.path, error) from error
+            shutil.rmtree(going, ignore_errors=True)
+
+    def _replace(self, name: str, content: bytes) -> None:
+        try:
+            replace_file(self.path / name, content)
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
+
+
+def run_folders() -> list[RunFolder]:
+    """Return all folders that hold the record of a run; links that lead elsewhere are left out."""
+    root = paths.checkpoint_dir()
+    folders = sorted(path.parent for path in root.glob(f"*/{_RECORD}")) if root.is_dir() else []
+    return [RunFolder(path.name) for path in folders if _RUN_ID.fullmatch(path.name) and not path.is_symlink()]
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes the names for its own flags
+    return buffer.getvalue()
+
+
+def _read_npz(path: Path, names: Collection[str] | None, check: Callable[[Arrays], None]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file, of `names` only those that are there; `check` raises for what was not kept so."""
+    with reading_back(path, CheckpointError, "Train the run again."), np.load(path, allow_pickle=False) as file:
+        found = {name: np.asarray(file[name]) for name in file.files if names is None or name in names}
+        check(found)
+        return found
+
+
+def _is_epoch(row: Mapping[str, Any]) -> bool:
+    """Whether a row has what `add_epoch` writes."""
+    values = row.get("values")
+    counted = is_count(row.get("epoch")) and is_count(row.get("update")) and is_number(row.get("seconds"))
+    return counted and isinstance(values, dict) and all(map(is_number, values.values()))
+
+
+def _check(array: NDArray[Any], dimensions: int, kinds: str = "iu") -> None:
+    """Raise ValueError unless an array has so many dimensions and holds whole numbers, or those of other kinds."""
+    if array.ndim != dimensions or array.dtype.kind not in kinds:
+        raise ValueError("an array of another form")
+
+
+def _check_series(arrays: Arrays) -> None:
+    for array in arrays.values():
+        _check(array, 1, "iuf")
+
+
+def _check_per_user(arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        _check(array, *((2, "iu") if name == "top" else (1, "iuf")))
+    users = {len(array) for name, array in arrays.items() if name != "top"}
+    if len(users) > 1 or 0 in users:
+        raise ValueError("metrics of no users, or of different ones")
+
+
+def _check_facts(arrays: Arrays) -> None:
+    """Raise ValueError or KeyError unless the arrays are those of `evaluation.Report.facts` and fit each other."""
+    history, item_counts = arrays["history"], arrays["item_counts"]
+    _check(history, 1)
+    _check(item_counts, 1)
+    if "squared" in arrays:
+        entries, squared = arrays["entries"], arrays["squared"]
+        _check(entries, 2)
+        _check(squared, 2, "f")
+        fits = entries.shape == squared.shape and len(entries) == len(history)
+    else:
+        ends, items = arrays["held_out_ends"], arrays["held_out_items"]
+        _check(ends, 1)
+        _check(items, 1)
+        whole = len(ends) == len(history) + 1 and ends[0] == 0 and ends[-1] == len(items)
+        fits = whole and bool((np.diff(ends) >= 0).all()) and bool(((items >= 0) & (items < len(item_counts))).all())
+    if not fits:
+        raise ValueError("arrays that do not fit each other")
+
+
+def _cannot_write(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: cannot be written ({error.strerror}). Free some space, or set RECDASH_CHECKPOINT_DIR."
+    )

@@ -1,0 +1,44 @@
+"""The order in which users are visited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recdash.data.histories import Histories
+from recdash.models.batch import Batch, batch_bounds
+
+
+def generator(seed: int, *purpose: object) -> np.random.Generator:
+    """A generator that depends on the seed and the purpose alone, never on what was drawn before."""
+    text = ":".join(str(part) for part in (seed, *purpose))
+    return np.random.default_rng(int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big"))
+
+
+def torch_generator(seed: int, *purpose: object) -> torch.Generator:
+    """The same for tensors on the processor."""
+    return torch.Generator().manual_seed(int(generator(seed, *purpose).integers(2**62)))
+
+
+def count(users: int, batch_size: int) -> int:
+    """Updates that one pass takes."""
+    return len(batch_bounds(users, batch_size)) - 1
+
+
+def order(users: int, seed: int, *where: object) -> NDArray[np.int64]:
+    """A fresh permutation of the training users for one pass."""
+    return generator(seed, "order", *where).permutation(users)
+
+
+def batches(
+    train: Histories, rows: NDArray[np.int64], batch_size: int, device: torch.device, start: int = 0
+) -> Iterator[Batch]:
+    """Yield the batches of one pass from number `start` on."""
+    for begin, end in pairwise(batch_bounds(len(rows), batch_size)[start:]):
+        users = rows[begin:end]
+        yield Batch.of(train.take(users), device, users)

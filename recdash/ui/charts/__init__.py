@@ -1,0 +1,1 @@
+"""Charts in Altair and Plotly."""

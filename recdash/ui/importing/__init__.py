@@ -1,0 +1,1 @@
+"""Importing a file on the Data page: upload, preview, choices, name."""

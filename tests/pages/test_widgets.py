@@ -1,0 +1,230 @@
+"""The parts that pages are made of: words, colours, curves, charts."""
+
+from __future__ import annotations
+
+import math
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recdash.errors import UsageError
+from recdash.reporting import formatting
+from recdash.ui import glossary
+from recdash.ui.charts import basic, curve_panels, run_colours
+from recdash.ui.widgets import item_picker, result_tables, settings_form
+
+NASTY = (
+    "M*A*S*H",
+    "$1,000,000 Duck",
+    "<b>x</b>",
+    "a_b_c",
+    "[link](http://x)",
+    ":material/home:",
+    ":tada:",
+    "a -> b",
+    "`x`",
+)
+
+
+def shown(markdown: str) -> str:
+    """What Markdown shows for text in which every mark is escaped."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown).replace("\u2060", "")
+
+
+@pytest.mark.parametrize("title", NASTY)
+def test_titles_are_shown_as_they_are(title: str) -> None:
+    assert shown(formatting.escape(title)) == title
+    assert not re.search(r"(?<!\\)[*_`<>\[\]$:#|~]", formatting.escape(title))
+
+
+@given(st.text(max_size=60))
+def test_no_text_has_a_mark_that_markdown_would_read(title: str) -> None:
+    assert shown(formatting.escape(title)) == " ".join(title.split()).replace("\u2060", "")
+
+
+def test_shortcodes_do_not_become_pictures() -> None:
+    for title in (":tada:", "a :material/home: b"):
+        assert not re.search(r":[\w+-]+(/[\w+-]+)?:", formatting.escape(title).replace("\\", ""))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words_"),
+    [
+        (None, "–"),
+        (0.01, "under 0.1 s"),
+        (0.44, "0.4 s"),
+        (12.3, "12 s"),
+        (185, "3 min 5 s"),
+        (7800, "2 h 10 min"),
+        (60, "1 min"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds: float | None, words_: str) -> None:
+    assert formatting.duration(seconds) == words_
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#0f1217"])
+def test_every_run_colour_stands_out_on_both_page_backgrounds(background: str) -> None:
+    ground = luminance(background)
+    for colour in run_colours.PALETTE:
+        light, dark = max(luminance(colour), ground), min(luminance(colour), ground)
+        assert (light + 0.05) / (dark + 0.05) >= 3, colour
+
+
+def test_a_colour_belongs_to_the_run_whatever_else_is_in_the_picture() -> None:
+    ids = [f"multvae-{number:08x}" for number in range(200)]
+    assert [run_colours.of(run_id) for run_id in ids] == [run_colours.of(run_id) for run_id in reversed(ids)][::-1]
+    assert len({run_colours.of(run_id) for run_id in ids}) == len(run_colours.PALETTE)
+    twins = [run_id for run_id in ids if run_colours.of(run_id) == run_colours.of(ids[0])][:3]
+    assert len(set(run_colours.dashes(twins).values())) == 3  # told apart by their dashes
+
+
+def test_smoothing_leaves_a_constant_constant_and_a_gap_a_gap() -> None:
+    assert curve_panels.smoothed([2.0] * 5, 0.9) == pytest.approx([2.0] * 5)
+    smooth = curve_panels.smoothed([1.0, math.nan, 3.0], 0.5)
+    assert smooth[0] == 1 and math.isnan(smooth[1])
+    assert smooth[2] == pytest.approx((0.5 * 0.5 * 1 + 0.5 * 3) / 0.75)  # weights 0.25 and 0.5, divided by their sum
+    assert curve_panels.smoothed([1.0, 5.0], 0) == [1.0, 5.0]
+
+
+def test_thinning_keeps_every_spike_and_both_ends() -> None:
+    lines = [(epoch, float(epoch), 1.0, 1.0) for epoch in range(1, 10_001)]
+    lines[4321] = (4322, 4322.0, 50.0, 50.0)
+    lines[7777] = (7778, 7778.0, -9.0, -9.0)
+    kept = curve_panels.thinned(lines, 400)
+    assert len(kept) <= 410
+    assert kept[0] == lines[0] and kept[-1] == lines[-1]
+    assert lines[4321] in kept and lines[7777] in kept
+
+
+def run(run_id: str = "ease-00000001", **fields: Any) -> Any:
+    usual = {
+        "id": run_id,
+        "name": "EASE on toy",
+        "preset": "auto",
+        "seed": 0,
+        "dataset": "toy",
+        "best_epoch": 2,
+        "protocol": "strong",
+        "settings": {},
+    }
+    return SimpleNamespace(**{**usual, **fields})
+
+
+def test_runs_of_one_name_are_told_apart_by_preset_seed_settings_or_id() -> None:
+    assert curve_panels.labels([run(), run("x-2", preset="fast")]) == {
+        "ease-00000001": "EASE on toy, auto",
+        "x-2": "EASE on toy, fast",
+    }
+    assert curve_panels.labels([run(), run("x-2", seed=4)])["x-2"] == "EASE on toy, seed 4"
+    assert curve_panels.labels([run(), run("x-2", settings={"l2": 9.0})]) == {
+        "ease-00000001": "EASE on toy, as preset",
+        "x-2": "EASE on toy, l2 9",
+    }
+    assert curve_panels.labels([run(), run("x-2abcd")])["x-2abcd"] == "EASE on toy · abcd"
+    assert curve_panels.labels([run(name="mine")], {"ease-00000001": "EASE"}) == {"ease-00000001": "mine"}
+
+
+def feed(values: dict[int, float]) -> curve_panels.Feed:
+    return curve_panels.Feed(
+        ("ease-00000001",), 3, {"ease-00000001": {e: (e * 1.5, {"kl": v}) for e, v in values.items()}}
+    )
+
+
+def test_a_value_that_is_no_number_is_a_gap_and_not_a_zero() -> None:
+    table = curve_panels.build_table(feed({1: 1.0, 2: math.inf, 3: 4.0}), [run()], "kl", curve_panels.Look())
+    assert table["raw"].isna().tolist() == [False, True, False]
+    assert table["best"].tolist() == [False, True, False]
+    assert table["seconds"].tolist() == [1.5, 3.0, 4.5]
+
+
+def test_a_logarithmic_axis_leaves_out_what_it_cannot_show() -> None:
+    table = curve_panels.build_table(feed({1: 0.0, 2: 4.0}), [run()], "kl", curve_panels.Look(log=True))
+    assert table["value"].isna().tolist() == [True, False]
+
+
+def test_a_curve_is_specified_without_its_data() -> None:
+    lines = basic.lines_of({"a": "A", "b": "B"}, ["a", "b"])
+    spec = basic.curve(basic.CurveStyle("KL", smooth=True), lines)
+    assert "data" not in spec and "datasets" not in spec
+    assert not any("data" in layer for layer in spec["layer"])
+    assert len(spec["layer"]) == 4  # raw behind, line, best, hover
+    assert spec is basic.curve(basic.CurveStyle("KL", smooth=True), lines)
+
+
+def trade(*points: basic.Point, lower: bool = False, front: bool = True) -> Any:
+    return basic.trade(points, "NDCG@100", basic.Axis("Seconds", log=front, front=front), lower=lower, theme="light")
+
+
+def test_the_runs_that_nothing_beats_are_joined_and_named() -> None:
+    quick, good = basic.Point("quick", "1", 0.2, 0.1, 0.3, 1.0), basic.Point("good", "2", 0.4, 0.3, 0.5, 5.0)
+    poor = basic.Point("slow and worse", "3", 0.3, 0.2, 0.4, 9.0)
+
+    def named(figure: Any) -> list[str]:
+        return [trace.name for trace in figure.data if trace.mode == "markers+text"]
+
+    assert list(trade(quick, good, poor).data[0].x) == [1.0, 5.0] and named(trade(quick, good, poor)) == [
+        "quick",
+        "good",
+    ]
+    assert named(trade(quick, good, poor, lower=True)) == ["quick"]
+    without = trade(quick, good, poor, front=False)
+    assert list(without.data[0].x) == [] and len(named(without)) == 3
+
+
+def test_a_run_name_puts_no_markup_into_a_picture() -> None:
+    assert "<b>" not in trade(basic.Point("<b>x</b>", "1", 0.2, 0.1, 0.3, 1.0)).to_json()
+
+
+@pytest.mark.parametrize(("given_", "seeds"), [("0", [0]), ("1, 2,3", [1, 2, 3]), ("3-5", [3, 4, 5]), ("1,1", [1])])
+def test_seeds_are_read_as_people_write_them(given_: str, seeds: list[int]) -> None:
+    assert settings_form.read_seeds(given_) == seeds
+
+
+@pytest.mark.parametrize("given_", ["", "a", "1,", "-3", "1.5", "1-99"])
+def test_seeds_that_cannot_be_read_are_refused_with_an_example(given_: str) -> None:
+    with pytest.raises(UsageError, match=r"example|most"):
+        settings_form.read_seeds(given_)
+
+
+def test_every_metric_has_a_title_and_an_explanation() -> None:
+    from recdash.evaluation.evaluator import default_metrics
+    from recdash.evaluation.rating_metrics import NAMES
+
+    for name in (*default_metrics(), *NAMES):
+        assert glossary.metric(name) != name and len(glossary.metric_help(name)) > 20, name
+        assert "{k}" not in glossary.metric_help(name)
+        assert ("(min)" in glossary.metric(name) or "(all)" in glossary.metric(name)) == name.startswith("recall"), name
+
+
+def test_every_state_and_preset_is_explained() -> None:
+    from recdash.models.registry import PRESETS
+    from recdash.runs.states import State
+
+    assert set(glossary.STATES) == {state.value for state in State}
+    assert set(glossary.PRESETS) == set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("title", "letters"),
+    [("The Silence of the Lambs", "SL"), ("Heat", "HE"), ("M*A*S*H", "MA"), ("8½", "8½"), ("???", "?")],
+)
+def test_a_tile_has_the_initials_of_a_title(title: str, letters: str) -> None:
+    assert item_picker.initials(title) == letters
+
+
+def test_only_settings_that_differ_are_listed() -> None:
+    one = run(model="m", split_seed=1, threads=1, details={}, config={"latent": 200, "dropout": 0.5})
+    two = SimpleNamespace(**{**vars(one), "id": "x-2", "seed": 3, "config": {"latent": 50, "dropout": 0.5}})
+    assert list(result_tables.differences([one, two]).index) == ["seed", "latent"]
+    assert "dropout" in result_tables.differences([one, two], everything=True).index

@@ -1,0 +1,122 @@
+"""How runs share GPUs: spread over all, so many on each, the others wait; and nobody who forks workers touches one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recdash.runs import gpu_placement, process_env, queue
+from recdash.runs.store import Store
+from recdash.runs.supervisor import Supervisor
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECDASH_DEVICE", "auto")
+    monkeypatch.setattr(gpu_placement, "count", lambda: 2)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_runs_are_spread_over_the_gpus_and_wait_when_all_are_full() -> None:
+    busy: list[str] = []
+    placed = []
+    for _ in range(5):
+        placed.append(gpu_placement.place("auto", busy))
+        busy += [placed[-1]] if placed[-1] else []
+    assert placed == ["cuda:0", "cuda:1", "cuda:0", "cuda:1", None]
+    assert gpu_placement.place("cuda", busy) is None
+    assert gpu_placement.place("cpu", busy) == "cpu"
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_run_gets_the_gpu_that_it_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECDASH_RUNS_PER_GPU", "1")
+    assert gpu_placement.place("cuda:1", ["cuda"]) == "cuda:1"
+    assert gpu_placement.place("cuda:1", ["cuda:1"]) is None
+    assert gpu_placement.place("cuda:0", ["cuda"]) is None, "cuda is the first GPU"
+
+
+def test_without_a_gpu_a_run_keeps_what_it_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_placement, "count", lambda: 0)
+    monkeypatch.setenv("RECDASH_DEVICE", "auto")
+    assert [gpu_placement.place(device, []) for device in ("auto", "cpu", "cuda", "mps")] == [
+        "auto",
+        "cpu",
+        "cuda",
+        "mps",
+    ]
+    monkeypatch.setenv("RECDASH_DEVICE", "cpu")
+    assert gpu_placement.place("auto", []) == "cpu"
+
+
+def test_where_there_is_no_driver_nothing_is_started_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_placement, "_DRIVERS", ())
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    assert gpu_placement.count.__wrapped__() == 0
+
+
+def test_gpus_are_counted_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_placement, "_DRIVERS", ("/",))
+    monkeypatch.setattr(gpu_placement, "_QUESTION", "print(3)")
+    assert gpu_placement.count.__wrapped__() == 3
+    monkeypatch.setattr(gpu_placement, "_QUESTION", "raise SystemExit(1)")
+    assert gpu_placement.count.__wrapped__() == 0
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_run_that_waits_for_a_gpu_lets_those_pass_that_need_none(
+    store: Store, request_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECDASH_RUNS_PER_GPU", "1")
+    devices = ["auto", "cuda:0", "cuda", "auto", "cpu"]
+    requests = [request_of(seed=seed, device=device) for seed, device in enumerate(devices)]
+    runs = [queue.enqueue(store, [request])[0] for request in requests]
+    started: dict[str, str] = {}
+
+    class Endless:
+        pid = None
+
+        def poll(self) -> None:
+            return None
+
+    def start(run_id: str, threads: int, device: str, log: Path) -> Endless:
+        started[run_id] = device
+        return Endless()
+
+    one = Supervisor(store, max_runs=4)
+    one.starter = start
+    for _ in range(3):
+        one.look()
+    assert [started.get(run.id) for run in runs] == ["cuda:0", None, "cuda:1", None, "cpu"]
+    queue.stop(store, runs[0].id)
+    del one.workers[runs[0].id]
+    one.look()
+    assert started[runs[1].id] == "cuda:0"
+
+
+# What a process does before it forks workers, with everything that would start a driver turned into an error.
+_BEFORE_FORKING = """
+import torch
+def touched(*_, **__): raise SystemExit("the driver was started")
+torch._C._cuda_init = torch._C._cuda_getDeviceCount = torch._C._cuda_getCurrentRawStream = touched
+torch.cuda._lazy_init = torch.cuda.current_device = touched
+torch.cuda._is_compiled = lambda: True  # also where PyTorch is built without CUDA
+from recdash.runs import fork_server
+fork_server._import_everything()
+__import__(fork_server._FOR_OPTIMISERS)
+assert not fork_server._has_touched_a_gpu()
+print("clean")
+"""
+
+
+@pytest.mark.slow
+def test_what_is_done_before_workers_are_forked_does_not_start_a_driver() -> None:
+    env = process_env.for_worker(1)
+    assert env["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
+    found = subprocess.run(
+        [sys.executable, "-c", _BEFORE_FORKING], env=env, capture_output=True, text=True, timeout=120
+    )
+    assert found.stdout.strip() == "clean", found.stderr
