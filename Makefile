@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: app test test-all lint bench clean
+.PHONY: app test test-all lint docs wheel bench clean
 
 $(BIN)/.app-ready: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -29,8 +29,20 @@ lint: $(BIN)/.test-ready
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 
+# The site's packages have an environment of their own: mkdocs need not agree with the dashboard on versions.
+$(VENV)-docs/.ready: requirements-docs.txt
+	@test -x $(VENV)-docs/bin/python || $(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet -r requirements-docs.txt
+	@touch $@
+
+docs: $(VENV)-docs/.ready
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
+wheel: $(BIN)/.app-ready
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 bench: $(BIN)/.test-ready
 	$(BIN)/python -m benchmarks.run
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf $(VENV) $(VENV)-docs build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info

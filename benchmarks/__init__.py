@@ -1,1 +1,1 @@
-"""Measurements; `make bench` runs them, `results/` keeps what they found."""
+"""Measurements: `make bench` runs them and writes to `results/`."""

@@ -1,6 +1,6 @@
-"""How long a list for somebody's picks takes, with reasons, on MovieLens-1M: every model, once it is loaded.
+"""Time of one list of recommendations with reasons on MovieLens-1M, for every loaded model.
 
-The weights are those of one epoch, for the time of an answer does not depend on how good it is.
+Models are trained for one epoch only: the time does not depend on the weights.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PICKS, ROUNDS = 5, 15
 
 
 def main() -> None:
-    """Measure medians and largest answers in milliseconds."""
+    """Measure median and maximum in milliseconds."""
     fail_without_data()
     data = ml_1m()
     split = recdash.make_split(data, "strong")

@@ -1,4 +1,4 @@
-"""What every benchmark needs: the data, the conditions, and a place for the result."""
+"""What all benchmarks share: data, conditions and the output file."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ def ml_1m() -> Dataset:
 
 
 def movielens(name: str) -> Dataset:
-    """Return a MovieLens release, from RECDASH_TEST_DATA or as `recdash data get` left it."""
+    """Return a MovieLens release, from RECDASH_TEST_DATA or installed by `recdash data get`."""
     folder = os.environ.get("RECDASH_TEST_DATA")
     return recdash.load_dataset(Path(folder) / name if folder else name)
 
 
 def conditions(**more: Any) -> dict[str, Any]:
-    """Return date, commit, versions and machine, to stand beside every figure."""
+    """Return date, commit, versions and machine, to be stored with every figure."""
     git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     device = devices.choose()
     return {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": git.stdout.strip(),
         "versions": devices.versions(),
-        "machine": devices.machine() | {"native_bfloat16": devices.native_bfloat16(device)},
+        "machine": devices.machine_info() | {"native_bfloat16": devices.has_native_bfloat16(device)},
         "device": devices.describe(device),
         **more,
     }
 
 
 def write(name: str, result: dict[str, Any]) -> None:
-    """Write one result as JSON and say where."""
+    """Write one result as JSON and print its summary."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -52,7 +52,7 @@ def write(name: str, result: dict[str, Any]) -> None:
 
 
 def fail_without_data() -> None:
-    """End with one line where MovieLens-1M is absent."""
+    """Exit with one line if MovieLens-1M is missing."""
     try:
         ml_1m()
     except (DataError, recdash.RecdashError) as error:
@@ -60,7 +60,7 @@ def fail_without_data() -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Every ranking model on MovieLens-1M with preset `auto`, over three split seeds, protocol by protocol."""
+"""Every ranking model on MovieLens-1M with preset `auto`, over three split seeds and three protocols."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ ROWS = {
 
 
 def main() -> None:
-    """Measure one protocol, or all, and rows by name; what was measured before and is not now stays in the file."""
+    """Measure all protocols and rows, or those named; other results in the file are preserved."""
     fail_without_data()
     wanted = sys.argv[1].split(",") if len(sys.argv) > 1 else list(ROWS)
     only = sys.argv[2].split(",") if len(sys.argv) > 2 else None
     path = RESULTS / "compare_ml1m.json"
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    kept = {protocol: found[protocol] for protocol in ROWS if protocol in found}
+    results = {protocol: found[protocol] for protocol in ROWS if protocol in found}
     for protocol in wanted:
         labels = [label for label in ROWS[protocol] if only is None or label in only]
-        before = [row for row in kept.get(protocol, {}).get("rows", []) if row["row"] not in labels]
+        before = [row for row in results.get(protocol, {}).get("rows", []) if row["row"] not in labels]
         rows = before + [row for seed in SPLIT_SEEDS for row in measure(protocol, seed, labels)]
-        kept[protocol] = {"summary": summary(rows), "rows": rows}
-        write("compare_ml1m", kept)
+        results[protocol] = {"summary": summary(rows), "rows": rows}
+        write("compare_ml1m", results)
 
 
 def measure(protocol: str, seed: int, labels: list[str]) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ def measure(protocol: str, seed: int, labels: list[str]) -> list[dict[str, Any]]
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Means over split seeds, and each row's share of EASE on the same splits."""
+    """Means over split seeds, also relative to EASE on the same splits."""
     found: dict[str, dict[str, float]] = {}
     for label in dict.fromkeys(row["row"] for row in rows):
         mine = [row for row in rows if row["row"] == label]

@@ -1,4 +1,4 @@
-"""Time and memory of importing five million rows with their summary, with few and with many pairs that come twice."""
+"""Time and memory of an import of five million rows, with few and with many repeated pairs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ print(json.dumps([status, peak // 1024]))
 """
 
 
-def made(path: Path, *, popular: bool) -> None:
-    """Write random rows: items all equally likely, or a few of them most of the time, which repeats pairs."""
+def write_rows(path: Path, *, popular: bool) -> None:
+    """Write random rows: items equally likely, or mostly a few popular ones, which repeats pairs."""
     rng = np.random.default_rng(0)
     items = (rng.zipf(1.3, ROWS) % ITEMS) + 1 if popular else rng.integers(1, ITEMS, ROWS)
     pd.DataFrame({
@@ -38,11 +38,13 @@ def made(path: Path, *, popular: bool) -> None:
     }).to_csv(path, index=False)  # fmt: skip
 
 
-def imported(path: Path, folder: str) -> dict[str, Any]:
-    """Import in a process of its own; gives seconds, the start included, and the peak of its memory in MiB."""
-    own = os.environ | {"RECDASH_DATA_DIR": f"{folder}/data", "RECDASH_CHECKPOINT_DIR": f"{folder}/checkpoints"}
+def run_import(path: Path, folder: str) -> dict[str, Any]:
+    """Import in a new process; returns its seconds, start included, and its peak memory in MiB."""
+    environment = os.environ | {"RECDASH_DATA_DIR": f"{folder}/data", "RECDASH_CHECKPOINT_DIR": f"{folder}/checkpoints"}
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, env=own, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, env=environment, check=True
+    )
     seconds = time.perf_counter() - started
     status, peak = json.loads(done.stdout)
     if status:
@@ -55,8 +57,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         for name, popular in (("few_duplicates", False), ("many_duplicates", True)):
             path = Path(folder) / f"{name}.csv"
-            made(path, popular=popular)
-            rounds = [imported(path, folder) for _ in range(ROUNDS)]
+            write_rows(path, popular=popular)
+            rounds = [run_import(path, folder) for _ in range(ROUNDS)]
             result[name] = {"megabytes": round(path.stat().st_size / 1e6), "rounds": rounds}
     summary = {
         name: {key: sorted(one[key] for one in found["rounds"])[ROUNDS // 2] for key in ("seconds", "peak_mib")}

@@ -1,7 +1,7 @@
 """Time of a Mult-VAE epoch (I-600-200-600-I, batch 500) against a plain dense float32 loop, and its peak memory.
 
-Both run in one process, in turn, on MovieLens-1M under `strong`; the ratio is what counts. Memory is that of a
-process of its own that loads the data, trains 3 epochs and evaluates.
+Both run in one process, alternately, on MovieLens-1M with protocol `strong`; their ratio is the result. Memory is
+measured in a separate process that loads the data, trains 3 epochs and evaluates.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROUNDS = 5
 
 
 class PlainVAE(nn.Module):
-    """The same net as everybody writes it: dense rows in, dense targets out."""
+    """The same network in its usual form: dense input rows, dense targets."""
 
     def __init__(self, items: int) -> None:
         super().__init__()

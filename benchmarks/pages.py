@@ -1,4 +1,4 @@
-"""How fast the pages answer, and what a live page costs the trainings beside it. Server side: no browser draws."""
+"""Response time of the pages, and the cost of a live page for running trainings; server side, without a browser."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from urllib.parse import urlencode
 
 from benchmarks.common import conditions, fail_without_data, free_port, write
 from benchmarks.tab import Tab
+from recdash.services import curves, launch, runs, training_requests
 
 PAGES = ("", "train", "curves", "results", "recommend", "data")
 CHARTS = ("loss", "reconstruction", "kl", "beta", "lr", "examples/s", "ndcg@100", "recall@50")
-WINDOW, WINDOWS = 20.0, 8  # seconds of each stretch, alternately without and with the page
-EDGE = 3.0  # seconds at the borders of a stretch that count for neither
+WINDOW, WINDOWS = 20.0, 8  # seconds per window, alternately without and with the page
+EDGE = 3.0  # seconds at the edges of a window that are not counted
 
 
 @contextmanager
 def own_folders() -> Iterator[None]:
-    """Write to folders that vanish afterwards; two trainings at once."""
+    """Use temporary folders and two parallel runs."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {
             "RECDASH_DATA_DIR": f"{folder}/data",
@@ -38,7 +39,7 @@ def own_folders() -> Iterator[None]:
 
 @contextmanager
 def server(port: int) -> Iterator[tuple[int, float]]:
-    """Start the dashboard; gives its process id and the moment of the start."""
+    """Start the dashboard; yields its process id and start time."""
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -60,7 +61,7 @@ async def first_page(port: int) -> float:
 
 
 async def warm_pages(port: int, rounds: int = 7) -> dict[str, dict[str, float]]:
-    """Median and largest answer of every page, in milliseconds, after one visit to each."""
+    """Median and maximum response time of every page in milliseconds, after one visit to each."""
     times: dict[str, list[float]] = {page: [] for page in PAGES}
     with server(port):
         tab = await Tab.open(port)
@@ -76,14 +77,12 @@ async def warm_pages(port: int, rounds: int = 7) -> dict[str, dict[str, float]]:
 
 
 async def live_curves(port: int) -> dict[str, Any]:
-    """Epoch times of two trainings, with and without a live page of eight charts open beside them."""
-    from recdash.services import launch
-
+    """Epoch times of two trainings, with and without an open live page of eight charts."""
     settings = {"epochs": 20_000, "patience": 20_000}
-    found = launch.train(launch.plan(["multdae", "multvae"], "ml-1m", settings=settings))
+    found = launch.train(training_requests.plan(["multdae", "multvae"], "ml-1m", settings=settings))
     ids = [run.id for run in found]
     query = urlencode([("run", run_id) for run_id in ids] + [("show", name) for name in CHARTS])
-    stretches: list[tuple[float, float, bool]] = []
+    windows: list[tuple[float, float, bool]] = []
     draws, busy = 0, {False: 0.0, True: 0.0}
     with server(port) as (pid, _):
         tab = await Tab.open(port)
@@ -98,7 +97,7 @@ async def live_curves(port: int) -> dict[str, Any]:
             before, start, used = tab.live_draws, time.time(), _processor_time(pid)
             while time.time() < start + WINDOW:
                 await asyncio.sleep(0.5)
-            stretches.append((start, time.time(), is_open))
+            windows.append((start, time.time(), is_open))
             busy[is_open] += (_processor_time(pid) - used) / (WINDOW * WINDOWS / 2)
             draws += (tab.live_draws - before) if is_open else 0
         await tab.close()
@@ -107,7 +106,7 @@ async def live_curves(port: int) -> dict[str, Any]:
     launch.wait(ids, timeout=30)
     seen = {run_id: _finished_at(run_id) for run_id in ids}
     shares = {"server_s_per_s_closed": busy[False], "server_s_per_s_open": busy[True]}
-    return {"draws_per_s": draws / (WINDOW * WINDOWS / 2), **shares, **_compare(seen, stretches)}
+    return {"draws_per_s": draws / (WINDOW * WINDOWS / 2), **shares, **_compare(seen, windows)}
 
 
 def _processor_time(pid: int) -> float:
@@ -117,29 +116,25 @@ def _processor_time(pid: int) -> float:
 
 
 async def _until_all_train(ids: list[str]) -> None:
-    from recdash.services import runs
-
     while not all(run.epoch >= 3 for run in runs.listing(ids=ids)):
         await asyncio.sleep(0.5)
 
 
 def _finished_at(run_id: str) -> dict[int, float]:
-    """When each epoch ended, by the clock of the run laid over the wall clock."""
-    from recdash.services import curves, runs
-
+    """Wall time at the end of each epoch."""
     seconds = curves.curves(run_id).seconds
     start = (runs.find(run_id).finished or time.time()) - max(seconds.values())
     return {epoch: start + at for epoch, at in seconds.items()}
 
 
-def _compare(seen: dict[str, dict[int, float]], stretches: list[tuple[float, float, bool]]) -> dict[str, Any]:
+def _compare(seen: dict[str, dict[int, float]], windows: list[tuple[float, float, bool]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for number, ends in enumerate(seen.values()):
         durations: dict[bool, list[float]] = {False: [], True: []}
         for epoch in sorted(ends)[1:]:
             if epoch - 1 not in ends:
                 continue
-            for start, stop, is_open in stretches:
+            for start, stop, is_open in windows:
                 if start + EDGE < ends[epoch - 1] and ends[epoch] < stop - EDGE:
                     durations[is_open].append(ends[epoch] - ends[epoch - 1])
         closed, opened = (statistics.mean(durations[key]) for key in (False, True))

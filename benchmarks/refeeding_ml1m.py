@@ -1,4 +1,4 @@
-"""When dense re-feeding helps DeepRec: solver, step size and re-feeding crossed, `ratings-90` on MovieLens-1M."""
+"""Effect of dense re-feeding in DeepRec by solver and step size, `ratings-90` on MovieLens-1M."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import recdash
 from benchmarks.common import conditions, fail_without_data, ml_1m, write
 
 SPLIT_SEED = 1
-PLAIN: dict[str, Any] = {"dropout": 0.8, "weight_decay": 0.0, "averaging": 0.0}  # nothing that hides the difference
+PLAIN: dict[str, Any] = {
+    "dropout": 0.8,
+    "weight_decay": 0.0,
+    "averaging": 0.0,
+}  # no regularisation that could hide the difference
 SGD: dict[str, Any] = {"solver": "sgd", "epochs": 45, "patience": 10, "halve_at": (20, 30, 38)}
 ROWS: dict[str, dict[str, Any]] = {
     "SGD 1e-3": SGD | {"learning_rate": 1e-3},
@@ -20,7 +24,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Train each row without and with re-feeding; write test RMSE and the training RMSE beside it."""
+    """Train each row without and with re-feeding; write test and training RMSE."""
     fail_without_data()
     split, rows = recdash.make_split(ml_1m(), "ratings-90", seed=SPLIT_SEED), []
     for label, settings in ROWS.items():

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other; `make bench` runs this. Results go to benchmarks/results/."""
+"""Run all benchmarks; `make bench` starts this. Results are written to benchmarks/results/."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MODULES = (
     "compare_ml1m",
     "ratings_ml1m",
     "refeeding_ml1m",
-    "newcomers_ml1m",
+    "new_users_ml1m",
     "ties",
     "import_rows",
     "answers_ml1m",

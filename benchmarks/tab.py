@@ -1,4 +1,4 @@
-"""A browser tab without a browser: speaks the dashboard's protocol, so that only the server's work is measured."""
+"""A client of the dashboard's protocol, to measure the server without a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PART = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
 
 
 class Tab:
-    """One session with the server; timers of live parts run as a browser would run them."""
+    """One session with the server; live fragments are refreshed as a browser would."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -28,7 +28,7 @@ class Tab:
 
     @classmethod
     async def open(cls, port: int, within: float = 30.0) -> Tab:
-        """Connect, waiting for a server that is just starting."""
+        """Connect; waits for a server that is starting."""
         until = time.monotonic() + within
         while True:
             try:
@@ -40,22 +40,22 @@ class Tab:
                 await asyncio.sleep(0.02)
 
     async def go(self, page: str, query: str = "") -> float:
-        """Open a page and wait until it is drawn; returns seconds."""
+        """Open a page; returns the seconds until it is drawn."""
         self._page, self._query = page, query
         self._stop_timers()
         self._drawn.clear()
         started = time.perf_counter()
-        await self._ask()
+        await self._request_rerun()
         await asyncio.wait_for(self._drawn.wait(), 60)
         return time.perf_counter() - started
 
     async def close(self) -> None:
-        """Leave."""
+        """Close the session."""
         self._stop_timers()
         self._reader.cancel()
         await self._socket.close()
 
-    async def _ask(self, fragment: str = "") -> None:
+    async def _request_rerun(self, fragment: str = "") -> None:
         message = BackMsg()
         state = message.rerun_script
         state.query_string, state.page_name = self._query, self._page
@@ -80,7 +80,7 @@ class Tab:
         while True:
             await asyncio.sleep(interval)
             with suppress(Exception):
-                await self._ask(fragment)
+                await self._request_rerun(fragment)
 
     def _stop_timers(self) -> None:
         for timer in self._timers.values():

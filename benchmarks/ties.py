@@ -1,4 +1,4 @@
-"""What ties in time do to a temporal protocol: ML-100K with its times cut to days, ML-1M with and without ties."""
+"""Effect of ties in time on a temporal protocol: ML-100K with times in days, ML-1M with and without ties."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from recdash.splits.strong import strong
 
 SPLIT_SEED = 98765
 TIE_SEEDS = (SPLIT_SEED, 1, 2)
-BEGINS = 0.7071  # chance that a rating begins a session: half of the ratings then share their second with another one
-LONG = 10  # ratings of a long session; one session in eleven is long, so that half of the ratings are in one
+BEGINS = 0.7071  # probability that a rating starts a session; half of the ratings then share their second with another
+LONG = 10  # ratings per long session; one session in eleven is long, so half of the ratings are in a long one
 MODELS = ("ease", "svae", "multvae")
 SHOWN = ("ndcg@100", "recall@50")
 Starts = Callable[[np.random.Generator, int], NDArray[np.bool_]]
 
 
 def main() -> None:
-    """Measure "days", "ml-1m" and "ml-1m-long", or those that are named; what was measured before stays in the file."""
+    """Measure "days", "ml-1m" and "ml-1m-long", or those named; other results in the file are preserved."""
     fail_without_data()
     parts: dict[str, Callable[[], list[dict[str, Any]]]] = {"days": days, "ml-1m": short, "ml-1m-long": long}
     path = RESULTS / "ties.json"
@@ -41,19 +41,19 @@ def main() -> None:
 
 
 def days() -> list[dict[str, Any]]:
-    """ML-100K, times cut to days, where nearly every rating is tied: three orders by chance, and that of item ids."""
+    """ML-100K with times in days, where nearly every rating is tied: three random orders and the order of item ids."""
     exact = movielens("ml-100k")
-    cut = in_days(exact)
+    daily = in_days(exact)
     rows = [row("seconds", None, measured(temporal(exact), model, epochs=10)) for model in ("ease", "svae")]
     for seed in TIE_SEEDS:
-        split = temporal(cut, tie_seed=seed)
+        split = temporal(daily, tie_seed=seed)
         rows += [row("days, by chance", seed, measured(split, model, epochs=10)) for model in ("ease", "svae")]
-    split = temporal(by_item(cut))
+    split = temporal(by_item(daily))
     return rows + [row("days, by item id", None, measured(split, model, epochs=10)) for model in ("ease", "svae")]
 
 
 def short() -> list[dict[str, Any]]:
-    """ML-1M as it is here, with the order of all ratings, and with half of them tied in sessions of two or three."""
+    """ML-1M with a total order, and with half of its ratings tied in sessions of two or three."""
     exact = ml_1m()
     rows = [row("no ties", None, measured(temporal(exact), model)) for model in MODELS]
     return rows + tied_in(exact, "half tied", lambda rng, ratings: rng.random(ratings) < BEGINS)
@@ -72,7 +72,7 @@ def long() -> list[dict[str, Any]]:
 
 
 def tied_in(exact: Dataset, label: str, starts: Starts) -> list[dict[str, Any]]:
-    """Measure every model on sessions that start so, with ties by chance and by item id."""
+    """Measure every model on sessions with these starts, with ties in random order and by item id."""
     joined = in_sessions(exact, starts)
     versions = {"by chance": temporal(joined), "by item id": temporal(by_item(joined))}
     return [
@@ -83,14 +83,14 @@ def tied_in(exact: Dataset, label: str, starts: Starts) -> list[dict[str, Any]]:
 
 
 def in_days(data: Dataset) -> Dataset:
-    """Cut times to days."""
+    """Round times down to days."""
     return replace(data, times=times_of(data) // 86_400 * 86_400)
 
 
 def in_sessions(data: Dataset, starts: Starts) -> Dataset:
     """Give each user's consecutive ratings one time in sessions; the order inside is lost.
 
-    starts: which of so many ratings, in the order of users and times, begin a session.
+    starts: returns which of n ratings, ordered by user and time, start a session.
     """
     rng = np.random.default_rng(SPLIT_SEED)
     order = np.lexsort((times_of(data), data.users))
@@ -108,7 +108,7 @@ def by_item(data: Dataset) -> Dataset:
 
 
 def times_of(data: Dataset) -> NDArray[np.int64]:
-    """Return the times, which both data sets have."""
+    """Return the times, which both datasets have."""
     if data.times is None:
         raise SystemExit(f"{data.name} has no times.")
     return data.times
@@ -139,15 +139,15 @@ def measured(split: Split, model: str, **settings: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"model": model, **{metric: report.mean[metric] for metric in SHOWN}}
     found |= {"interval": report.interval["ndcg@100"], "best_epoch": trained.record["best_epoch"]}
     found |= {"epochs_run": trained.record["epochs_run"], "total_s": time.perf_counter() - started}
-    kept = ("tied_share", "movable_test_targets", "test_targets")
-    return found | {"facts": {name: split.facts[name] for name in kept if name in split.facts}}
+    facts = ("tied_share", "movable_test_targets", "test_targets")
+    return found | {"facts": {name: split.facts[name] for name in facts if name in split.facts}}
 
 
 def row(version: str, tie_seed: int | None, found: dict[str, Any]) -> dict[str, Any]:
     """Return one row of the result, and print it."""
-    told = {"times": version, "tie_seed": tie_seed, **found}
-    print({key: round(value, 4) if isinstance(value, float) else value for key, value in told.items()}, flush=True)
-    return told
+    result = {"times": version, "tie_seed": tie_seed, **found}
+    print({key: round(value, 4) if isinstance(value, float) else value for key, value in result.items()}, flush=True)
+    return result
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:

@@ -1,4 +1,4 @@
-"""Curves: reconstruction, KL, beta, loss and validation quality of any runs in one picture, live."""
+"""Curves: losses, KL divergence, beta and validation metrics of several runs by epoch, live."""
 
 import streamlit as st
 
@@ -6,24 +6,22 @@ from recdash.services import runs
 from recdash.ui import curves_page, layout
 from recdash.ui.charts import latent
 
-layout.heading(
-    "Curves", "How trainings went, or go right now: several runs in one picture, a diamond at each best epoch."
-)
-found = runs.listing()
-if not any((run.epochs or 2) > 1 for run in found):
+layout.heading("Curves", "Losses and validation metrics by epoch, live. A diamond marks the best epoch of a run.")
+all_runs = runs.listing()
+if not any((run.epochs or 2) > 1 for run in all_runs):
     st.info(
-        "Nothing that learns in epochs has been trained yet. Start it on the Train page and its curves grow here.",
+        "No model with epochs has been trained yet. Start one on the Train page to see its curves.",
         icon=":material/show_chart:",
     )
     layout.link("train", "Train a model")
     st.stop()
-chosen = curves_page.choose(found)
+chosen = curves_page.choose_runs(all_runs)
 if not chosen:
-    st.caption("Choose at least one run.")
+    st.caption("Select at least one run.")
     st.stop()
-how = curves_page.look()
-names = curves_page.values(chosen)
-curves_page.live([run.id for run in chosen], names, how)
-latent.dimensions(chosen)
+options = curves_page.curve_options()
+names = curves_page.choose_values(chosen)
+curves_page.live([run.id for run in chosen], names, options)
+latent.kl_per_dimension(chosen)
 curves_page.differences(chosen)
 curves_page.export(chosen)

@@ -1,4 +1,4 @@
-"""Data: what is here and what it looks like, what a protocol does to it; get, import, remove."""
+"""Data: explore, download, import and remove datasets; show the split that a protocol makes."""
 
 import streamlit as st
 
@@ -6,27 +6,27 @@ from recdash.ui import cache, data_page, layout
 from recdash.ui.importing import import_section, naming
 
 layout.heading(
-    "Data", "What models learn from: look at it, see what a protocol does to it, bring more.", needs_store=False
+    "Data", "Explore datasets and their splits, download MovieLens, or import your own data.", needs_store=False
 )
-naming.arrive()
+naming.open_pending()
 entries = cache.entries()
-data_page.progress()
+data_page.job_progress()
 name = data_page.choose(entries)
 if cache.is_generated(name):
     layout.generated_note()
-seen, split, more, own = st.tabs(
-    [naming.LANDING, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
+summary, split, download, imports = st.tabs(
+    [naming.SUMMARY_TAB, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
 )
-with seen:
-    if seen.open:
-        data_page.look(name)
+with summary:
+    if summary.open:
+        data_page.summary(name)
         data_page.remove(name)
 with split:
     if split.open:
         data_page.protocol(name)
-with more:
-    if more.open:
-        data_page.releases(entries)
-with own:
-    if own.open:
+with download:
+    if download.open:
+        data_page.movielens_releases(entries)
+with imports:
+    if imports.open:
         import_section.section()

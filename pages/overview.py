@@ -1,4 +1,4 @@
-"""Overview: what is here, the best model per task, what runs, what to do next."""
+"""Overview: run counts, best model per task, active runs and next steps."""
 
 import streamlit as st
 
@@ -6,19 +6,19 @@ from recdash.services import runs
 from recdash.ui import layout, overview_page
 
 layout.heading(
-    "recdash", "Train autoencoder recommenders, compare them under one honest protocol, and ask each for films."
+    "recdash", "Train autoencoder recommenders, compare them with one evaluation protocol, and get recommendations."
 )
-found = runs.listing()
+all_runs = runs.listing()
 overview_page.demo_progress()
-if not found:
+if not all_runs:
     overview_page.welcome()
     st.stop()
-overview_page.numbers(found)
+overview_page.run_counts(all_runs)
 best, now = st.columns([3, 2], gap="large")
 with now:
-    overview_page.running()
-    overview_page.next_steps(found)
+    overview_page.running_now()
+    overview_page.next_steps(all_runs)
     overview_page.start_demo()
-overview_page.latest(found)
+overview_page.latest_runs(all_runs)
 with best:
     overview_page.best_models()

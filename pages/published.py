@@ -1,22 +1,22 @@
-"""Published: a public table as it is printed, as its code computes it, and as it should be."""
+"""Published: a published table as printed, as recomputed with its own evaluation, and corrected."""
 
-from recdash.services import reproduce
+from recdash.services import reproduce_files, reproduce_lock
 from recdash.ui import layout, published_page
 
 layout.heading(
     "Published",
-    "What a public table prints, what its code really measures, and what comes out when it is done properly.",
+    "Published tables as printed, recomputed with the evaluation of the published code, and corrected.",
     needs_store=False,
 )
-table = published_page.choose()
-found = reproduce.look(table) or reproduce.bare(table)
-slot = published_page.sentence(found) if table == "metarec" else None
-published_page.story(table)
-live = reproduce.live(table)
-published_page.state(table, found, live)
-published_page.picture(table, found)
-published_page.todo(table, found, live)
-published_page.explanations(table, found)
-published_page.numbers(found)
-if slot is not None:
-    published_page.now(slot)
+table = published_page.choose_table()
+document = reproduce_files.latest(table) or reproduce_files.empty(table)
+placeholder = published_page.headline(document) if table == "metarec" else None
+published_page.introduction(table)
+now = reproduce_lock.running(table)
+published_page.status(table, document, now)
+published_page.charts(table, document)
+published_page.next_steps(table, document, now)
+published_page.explanations(table, document)
+published_page.all_numbers(document)
+if placeholder is not None:
+    published_page.refresh_headline(placeholder)

@@ -1,12 +1,12 @@
-"""Train: choose data, protocol and models, start, and watch the curves grow."""
+"""Train: start trainings, follow their curves and manage runs."""
 
 import streamlit as st
 
 from recdash.ui import layout, train_page
 
-layout.heading("Train", "Choose data and models, start, and watch. Trainings live on: closing this page stops nothing.")
+layout.heading("Train", "Start trainings and follow their curves. Training continues when this page is closed.")
 left, right = st.columns([5, 4], gap="large")
-with left, layout.errors():
+with left, layout.error_boundary():
     train_page.form()
 with right:
     train_page.live_runs()

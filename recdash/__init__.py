@@ -1,15 +1,14 @@
-"""Train, compare and question autoencoder recommenders under one honest protocol.
+"""Train, compare and query autoencoder recommenders with one evaluation protocol.
 
-Everything is imported when it is first used, so that `import recdash` costs nothing.
+Public names are imported on first use, so `import recdash` loads only the standard library.
 """
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from recdash.paths import REPEATABLE, WAITING
+from recdash import compute_env
 
 if TYPE_CHECKING:
     from recdash.data.dataset import Dataset
@@ -22,12 +21,11 @@ if TYPE_CHECKING:
     from recdash.splits.split import Split
     from recdash.training.fit import fit
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
-for _name, _value in (WAITING | REPEATABLE).items():
-    os.environ.setdefault(_name, _value)
+compute_env.set_defaults()  # before anything imports torch
 
-_WHERE = {
+_SOURCES = {  # public name: module and the name there
     "Dataset": ("recdash.data.dataset", "Dataset"),
     "Histories": ("recdash.data.histories", "Histories"),
     "RecdashError": ("recdash.errors", "RecdashError"),
@@ -55,13 +53,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _SOURCES:
         raise AttributeError(f"module 'recdash' has no attribute {name!r}")
-    module, attribute = _WHERE[name]
+    module, attribute = _SOURCES[name]
     value = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_WHERE])
+    return sorted([*globals(), *_SOURCES])

@@ -1,4 +1,7 @@
-"""Files that recdash writes for itself and reads back: a crash or a failing disk may have left anything in them."""
+"""Files that recdash writes for itself: replaced atomically, and read back with one error for any damage.
+
+This is the only module that writes a temporary file and renames it.
+"""
 
 from __future__ import annotations
 
@@ -7,44 +10,90 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from uuid import uuid4
 
 from recdash.errors import RecdashError
 from recdash.json_values import json_object
 
 
 @contextmanager
-def reading_back(path: Path | str, kind: type[RecdashError], fix: str, what: str = "cannot be read") -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read and its content checked into one error of this kind.
+def wrap_read_errors(
+    path: Path | str, kind: type[RecdashError], fix: str, what: str = "cannot be read"
+) -> Iterator[None]:
+    """Turn any error raised while a file is read and validated into one error of one kind.
 
     Damaged bytes make numpy, zipfile, zlib and json raise some twenty kinds of exceptions, MemoryError and
-    RuntimeError among them, so all of them count; nothing but the reading belongs into the block.
+    RuntimeError among them, so all exceptions are caught. Put nothing but the reading into the block.
+
+    Args:
+        path: File named in the message.
+        kind: Class of the error. An error of this class passes unchanged.
+        fix: How to fix it, as a sentence.
+        what: What went wrong.
+
+    Raises:
+        RecdashError: of class `kind`, for any exception in the block.
     """
     try:
         yield
     except kind:
         raise
     except Exception as error:
-        why = str(error).rstrip(".") if isinstance(error, RecdashError) else type(error).__name__
-        raise kind(f"{path}: {what} ({why}). {fix}") from error
+        reason = str(error).rstrip(".") if isinstance(error, RecdashError) else type(error).__name__
+        raise kind(f"{path}: {what} ({reason}). {fix}") from error
 
 
-def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Append a JSON object as one line.
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file for writing that replaces `path` when the block ends without an error.
 
-    It begins on a line of its own also where a crash cut the line before short. Raises OSError.
+    A reader sees the old content or the new content, also after a crash. Concurrent writers do not disturb each other;
+    the last one to finish wins. The folder must exist. Raises OSError.
     """
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # else a crash after the rename may leave an empty file
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file atomically, see `atomic_writer`. Raises OSError."""
+    with atomic_writer(path) as file:
+        file.write(content)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Replace a JSON file atomically and create its folder.
+
+    Raises:
+        OSError: if the file cannot be written.
+        ValueError: for NaN or infinite numbers, which JSON does not have.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    replace_file(path, text.encode())
+
+
+def append_json_line(path: Path, row: Mapping[str, Any]) -> None:
+    """Append a JSON object as one line. It starts a new line even if a crash truncated the last one. Raises OSError."""
     with path.open("a+b") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
-        broken = file.read(1) not in (b"", b"\n")
-        file.write(b"\n" * broken + json.dumps(dict(row)).encode() + b"\n")
+        truncated = file.read(1) not in (b"", b"\n")
+        file.write(b"\n" * truncated + json.dumps(dict(row)).encode() + b"\n")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the objects that `append_row` wrote, without the lines that are cut short or damaged.
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects written by `append_json_line`, without truncated and damaged lines.
 
-    Empty without such a file; raises OSError when it is there and cannot be read.
+    The list is empty if there is no such file. Raises OSError if the file exists and cannot be read.
     """
     rows = []
     for line in path.read_bytes().split(b"\n") if path.is_file() else []:
@@ -53,31 +102,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file whole: a reader sees the old content or the new one, also after a crash. Raises OSError."""
-    work = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with work.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        work.replace(path)
-        _sync(path.parent)
-    finally:
-        work.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     with suppress(OSError):  # some systems cannot open a folder; the rename itself is still atomic
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace a JSON file whole, and make its folder. Raises OSError, ValueError for numbers that JSON has not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    replace_file(path, text.encode())

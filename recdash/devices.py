@@ -1,4 +1,4 @@
-"""Which device to compute on, how many threads, in which number format, and what to say when memory runs out."""
+"""Compute devices: selection, number of threads, data type, determinism, and errors when memory runs out."""
 
 from __future__ import annotations
 
@@ -14,57 +14,63 @@ from typing import Any
 
 import torch
 
-from recdash import paths
+from recdash import __version__, paths
 from recdash.errors import TrainingError, UsageError
 
-_ASKED = re.compile(r"(?:[Tt]ried to allocate|Unable to allocate) ([\d.]+) ?([KMGT]iB|bytes)")
+_REQUESTED = re.compile(r"(?:[Tt]ried to allocate|Unable to allocate) ([\d.]+) ?([KMGT]iB|bytes)")
 _UNITS = {"bytes": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4}
 
 
 def choose(device: str = "auto") -> torch.device:
-    """Return the device: "auto" takes what RECDASH_DEVICE names, else an NVIDIA GPU, else Apple's, else the CPU.
+    """Return the device to compute on.
 
-    Raises UsageError for a device that this machine does not have.
+    Args:
+        device: "cpu", "cuda", "cuda:0", "mps", or "auto" for the device in RECDASH_DEVICE, else the first available of
+            an NVIDIA GPU, an Apple GPU and the CPU.
+
+    Raises:
+        UsageError: The name is unknown, or this machine does not have the device.
     """
-    named = repr(device)
+    source = repr(device)
     if device == "auto":
         device = paths.default_device()
-        named = f"{device!r} (RECDASH_DEVICE)"
+        source = f"{device!r} (RECDASH_DEVICE)"
     if device == "auto":
         best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(best)
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise UsageError(f"There is no device {named}. Known: auto, cpu, cuda, cuda:0, mps.") from error
+        raise UsageError(f"There is no device {source}. Known: auto, cpu, cuda, cuda:0, mps.") from error
     missing = (
         (chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count())
         or (chosen.type == "mps" and not torch.backends.mps.is_available())
         or chosen.type not in ("cpu", "cuda", "mps")
     )
     if missing:
-        raise UsageError(f"This machine has no device {named}. Use 'auto' or 'cpu'.")
+        raise UsageError(f"This machine has no device {source}. Use 'auto' or 'cpu'.")
     return chosen
 
 
-def matrix_format(device: torch.device, precision: str) -> torch.dtype:
-    """Return bfloat16 or float32 for the matrix products of a training.
+def matmul_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """Return bfloat16 or float32, for the matrix products of training.
 
-    "auto" takes bfloat16 only where the processor multiplies it natively; elsewhere it is emulated and slower.
+    precision: "float32", "bfloat16" or "auto", which is bfloat16 only where the processor supports it natively; without
+        native support it is emulated and slower.
     """
     if precision == "float32":
         return torch.float32
-    if precision == "bfloat16" or native_bfloat16(device):
+    if precision == "bfloat16" or has_native_bfloat16(device):
         return torch.bfloat16
     return torch.float32
 
 
 @contextlib.contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """Compute repeatably inside, as far as PyTorch can; operations that cannot warn, and go on.
+    """Use deterministic algorithms in the block, where PyTorch has them; other operations only warn.
 
-    On an NVIDIA GPU sums by index are otherwise added up in any order, so a resumed training would differ from one
-    that was never stopped. On the CPU they are repeatable as they are.
+    Otherwise an NVIDIA GPU adds up indexed sums in any order, so that a resumed run would differ from an uninterrupted
+    one. On the CPU these sums are deterministic anyway.
     """
     if device.type != "cuda":
         yield
@@ -73,7 +79,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
     memory: Any = torch.utils.deterministic
     filled = memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
-    memory.fill_uninitialized_memory = False  # costs time, and nothing here reads such memory
+    memory.fill_uninitialized_memory = False  # filling costs time, and recdash never reads uninitialised memory
     try:
         yield
     finally:
@@ -82,64 +88,65 @@ def deterministic(device: torch.device) -> Iterator[None]:
 
 
 def available_bytes(device: torch.device) -> int | None:
-    """Return how much memory a program can still get on the device, caches that can be dropped counted; None unknown.
+    """Return the memory that is still available on the device, including droppable caches; None if unknown.
 
-    On the CPU the least of the machine's available memory and what the limit of a container leaves.
+    On the CPU this is the minimum of the available memory of the machine and of its container.
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found = [size for size in (_available_to_machine(), *_left_in_container()) if size is not None]
-    return min(found, default=None)
+    sizes = [size for size in (_available_to_machine(), *_available_to_container()) if size is not None]
+    return min(sizes, default=None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on whatever device."""
-    said = str(error).lower()
+    """Return whether the error is a failed allocation, on any device."""
+    message = str(error).lower()
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)
-        or "out of memory" in said
-        or "can't allocate memory" in said
+        or "out of memory" in message
+        or "can't allocate memory" in message
     )
 
 
-def out_of_memory(error: BaseException, device: torch.device) -> str:
-    """Return in one line what could not be allocated, what is free, and what to do."""
+def out_of_memory_message(error: BaseException, device: torch.device) -> str:
+    """Return a message of one line: requested and available memory, and how to use less."""
     if isinstance(error, MemoryError) or "CPUAllocator" in str(error):
-        device = torch.device("cpu")  # memory of the machine, wherever the model computes
-    asked = _ASKED.search(str(error))
-    wanted = f"{size(float(asked[1]) * 1024 ** _UNITS[asked[2]])} more are needed" if asked else "memory ran out"
+        device = torch.device("cpu")  # main memory ran out, even if the model is on a GPU
+    match = _REQUESTED.search(str(error))
+    requested = format_bytes(float(match[1]) * 1024 ** _UNITS[match[2]]) if match else ""
+    sizes = f"{requested} more are needed" if match else "memory ran out"
     with contextlib.suppress(RuntimeError, AssertionError):
         free = available_bytes(device)
-        wanted += "" if free is None else f", {size(free)} are free"
+        sizes += "" if free is None else f", {format_bytes(free)} are free"
     if device.type == "cpu":
-        return f"Not enough memory: {wanted}. Lower batch_size or the layer widths, or run fewer trainings at once."
+        return f"Not enough memory: {sizes}. Lower batch_size or the layer widths, or train fewer models at once."
     return (
-        f"Not enough memory on {device}: {wanted}. Lower batch_size or the layer widths, run fewer trainings at once "
-        "on it (RECDASH_RUNS_PER_GPU), or use device cpu."
+        f"Not enough memory on {device}: {sizes}. Lower batch_size or the layer widths, train fewer models at once on "
+        "it (RECDASH_RUNS_PER_GPU), or use device cpu."
     )
 
 
 @contextlib.contextmanager
-def explaining_memory(device: torch.device) -> Iterator[None]:
-    """Turn a failed allocation inside into a TrainingError of one line."""
+def wrap_out_of_memory(device: torch.device) -> Iterator[None]:
+    """Turn a failed allocation in the block into a TrainingError of one line."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise TrainingError(out_of_memory(error, device)) from error
+        raise TrainingError(out_of_memory_message(error, device)) from error
 
 
-def size(number: float) -> str:
-    """Return a number of bytes as people write it, such as "1.5 GiB"."""
+def format_bytes(number: float) -> str:
+    """Format a number of bytes, such as "1.5 GiB"."""
     unit = next((unit for unit, power in _UNITS.items() if number < 1024 ** (power + 1)), "TiB")
     found = number / 1024 ** _UNITS[unit]
     return f"{found:.0f} {unit}" if unit == "bytes" or found >= 100 else f"{found:.1f} {unit}"
 
 
 @cache
-def native_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices natively."""
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Return whether the device multiplies bfloat16 matrices natively."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
@@ -150,8 +157,8 @@ def native_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def use_threads(threads: int | None) -> int:
-    """Fix the number of threads of this process; returns the number in force."""
+def set_threads(threads: int | None) -> int:
+    """Set the number of threads of this process, unless None, and return the current number."""
     if threads is not None and threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     return torch.get_num_threads()
@@ -162,19 +169,20 @@ def describe(device: torch.device) -> str:
     return f"cuda: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
 
 
-def machine() -> dict[str, str | int]:
-    """Return what a record says of the machine."""
+def machine_info() -> dict[str, str | int]:
+    """Return a description of the machine for run records."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": _processor_name(),
         "cores": os.cpu_count() or 1,
     }
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that decide a result."""
-    found = {"python": platform.python_version()}
-    for package in ("recdash", "torch", "numpy", "scipy"):
+    """Return the versions of the packages that affect results."""
+    # The metadata of an editable installation keeps the version it was installed with: take recdash's own.
+    found = {"python": platform.python_version(), "recdash": __version__}
+    for package in ("torch", "numpy", "scipy"):
         with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
     return found
@@ -185,27 +193,27 @@ def _available_to_machine() -> int | None:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
-    with contextlib.suppress(OSError, ValueError):  # macOS and others: what the machine has, free or not
+    with contextlib.suppress(OSError, ValueError):  # macOS and others: total memory, free or not
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
-def _left_in_container() -> Iterator[int]:
-    """Yield what control groups (version 2 and 1) leave; the page cache inside counts as free."""
+def _available_to_container() -> Iterator[int]:
+    """Yield the memory left by control groups (versions 2 and 1); their page cache counts as free."""
     for limit, used, cached in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
     ):
-        home = Path("/sys/fs/cgroup")
+        cgroup = Path("/sys/fs/cgroup")
         with contextlib.suppress(OSError, ValueError):
-            most, now = int((home / limit).read_text()), int((home / used).read_text())
-            stat = (home / limit).with_name("memory.stat").read_text().split()
+            maximum, current = int((cgroup / limit).read_text()), int((cgroup / used).read_text())
+            stat = (cgroup / limit).with_name("memory.stat").read_text().split()
             droppable = int(stat[stat.index(cached) + 1]) if cached in stat else 0
-            yield max(0, most - now + droppable)
+            yield max(0, maximum - current + droppable)
 
 
 @cache
-def _processor() -> str:
+def _processor_name() -> str:
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="ignore").splitlines():
             if line.startswith("model name"):

@@ -1,24 +1,30 @@
-"""Every error a user can cause: one line that says what was found, where, and how to mend it."""
+"""Errors shown to the user. Each message is one line: what was found, where, and how to fix it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-_LONGEST = 80
-Fixes = Mapping[str, Mapping[str, object]]  # what to say about a file, in a few words, and the options that say it
+_MAX_REPR = 80
+Fixes = Mapping[str, Mapping[str, object]]  # label of each possible interpretation, and the reading options for it
 
 
 class RecdashError(Exception):
-    """Something could not be done; the message is written for the user and fits on one line."""
+    """Base class of all errors of recdash. The message is one line, written for the user.
+
+    Attributes:
+        exit_status: Exit status of the command line for this error.
+    """
 
     exit_status = 1
 
 
 class DataError(RecdashError):
-    """A file or an array is not what it should be.
+    """A file or an array is invalid, damaged or ambiguous.
 
-    fixes: what its owner can say so that it is read, with the options of `data.readers.options.ReadOptions` for it.
+    Attributes:
+        fixes: Possible interpretations of an ambiguous file: for each label, the options of
+            `recdash.data.readers.read_options.ReadOptions` that select it.
     """
 
     def __init__(self, *args: object, fixes: Fixes | None = None) -> None:
@@ -27,15 +33,15 @@ class DataError(RecdashError):
 
 
 class SplitError(RecdashError):
-    """The data cannot be split, or scored, in the way that was asked for."""
+    """The data cannot be split or scored as requested."""
 
 
 class TrainingError(RecdashError):
-    """A training could not go on, for example because the loss was no longer a number."""
+    """Training failed, for example because the loss became NaN."""
 
 
 class CheckpointError(RecdashError):
-    """A checkpoint is missing, damaged or of another kind."""
+    """A checkpoint is missing, damaged or incompatible."""
 
 
 class StoreError(RecdashError):
@@ -43,27 +49,30 @@ class StoreError(RecdashError):
 
 
 class UsageError(RecdashError):
-    """The words of a request are off: an unknown name, a value out of bounds, options that exclude each other."""
+    """An argument is invalid: an unknown name, a value out of range, or options that exclude each other."""
 
     exit_status = 2
 
 
 class DataWarning(UserWarning):
-    """A figure can be had, but the data leave something open that its reader has to know."""
+    """Results are valid, but a property of the data, such as many ties in time, affects their interpretation."""
 
 
-def shown(value: object) -> str:
-    """Return a value as a message shows it: its `repr` on one line, cut to some 80 characters."""
+def short_repr(value: object) -> str:
+    """Return the `repr` of a value on one line, shortened to about 80 characters, for a message."""
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # the code of any class; Python itself refuses to write out the longest numbers
+    except Exception:  # code of arbitrary classes; Python itself refuses to format very long integers
         text = f"a {type(value).__name__}"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return text if len(text) <= _MAX_REPR else f"{text[:_MAX_REPR]}..."
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> UsageError:
-    """Return the error for a name that does not exist: it lists those that do and guesses the one meant."""
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> UsageError:
+    """Return the error for an unknown name. It lists the known names and suggests the most similar one.
+
+    kind: What the name stands for, as in "There is no KIND 'name'".
+    """
     names = list(known)
     near = get_close_matches(name, names, n=1) if isinstance(name, str) else []
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return UsageError(f"There is no {kind} {shown(name)}.{guess} Known: {', '.join(names) or 'none yet'}.")
+    return UsageError(f"There is no {kind} {short_repr(name)}.{guess} Known: {', '.join(names) or 'none yet'}.")

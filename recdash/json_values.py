@@ -1,4 +1,4 @@
-"""Values that JSON can hold, on the way out and checked on the way in."""
+"""Conversion to JSON values, and validation of JSON values that were read."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Any
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return a JSON object; raises ValueError for text that is none, and for JSON of another type."""
+    """Parse a JSON object. Raises ValueError for text that is not JSON, and for JSON of another type."""
     try:
         found = json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{type(found).__name__} in place of an object")
+        raise ValueError(f"{type(found).__name__} instead of an object")
     return found
 
 
 def is_count(value: object) -> bool:
-    """Whether a JSON value is a whole number from 0 on that a database can hold."""
+    """Return whether a JSON value is a non-negative integer that fits a database column (64 bits)."""
     return type(value) is int and 0 <= value < 2**63
 
 
 def is_number(value: object) -> bool:
-    """Whether a JSON value is a number that a database can hold; true and false are none."""
+    """Return whether a JSON value is a number that fits a database column; booleans are not numbers."""
     return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
 
 
 def numbers_by_name(value: object) -> dict[str, float]:
-    """Return a JSON object of numbers; raises ValueError for anything else."""
+    """Return a JSON object of numbers. Raises ValueError for anything else."""
     if not isinstance(value, dict) or not all(is_number(number) for number in value.values()):
         raise ValueError("not an object of numbers")
     return value
 
 
 def json_safe(value: Any) -> Any:
-    """Return the value with mappings as dicts, tuples as lists, and NaN or infinities as None."""
+    """Convert mappings to dicts, tuples to lists, and NaN and infinities to None."""
     if isinstance(value, Mapping):
         return {str(key): json_safe(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

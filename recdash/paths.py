@@ -1,24 +1,24 @@
-"""Where things lie: folders and limits, each from an environment variable or a default relative to the checkout."""
+"""Folders and limits. Each comes from an environment variable, with a default relative to the checkout."""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
 from recdash.errors import UsageError
 
-PROJECT = Path(__file__).resolve().parent.parent
-
-# Waiting threads spin for some microseconds, then sleep. Two cores, ML-1M, seconds an epoch of RecVAE / Mult-DAE, alone
-# and beside a busy process: asleep at once 5.0 / .46 and 4.3 / .43, this 2.9 / .30 and 5.7 / .58, ten times this
-# 2.6 / .27 and 17 / 1.1. It must be said before torch is imported.
-WAITING = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
-REPEATABLE = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # what cuBLAS wants to be told before it gives equal results twice
+_PACKAGE = Path(__file__).resolve().parent
+IMPORT_ROOT = _PACKAGE.parent  # the folder that makes `import recdash` work
+IS_CHECKOUT = (IMPORT_ROOT / "pyproject.toml").is_file() and (IMPORT_ROOT / "app.py").is_file()
+# The dashboard, its pages, the demo catalogue and the delivered results: at the top level of a checkout; in
+# an installed package where setup.py copies them.
+RESOURCES = IMPORT_ROOT if IS_CHECKOUT else _PACKAGE / "bundle"
 
 _FIX_FOLDER = "Set it to a folder, or unset it."
-ON, OFF = ("1", "true", "yes", "on", "y", "t"), ("", "0", "false", "no", "off", "n", "f")
+ENABLED, DISABLED = ("1", "true", "yes", "on", "y", "t"), ("", "0", "false", "no", "off", "n", "f")
 
 
 def _folder(variable: str, default: Path) -> Path:
@@ -28,17 +28,17 @@ def _folder(variable: str, default: Path) -> Path:
         folder = Path(value).expanduser().resolve() if value else default
         folder.exists()  # raises for a name that is too long
         return folder
-    except (OSError, RuntimeError, UnicodeError) as error:  # a loop of links, "~nobody", bytes that are no text
-        other = "it is no text" if isinstance(error, UnicodeError) else "there is no such place"
-        why = getattr(error, "strerror", None) or other
-        raise UsageError(f"{variable} = {value[:200]!a} cannot be a folder ({why}). {_FIX_FOLDER}") from error
+    except (OSError, RuntimeError, UnicodeError) as error:  # a loop of links, an unknown "~user", undecodable bytes
+        other = "not valid text" if isinstance(error, UnicodeError) else "no such path"
+        reason = getattr(error, "strerror", None) or other
+        raise UsageError(f"{variable} = {value[:200]!a} cannot be a folder ({reason}). {_FIX_FOLDER}") from error
 
 
 def _check_folder(variable: str, folder: Path) -> None:
-    """Raise UsageError where a folder is not and can never be."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir():
-        raise UsageError(f"{variable} = {str(folder)!r}: {there} is no folder. {_FIX_FOLDER}")
+    """Raise UsageError if the folder does not exist and cannot be created, because a file is in its place."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"{variable} = {str(folder)!r}: {existing} is not a folder. {_FIX_FOLDER}")
 
 
 def _count(variable: str, default: int) -> int:
@@ -50,51 +50,63 @@ def _count(variable: str, default: int) -> int:
     return int(value)
 
 
+def user_folder() -> Path:
+    """Return the default home of data and checkpoints: the checkout, or the user's data folder when installed."""
+    if IS_CHECKOUT:
+        return IMPORT_ROOT
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "recdash"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "recdash"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "recdash"
+
+
 def data_dir() -> Path:
-    """Data sets, their caches and the default store (RECDASH_DATA_DIR)."""
-    return _folder("RECDASH_DATA_DIR", PROJECT / "data")
+    """Return the folder of datasets, their caches and the default store (RECDASH_DATA_DIR)."""
+    return _folder("RECDASH_DATA_DIR", user_folder() / "data")
 
 
 def checkpoint_dir() -> Path:
-    """One folder a run (RECDASH_CHECKPOINT_DIR)."""
-    return _folder("RECDASH_CHECKPOINT_DIR", PROJECT / "checkpoints")
+    """Return the folder of checkpoints, with one folder per run (RECDASH_CHECKPOINT_DIR)."""
+    return _folder("RECDASH_CHECKPOINT_DIR", user_folder() / "checkpoints")
 
 
 def demo_films() -> Path:
-    """Return the catalogue behind the demo data; part of the checkout, whatever RECDASH_DATA_DIR says."""
-    return PROJECT / "data" / "demo" / "films.csv"
+    """Return the catalogue file of the demo dataset. It is part of recdash and independent of RECDASH_DATA_DIR."""
+    return RESOURCES / "data" / "demo" / "films.csv"
 
 
 def store_url() -> str:
-    """Database URL of the run store (RECDASH_STORE); by default an SQLite file in the data folder."""
+    """Return the database URL of the run store (RECDASH_STORE); default: an SQLite file in the data folder."""
     return os.environ.get("RECDASH_STORE", "").strip() or f"sqlite:///{quote(str(data_dir() / 'recdash.db'))}"
 
 
 def max_runs() -> int:
-    """How many trainings may run at once (RECDASH_MAX_RUNS); by default half of the cores, at least one."""
+    """Return the number of concurrent runs (RECDASH_MAX_RUNS); default: half of the cores, at least one."""
     return _count("RECDASH_MAX_RUNS", max(1, (os.cpu_count() or 1) // 2))
 
 
 def read_only() -> bool:
-    """Whether this installation only shows and recommends (RECDASH_READ_ONLY=1)."""
+    """Return whether training and changes are disabled (RECDASH_READ_ONLY=1)."""
     value = os.environ.get("RECDASH_READ_ONLY", "").strip()
-    if value.lower() not in ON + OFF:
+    if value.lower() not in ENABLED + DISABLED:
         raise UsageError(f"RECDASH_READ_ONLY = {value[:40]!a} is neither on (1) nor off (0). Set it to 1, or unset it.")
-    return value.lower() in ON
+    return value.lower() in ENABLED
 
 
 def runs_per_gpu() -> int:
-    """How many trainings may share one GPU (RECDASH_RUNS_PER_GPU); by default 2."""
+    """Return the number of concurrent runs per GPU (RECDASH_RUNS_PER_GPU); default: 2."""
     return _count("RECDASH_RUNS_PER_GPU", 2)
 
 
 def default_device() -> str:
-    """What `device="auto"` stands for (RECDASH_DEVICE); by default "auto", the best device that is there."""
+    """Return the device used for `device="auto"` (RECDASH_DEVICE); default: "auto", the best available device."""
     return os.environ.get("RECDASH_DEVICE", "").strip() or "auto"
 
 
-def check() -> None:
-    """Raise UsageError, which names it, for a variable whose value cannot mean anything; the store says so itself."""
+def check_environment() -> None:
+    """Raise UsageError for the first variable with an invalid value. The store URL is checked when it is opened."""
     _check_folder("RECDASH_DATA_DIR", data_dir())
     _check_folder("RECDASH_CHECKPOINT_DIR", checkpoint_dir())
     max_runs()

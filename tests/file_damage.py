@@ -1,4 +1,4 @@
-"""What a crash or a failing disk can make of a file, each way under a name."""
+"""Ways in which a crash or a failing disk can damage a file, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings that happen here and at once, in place of processes: nothing waits for an import."""
+"""Trainings in the test process, without a supervisor and worker processes, so that no test waits for imports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SMALL = {"epochs": 3, "hidden": (), "latent": 8, "batch_size": 40}
 
 @pytest.fixture(scope="session")
 def demo_cache(tmp_path_factory) -> Path:
-    """The demo, generated once for all tests here."""
+    """The demo dataset, generated once per session."""
     home = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RECDASH_DATA_DIR", str(home))
@@ -38,13 +38,13 @@ def demo_cache(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def toy(demo_cache: Path) -> Iterator[str]:
-    """The name of a data set with 240 users and 45 items; a supervisor that a test started ends with it."""
+    """Name of a dataset with 240 users and 45 items. A supervisor started by the test ends with it."""
     paths.data_dir().mkdir(parents=True)
     (paths.data_dir() / "cache").symlink_to(demo_cache)
     toy_dataset().save(paths.data_dir() / "sets" / "toy")
     yield "toy"
     with suppress(StoreError):
-        who = supervisor.holder(store_access.open_store())
+        who = supervisor.running_supervisor(store_access.open_store())
         if who is not None:
             kill_tree(who.pid)
     store_access._store.cache_clear()
@@ -52,30 +52,30 @@ def toy(demo_cache: Path) -> Iterator[str]:
 
 @pytest.fixture
 def small() -> dict[str, object]:
-    """Settings with which Mult-VAE trains in a moment."""
+    """Settings with which Mult-VAE trains in a fraction of a second."""
     return dict(SMALL)
 
 
 @pytest.fixture
 def here(toy: str, monkeypatch) -> Iterator[list[str]]:
-    """Whoever asks for a supervisor finds the queue worked off when the call returns; the ids trained are listed."""
+    """Train queued runs in this process when a supervisor is requested; lists the ids of the trained runs."""
     trained: list[str] = []
 
-    def work_off(store: Store) -> bool:
-        for run in queue.next_queued(store):
+    def train_queue(store: Store) -> bool:
+        for run in queue.queued_runs(store):
             trained.append(run.id)
             worker.main([run.id, "--threads", "1"])
         return True
 
-    monkeypatch.setattr(supervisor, "ensure", work_off)
+    monkeypatch.setattr(supervisor, "ensure_running", train_queue)
     yield trained
 
 
 @pytest.fixture
 def waiting(toy: str, monkeypatch) -> list[str]:
-    """Nobody works: what is queued stays queued; the calls for a supervisor are counted."""
+    """Queued runs stay queued; lists the requests for a supervisor."""
     calls: list[str] = []
-    monkeypatch.setattr(supervisor, "ensure", lambda store: bool(calls.append("asked")) or True)
+    monkeypatch.setattr(supervisor, "ensure_running", lambda store: bool(calls.append("asked")) or True)
     return calls
 
 
@@ -92,7 +92,7 @@ class Runs:
         self.store, self.me = store, ProcessId.mine()
 
     def queued(self, model: str = "multvae", **request: Any) -> str:
-        """Ask for a run; nobody takes it."""
+        """A queued run."""
         asked = Request(model=model, dataset="toy", epochs=5, **{"name": f"{TITLES[model]} on toy", **request})
         return queue.enqueue(self.store, [asked])[0].id
 
@@ -107,16 +107,22 @@ class Runs:
         recorded: bool = True,
         **request: Any,
     ) -> str:
-        """A run of this very process, some epochs in.
+        """A running run of this process after some epochs.
 
-        best: its best epoch, by default the last.  split: the fingerprint.  unstable: the epoch from which on its loss
-        is a hundred times that of the first.  recorded: whether the record says so; earlier versions recorded nothing.
+        Args:
+            model: Name of the model.
+            epochs: Completed epochs.
+            best: Best epoch; by default the last.
+            split: Fingerprint of the split.
+            unstable: First epoch whose loss is a hundred times that of the first.
+            recorded: Whether `unstable` is part of the record; version 0.1 did not record it.
+            **request: Fields of the request.
         """
         run_id = self.queued(model, **request)
         queue.claim(self.store, run_id, self.me, 1)
         facts = {"split": {"train_users": 200, "test_users": 20, "items": 45, "positive_from": 4.0}}
         config = {"epochs": 5, "beta_cap": 0.2, "hidden": [600]}
-        self.store.describe(run_id, self.me, config=config, epochs=5, split_fingerprint=split, details=facts)
+        self.store.update_run(run_id, self.me, config=config, epochs=5, split_fingerprint=split, details=facts)
         for epoch in range(1, epochs + 1):
             scale = 100 * epoch if unstable is not None and epoch >= unstable else 1
             values = {"loss": 9 / epoch * scale, "reconstruction": 8 / epoch * scale, "kl": epoch / 4}
@@ -128,36 +134,36 @@ class Runs:
                 **(better if best is None or epoch <= best else {}),
             )  # fmt: skip
         if unstable is not None and recorded:
-            self.store.describe(run_id, self.me, details={"unstable_epoch": unstable})
+            self.store.update_run(run_id, self.me, details={"unstable_epoch": unstable})
         return run_id
 
     def finished(self, model: str = "multvae", ndcg: float = 0.3, epochs: int = 5, **request: Any) -> str:
-        """A run with results."""
+        """A finished run with results."""
         run_id = self.running(model, epochs, **request)
         metrics = {"ndcg@100": ndcg, "recall@20": ndcg - 0.1, "precision@100": ndcg / 10, "coverage@100": 0.5}
         spans = {name: (mean - 0.01, mean + 0.01) for name, mean in metrics.items() if name != "coverage@100"}
         details = {"epochs_run": epochs, "n_scored": 20, "parameters": 1234, "device": "cpu"}
-        self.store.settle(
+        self.store.end_run(
             run_id, self.me, State.FINISHED, metrics=metrics, intervals=spans, runtime_s=2.5, details=details,
         )  # fmt: skip
         return run_id
 
     def answering(self, model: str = "multvae", **request: Any) -> str:
-        """A finished run with weights, those of popularity, so that it can recommend."""
+        """A finished run with weights (of popularity), so that it can recommend."""
         run_id = self.finished(model, **request)
         fit("popularity", toy_split()).save(RunFolder(run_id).best)
         return run_id
 
     def failed(self, error: str, **request: Any) -> str:
-        """A run that ended with an error."""
+        """A failed run."""
         run_id = self.running(**request)
-        self.store.settle(run_id, self.me, State.FAILED, error)
+        self.store.end_run(run_id, self.me, State.FAILED, error)
         return run_id
 
     def stopped(self, **request: Any) -> str:
-        """A run that somebody stopped."""
+        """A stopped run."""
         run_id = self.running(**request)
-        self.store.settle(run_id, self.me, State.STOPPED)
+        self.store.end_run(run_id, self.me, State.STOPPED)
         return run_id
 
     def interrupted(self, **request: Any) -> str:

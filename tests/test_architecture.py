@@ -12,12 +12,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("data", "splits", "models", "training", "evaluation", "recommend")
-EVERYWHERE = {"errors", "settings", "paths", "devices", "atomic_files", "json_values"}
+EVERYWHERE = {"errors", "settings", "paths", "devices", "compute_env", "atomic_files", "json_values"}
 _CORE_BELOW = {"training", "evaluation", "splits", "models", "data"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "settings": {"errors"},
     "paths": {"errors"},
+    "compute_env": set(),
     "json_values": set(),
     "atomic_files": {"errors", "json_values"},
     "devices": {"errors", "paths"},
@@ -124,6 +125,18 @@ def strongly_connected(graph: dict[str, set[str]]) -> Iterator[set[str]]:
 def test_the_search_for_circles_finds_one() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
     assert {"b", "c"} in list(strongly_connected(graph))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_import_inside_a_function_says_why(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        for inner in ast.walk(node):
+            if isinstance(inner, (ast.Import, ast.ImportFrom)):
+                said = " ".join(lines[inner.lineno - 1 : inner.end_lineno])
+                assert re.search(r"# (lazy|optional): \w", said), f"{path.relative_to(ROOT)}:{inner.lineno}: {said}"
 
 
 def test_no_file_name_occurs_twice_where_the_folder_does_not_tell_them_apart() -> None:

@@ -1,1 +1,1 @@
-"""What runs and data look like when they are compared: plain values, without a store and without drawing."""
+"""Analysis of finished runs and datasets: plain values in, plain values out. No store, no drawing."""

@@ -1,4 +1,4 @@
-"""What a run costs, in the units in which somebody pays, and which runs are worth their cost."""
+"""Costs of a run (time, memory, size), and the Pareto front of quality against cost."""
 
 from __future__ import annotations
 
@@ -12,20 +12,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """One kind of cost. unit: of `value`, for an axis.  least: what a logarithmic axis needs where it is nothing."""
+    """One kind of cost.
+
+    Attributes:
+        name: Key in `COSTS`.
+        title: Title for people.
+        unit: Unit of the value, as an axis title.
+        minimum: Lower bound for a logarithmic axis, in that unit.
+        help: How the cost is measured.
+        value: Function of a row; None if its run did not record the cost.
+    """
 
     name: str
     title: str
     unit: str
-    least: float
+    minimum: float
     help: str
     value: Callable[[ResultRow], float | None]
 
 
 def _detail(name: str, scale: float = 1.0) -> Callable[[ResultRow], float | None]:
     def read(row: ResultRow) -> float | None:
-        found: Any = row.run.details.get(name)
-        return None if found is None else float(found) * scale
+        recorded: Any = row.run.details.get(name)
+        return None if recorded is None else float(recorded) * scale
 
     return read
 
@@ -38,23 +47,23 @@ COSTS = {
             "Training time",
             "seconds of training",
             1e-3,
-            "Training alone, without validation and test, on the machine that trained the run.",
+            "Training only, without validation and test, on the machine that trained the run.",
             lambda row: row.run.runtime_s,
         ),
         Cost(
             "memory",
             "Memory",
-            "MiB while training",
+            "MiB of memory in training",
             1.0,
-            "The most resident memory of the training process, libraries and data included.",
+            "Peak resident memory of the training process, including libraries and data.",
             _detail("peak_memory_bytes", 1 / 2**20),
         ),
         Cost(
             "parameters",
             "Parameters",
-            "learned numbers",
+            "learned parameters",
             1.0,
-            "How many numbers a checkpoint holds.",
+            "Number of values in the checkpoint.",
             _detail("parameters"),
         ),
         Cost(
@@ -62,23 +71,27 @@ COSTS = {
             "Time per list",
             "milliseconds per list",
             1e-3,
-            "From one user's history to a list of 100: the median of twenty users, one by one.",
+            "From one user's history to a list of 100 items: median of 20 users, one at a time.",
             _detail("seconds_per_list", 1e3),
         ),
     )
 }
 
 
-def front(points: Sequence[tuple[float, float]], *, lower: bool) -> list[int]:
-    """Return the places of the points (cost, quality) that no other point beats in both, the cheapest first.
+def pareto_front(points: Sequence[tuple[float, float]], *, lower: bool) -> list[int]:
+    """Return the indices of the points that no other point beats in both cost and quality, cheapest first.
 
-    lower: whether a lower quality value is better.  Of equal points the first stands for all.
+    Of equal points only the first is returned.
+
+    Args:
+        points: (cost, quality) pairs.
+        lower: Whether a lower quality value is better.
     """
     sign = -1 if lower else 1
-    found, best = [], float("-inf")
-    for place in sorted(range(len(points)), key=lambda place: (points[place][0], -sign * points[place][1])):
-        quality = sign * points[place][1]
+    front, best = [], float("-inf")
+    for index in sorted(range(len(points)), key=lambda index: (points[index][0], -sign * points[index][1])):
+        quality = sign * points[index][1]
         if quality > best:
-            found.append(place)
+            front.append(index)
             best = quality
-    return found
+    return front

@@ -1,4 +1,4 @@
-"""Learning curves: every named value of every epoch of one run."""
+"""Learning curves of one run: every value recorded at every epoch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from recdash.runs.run_records import EpochRow, RunRecord
 class Curves:
     """All epochs of one run.
 
-    series: {name: ((epoch, value), ...)}; a value that is no number stays NaN, so that a chart can show the gap.
-    seconds: wall time of training at each epoch, resumed parts included.  seq: pass it to `newer`.
+    Attributes:
+        run: The record of the run.
+        series: {name: ((epoch, value), ...)}; NaN values are kept, so that a chart shows the gap.
+        seconds: {epoch: wall time of training in seconds since the start, earlier parts of a resumed run included}.
+        seq: Number of the newest epoch record; pass it to `recdash.services.curves.epochs_after` for later ones.
     """
 
     run: RunRecord
@@ -25,18 +28,18 @@ class Curves:
     seq: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the command line's document."""
+        """Return the JSON document of `recdash curves`."""
         series = {name: [list(point) for point in points] for name, points in self.series.items()}
         seconds = [[epoch, second] for epoch, second in self.seconds.items()]
         run = self.run
-        told: dict[str, Any] = {"best_epoch": run.best_epoch, "state": run.state.value, "model": run.model}
-        told |= {"unstable_epoch": run.unstable_epoch, "still_improving": run.still_improving}
-        told |= {"remarks": run.remarks, "warnings": run.warnings}
-        return dict(json_safe({"run": run.id, "series": series, "seconds": seconds, **told}))
+        details: dict[str, Any] = {"best_epoch": run.best_epoch, "state": run.state.value, "model": run.model}
+        details |= {"unstable_epoch": run.unstable_epoch, "still_improving": run.still_improving}
+        details |= {"remarks": run.remarks, "warnings": run.warnings}
+        return dict(json_safe({"run": run.id, "series": series, "seconds": seconds, **details}))
 
 
 def curves_from_epochs(run: RunRecord, rows: Sequence[EpochRow]) -> Curves:
-    """Return the curves of a run from its epochs, in order."""
+    """Return the curves of a run, from its epochs in order."""
     series: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         for name, value in row.values.items():
@@ -50,9 +53,13 @@ def curves_from_epochs(run: RunRecord, rows: Sequence[EpochRow]) -> Curves:
 
 
 def with_stability(run: RunRecord, epochs: Iterable[tuple[int, Mapping[str, float]]]) -> RunRecord:
-    """Return the run with the epoch in which it became unstable, from its epochs where the record does not have it.
+    """Return the run with the first unstable epoch added to its details, if its record does not have it.
 
-    Runs of earlier versions recorded none. epochs: (epoch, values) in order.
+    Records of earlier versions do not have it.
+
+    Args:
+        run: The record of the run.
+        epochs: (epoch, values) in order.
     """
-    found = stability.unstable_epoch(epochs) if run.unstable_epoch is None else None
-    return run if found is None else replace(run, details={**run.details, "unstable_epoch": found})
+    epoch = stability.unstable_epoch(epochs) if run.unstable_epoch is None else None
+    return run if epoch is None else replace(run, details={**run.details, "unstable_epoch": epoch})

@@ -1,4 +1,4 @@
-"""What data looks like, before and after a protocol: curves and counts small enough to draw."""
+"""Distributions of a dataset over items, users and time, small enough to draw."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from recdash.data.dataset import Dataset
 
-MOST_POINTS = 240
+MOST_POINTS = 240  # more than a chart has pixels to show
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distributions:
-    """How interactions spread over items, users and time.
+    """Distribution of the interactions over items, users and time.
 
-    popularity: (rank of the item, its interactions), a readable choice of ranks.  activity: (fewest interactions,
-    most, users with so many).  months: ("2019-04", interactions), empty without dates.  ties: the rule that orders
-    events of one user at the same time, None without times.
+    Attributes:
+        popularity: (rank of the item, its interactions), at most `MOST_POINTS` ranks on a logarithmic grid.
+        activity: (fewest interactions, most interactions, number of users in that bin).
+        months: ("2019-04", interactions); empty for data without dates.
+        ties: The rule that orders events of one user with the same time; None for data without times.
     """
 
     popularity: tuple[tuple[int, int], ...]
@@ -30,7 +32,7 @@ class Distributions:
 
 
 def distributions(data: Dataset) -> Distributions:
-    """Return the distributions of a data set."""
+    """Return the distributions of a dataset."""
     per_item = np.bincount(data.items, minlength=data.n_items)
     ranked = np.sort(per_item)[::-1]
     ranks = np.unique(np.geomspace(1, len(ranked), MOST_POINTS).round().astype(int))
@@ -43,7 +45,7 @@ def distributions(data: Dataset) -> Distributions:
 
 
 def _activity(per_user: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:
-    """Count users in bins that grow by about a quarter, with whole numbers as edges."""
+    """Return the number of users per bin; each bin is about a quarter wider than the one before."""
     most = max(2, int(per_user.max(initial=1)) + 1)
     edges = np.unique(np.geomspace(1, most, 26).round().astype(int))
     counts, _ = np.histogram(per_user, edges)

@@ -1,20 +1,23 @@
-"""Finished runs grouped so that only comparable ones stand side by side."""
+"""Groups of comparable runs: same protocol, same data, same split."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from recdash.analysis.run_labels import model_title
 from recdash.evaluation.criterion import CRITERIA, Criterion, task_of
 from recdash.json_values import json_safe
 from recdash.models import registry
 from recdash.runs.run_records import RunRecord
-from recdash.splits.split_options import options_in_words
+from recdash.splits import user_defined
+from recdash.splits.event_order import ITEM_ORDER, ITEM_ORDER_NOTE
+from recdash.splits.split_options import describe_options
 
-_ORDER = (
+_METRIC_ORDER = (
     "rmse",
     "mae",
     "macro_rmse",
@@ -34,7 +37,7 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class MetricValue:
-    """A mean over the scored users and its 95 % bootstrap interval; low and high are None where there is none."""
+    """Mean over the scored users and its 95 % bootstrap interval; `low` and `high` are None without an interval."""
 
     mean: float
     low: float | None
@@ -43,7 +46,7 @@ class MetricValue:
 
 @dataclass(frozen=True, kw_only=True)
 class ResultRow:
-    """One finished run in a table."""
+    """One finished run in a table of results."""
 
     run: RunRecord
     title: str
@@ -51,18 +54,18 @@ class ResultRow:
 
     @property
     def epochs_run(self) -> int | None:
-        """Epochs that were trained."""
+        """Number of epochs trained."""
         found: int | None = self.run.details.get("epochs_run", self.run.epoch)
         return found
 
     @property
     def n_scored(self) -> int | None:
-        """Test users with held-out items."""
+        """Number of test users with held-out items."""
         found: int | None = self.run.details.get("n_scored")
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as JSON values, with the field names of the command line's documents."""
+        """Return the row as an entry of `results` in the JSON documents of the command line."""
         run = self.run
         plain = {
             "run": run.id,
@@ -99,10 +102,18 @@ class ResultRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Rows of one protocol on one split of the same data: these may be compared, best first.
+    """Comparable runs, best first: one protocol, one dataset, one split.
 
-    task: "ranking" or "rating".  facts: users, items and entries of the parts, where the run recorded them.
-    options: of the split, those that differ from the usual.
+    Attributes:
+        dataset: Name of the dataset, or path of its file.
+        protocol: Name of the protocol.
+        task: "ranking" or "rating".
+        split_seed: Seed of the split.
+        split_fingerprint: Fingerprint of the split; empty for runs that recorded none.
+        facts: Number of users, items and entries of the parts, if the runs recorded them.
+        rows: The runs, best first by the primary metric.
+        dataset_fingerprint: Fingerprint of the data.
+        options: Split options that differ from the default.
     """
 
     dataset: str
@@ -117,117 +128,91 @@ class Group:
 
     @property
     def label(self) -> str:
-        """A heading, for example "ml-1m, strong, split seed 98765"; a split made elsewhere has no seed."""
-        from recdash.splits import user_defined
-
-        drawn = "" if self.protocol in user_defined.NAMES.values() else f", split seed {self.split_seed}"
-        return f"{Path(self.dataset).name}, {self.protocol}{drawn}"
+        """Heading, for example "ml-1m, strong, split seed 98765"; a user-defined split has no seed."""
+        seed = "" if self.protocol in user_defined.PROTOCOL_OF_TASK.values() else f", split seed {self.split_seed}"
+        return f"{Path(self.dataset).name}, {self.protocol}{seed}"
 
     @property
     def criterion(self) -> Criterion:
-        """What decides the best epoch of a run, and the best run."""
+        """Criterion that selects the best epoch of a run, and the best run."""
         return CRITERIA[self.task]
 
     @property
     def primary(self) -> str:
-        """The metric by which epochs and settings are chosen."""
+        """Metric of the criterion."""
         return self.criterion.metric
 
 
 def group_runs(runs: Sequence[RunRecord]) -> list[Group]:
-    """Return finished runs as comparable groups: protocol, data and split fingerprints agree within each.
+    """Return finished runs in groups of equal protocol, data fingerprint and split fingerprint.
 
-    A run without a split fingerprint is comparable with nothing and stands alone.
+    A run without a split fingerprint is comparable with no other and forms a group of its own. Runs of unknown models
+    are left out.
     """
-    alike: dict[tuple[str, ...], list[RunRecord]] = {}
+    by_key: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
         if run.model in registry.names():
-            alike.setdefault(comparability_key(run), []).append(run)
-    return [_group(members) for members in alike.values()]
+            by_key.setdefault(comparability_key(run), []).append(run)
+    return [_group(members) for members in by_key.values()]
 
 
 def comparability_key(run: RunRecord) -> tuple[str, ...]:
-    """Return what two runs have in common when their figures may be compared: protocol, data and split."""
-    alone = "" if run.split_fingerprint else run.id
-    return run.protocol, run.dataset_fingerprint, run.split_fingerprint, alone
+    """Return a key that comparable runs share: protocol, data fingerprint, split fingerprint."""
+    own_group = "" if run.split_fingerprint else run.id
+    return run.protocol, run.dataset_fingerprint, run.split_fingerprint, own_group
 
 
-def why_not_comparable(found: Sequence[Group]) -> list[str]:
-    """Return in words why the groups may not be put into one table; empty for fewer than two groups."""
-    if len(found) < 2:
+def why_not_comparable(groups: Sequence[Group]) -> list[str]:
+    """Return the reasons, one sentence each, why the groups cannot share a table; empty for fewer than two groups."""
+    if len(groups) < 2:
         return []
     sentences = []
     aspects = (
-        ("on different data sets", [Path(group.dataset).name for group in found]),
-        ("under different protocols", [group.protocol for group in found]),
-        ("with different split seeds", [str(group.split_seed) for group in found]),
-        ("with different split options", [options_in_words(group.options) or "usual" for group in found]),
+        ("on different datasets", [Path(group.dataset).name for group in groups]),
+        ("under different protocols", [group.protocol for group in groups]),
+        ("with different split seeds", [str(group.split_seed) for group in groups]),
+        ("with different split options", [describe_options(group.options) or "default" for group in groups]),
     )
-    for how, values in aspects:
-        different = list(dict.fromkeys(values))
-        if len(different) > 1:
-            sentences.append(f"They were measured {how}: {', '.join(different)}.")
-    return sentences + _behind_the_names(found) + _by_older_rules(found)
+    for difference, values in aspects:
+        distinct = list(dict.fromkeys(values))
+        if len(distinct) > 1:
+            sentences.append(f"They were measured {difference}: {', '.join(distinct)}.")
+    return sentences + _fingerprint_differences(groups) + _item_order_notes(groups)
 
 
-def _by_older_rules(found: Sequence[Group]) -> list[str]:
-    """Return which groups have the tie rule of earlier versions, where others of the same name have today's."""
-    from recdash.splits.event_order import BY_ITEM, OLD_RULE
-
+def _item_order_notes(groups: Sequence[Group]) -> list[str]:
+    """Return a sentence for groups that used the tie rule of earlier versions, if others of the same name do not."""
     rules: dict[tuple[str, str], set[object]] = {}
-    for group in found:
+    for group in groups:
         rules.setdefault((Path(group.dataset).name, group.protocol), set()).add(group.facts.get("ties"))
-    old = [f"{name}, {protocol}" for (name, protocol), ways in rules.items() if BY_ITEM in ways and len(ways) > 1]
-    return [f"In the older runs on {said} {OLD_RULE}." for said in old]
+    old = [f"{name}, {protocol}" for (name, protocol), used in rules.items() if ITEM_ORDER in used and len(used) > 1]
+    return [f"In the older runs on {group}, {ITEM_ORDER_NOTE}." for group in old]
 
 
-def _behind_the_names(found: Sequence[Group]) -> list[str]:
-    """Return what differs between groups that carry the same names: the data, or the split itself."""
+def _fingerprint_differences(groups: Sequence[Group]) -> list[str]:
+    """Return a sentence for each dataset or split whose content differs under the same name."""
     sentences = []
     by_name: dict[str, dict[str, None]] = {}
-    by_words: dict[tuple[str, str, str, int], dict[str, None]] = {}
-    for group in found:
+    by_split: dict[tuple[str, str, str, int], dict[str, None]] = {}
+    for group in groups:
         name = Path(group.dataset).name
         by_name.setdefault(name, {})[group.dataset_fingerprint or "unknown"] = None
-        words = (name, group.dataset_fingerprint, group.protocol, group.split_seed)
-        by_words.setdefault(words, {})[group.split_fingerprint or "unknown"] = None
-    for name, prints in by_name.items():
-        if len(prints) > 1:
-            sentences.append(f"{name} had different content under that name: data fingerprints {', '.join(prints)}.")
-    for (name, _, protocol, seed), prints in by_words.items():
-        if len(prints) > 1 or "unknown" in prints:
-            said = f"{name}, {protocol}, split seed {seed}"
-            sentences.append(f"{said} was split in different ways: split fingerprints {', '.join(prints)}.")
+        key = (name, group.dataset_fingerprint, group.protocol, group.split_seed)
+        by_split.setdefault(key, {})[group.split_fingerprint or "unknown"] = None
+    for name, fingerprints in by_name.items():
+        if len(fingerprints) > 1:
+            sentences.append(f"The content of {name} differs: data fingerprints {', '.join(fingerprints)}.")
+    for (name, _, protocol, seed), fingerprints in by_split.items():
+        if len(fingerprints) > 1 or "unknown" in fingerprints:
+            split = f"{name}, {protocol}, split seed {seed}"
+            sentences.append(f"The split of {split} differs: split fingerprints {', '.join(fingerprints)}.")
     return sentences
 
 
-def metric_names(found: Sequence[Group]) -> list[str]:
-    """Return every metric that any row has, in the customary order."""
-    names = {name for group in found for row in group.rows for name in row.metrics}
-    return sorted(names, key=_customary)
-
-
-def model_title(run: RunRecord) -> str:
-    """Return the title of a run's model, as it was recorded or as it is called now."""
-    recorded = run.details.get("title")
-    return str(recorded) if recorded else registry.model_class(run.model).title
-
-
-def run_labels(rows: Sequence[ResultRow]) -> dict[str, str]:
-    """Return a name for each run: the model's title, and what tells it from others of that model."""
-    tells: tuple[Callable[[ResultRow], str], ...] = (
-        lambda row: row.run.preset,
-        lambda row: ", ".join(f"{name} {value}" for name, value in row.run.settings.items()) or "as preset",
-        lambda row: f"seed {row.run.seed}",
-        lambda row: options_in_words(row.run.options) or "usual split",
-        lambda row: row.run.id[-4:],
-    )
-    found = {}
-    for row in rows:
-        alike = [other for other in rows if other.title == row.title and other is not row]
-        told = next((tell for tell in tells if all(tell(other) != tell(row) for other in alike)), tells[-1])
-        found[row.run.id] = f"{row.title}, {told(row)}" if alike else row.title
-    return found
+def metric_names(groups: Sequence[Group]) -> list[str]:
+    """Return every metric of any row: rating metrics, then ranking metrics, accuracy first."""
+    names = {name for group in groups for row in group.rows for name in row.metrics}
+    return sorted(names, key=_metric_order)
 
 
 def _group(runs: Sequence[RunRecord]) -> Group:
@@ -250,14 +235,14 @@ def _group(runs: Sequence[RunRecord]) -> Group:
 
 
 def _values(run: RunRecord) -> dict[str, MetricValue]:
-    found = {}
-    for name in sorted(run.metrics, key=_customary):
+    values = {}
+    for name in sorted(run.metrics, key=_metric_order):
         low, high = run.intervals.get(name, (None, None))
-        found[name] = MetricValue(run.metrics[name], low, high)
-    return found
+        values[name] = MetricValue(run.metrics[name], low, high)
+    return values
 
 
-def _customary(metric: str) -> tuple[int, int, str]:
+def _metric_order(metric: str) -> tuple[int, int, str]:
     kind, _, k = metric.partition("@")
-    place = _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
-    return place, int(k) if re.fullmatch(r"\d+", k) else 0, metric
+    position = _METRIC_ORDER.index(kind) if kind in _METRIC_ORDER else len(_METRIC_ORDER)
+    return position, int(k) if re.fullmatch(r"\d+", k) else 0, metric

@@ -1,4 +1,4 @@
-"""Published figures for the data and protocol of a table, one table per split: never computed here, always marked."""
+"""Published figures for the dataset and protocol of a results table, one table per split; not rerun, and marked so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.analysis.metric_info import higher_is_better
+from recdash.evaluation.criterion import higher_is_better
 from recdash.published import figures
 
 if TYPE_CHECKING:
@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 MARK = figures.MARK
 HEADING = f"{MARK[0].upper()}{MARK[1:]}"
-NOTE = f"{MARK}: on other splits and versions of the data than the runs above"
+NOTE = f"{MARK}: measured on other splits and versions of the data than the runs above"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceRow:
-    """What one source says of one model. second_hand: it was read in somebody else's table."""
+    """The figures of one model in one source.
+
+    Args:
+        title: title of the model.
+        model: name of the model.
+        values: figures by metric.
+        source: title of the source.
+        url: link to the source.
+        second_hand: whether they were quoted from another publication than their own.
+        note: remark.
+    """
 
     title: str
     model: str
@@ -32,7 +42,7 @@ class ReferenceRow:
 
     @property
     def status(self) -> str:
-        """The mark that stands beside the figures."""
+        """The mark to show with the figures."""
         return f"{MARK}, second-hand" if self.second_hand else MARK
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,7 +52,14 @@ class ReferenceRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceTable:
-    """The published rows of one split. title: the split's name for people.  about: whose split it is, one sentence."""
+    """The published rows of one split.
+
+    Args:
+        split: name of the split.
+        title: title of the split.
+        about: one sentence about the split.
+        rows: the rows, best first.
+    """
 
     split: str
     title: str
@@ -51,16 +68,16 @@ class ReferenceTable:
 
     @property
     def heading(self) -> str:
-        """What stands above the table: that nothing was rerun, and the split."""
+        """The heading of the table: the mark, and the split."""
         return f"{HEADING}: {self.title}"
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics of which the table has a figure."""
+        """The metrics that have a figure."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row.values))
 
     def columns(self, metrics: Sequence[str]) -> list[str]:
-        """Return those of the metrics of which the table has a figure, in the order given."""
+        """Return the given metrics that have a figure, in the given order."""
         return [name for name in metrics if name in self.metrics]
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -69,24 +86,30 @@ class ReferenceTable:
         return [{**row.to_dict(), **split} for row in self.rows]
 
 
-def beside(group: Group, metrics: Sequence[str] | None = None) -> list[ReferenceTable]:
-    """Return the published tables for a table of ours, one per split, the rows best by its primary metric first.
+def for_group(group: Group, metrics: Sequence[str] | None = None) -> list[ReferenceTable]:
+    """Return the published tables to show next to a group of runs, one per split.
 
-    metrics: only figures of these; rows without any are left out.  Figures that came about by a mistake stand only in
-    `recdash reproduce`.
+    Figures that are known to be mistaken are shown by `recdash reproduce` only.
+
+    Args:
+        group: the runs.
+        metrics: metrics to return; rows without any of them are left out.
+
+    Returns:
+        Tables whose rows are sorted by the group's primary metric, best first.
     """
     found = []
-    told = figures.splits()
+    splits = figures.splits()
     for split, members in figures.comparable(Path(group.dataset).name, group.protocol).items():
         wanted = [figure for figure in members if metrics is None or figure.metric in metrics]
         if wanted:
             rows = tuple(_best_first(_rows(wanted), group.primary))
-            found.append(ReferenceTable(split=split, title=told[split].title, about=told[split].about, rows=rows))
+            found.append(ReferenceTable(split=split, title=splits[split].title, about=splits[split].about, rows=rows))
     return found
 
 
 def _rows(members: Sequence[figures.Figure]) -> list[ReferenceRow]:
-    """Put the figures that one source gives of one model into one row."""
+    """Group figures into one row per model and source."""
     rows: dict[tuple[str, str, bool, str], list[figures.Figure]] = {}
     for figure in members:
         rows.setdefault((figure.title, figure.source, figure.second_hand, figure.note), []).append(figure)

@@ -1,4 +1,4 @@
-"""Means over seeds: how far results move with the training seed, and apart from that with the split."""
+"""Means over seeds, with the spread over splits and the spread over training seeds kept apart."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over splits, with two standard deviations that must not be mixed.
+    """Mean over splits, with two separate standard deviations.
 
-    over_splits: of the splits' means, what choosing other users does; with one training per split the noise of
-    training is part of it.  over_trainings: within a split, what another training seed does.  None where one split, or
-    one training per split, tells nothing.
+    Attributes:
+        mean: Mean of the splits' means.
+        over_splits: Standard deviation of the splits' means, the effect of other held-out users. With one training per
+            split it includes the noise of training. None with a single split.
+        over_trainings: Pooled standard deviation within a split, the effect of the training seed. None with one
+            training per split.
     """
 
     mean: float
@@ -32,7 +35,7 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRow:
-    """One model with one choice of settings, over all seeds. trainings: runs; closed forms have no training noise."""
+    """One model with one configuration, over all its splits and training seeds."""
 
     title: str
     model: str
@@ -46,7 +49,7 @@ class SeedRow:
 
     @property
     def trainings(self) -> int:
-        """How many runs the means are of."""
+        """Number of runs behind the means."""
         return len(self.run_ids)
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,7 +60,7 @@ class SeedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedTable:
-    """Rows that were measured on the very same splits, best first."""
+    """Rows measured on the same splits, best first."""
 
     dataset: str
     protocol: str
@@ -68,53 +71,54 @@ class SeedTable:
 
     @property
     def label(self) -> str:
-        """A heading, for example "ml-1m, strong, mean over split seeds 1, 2, 3"."""
+        """Heading, for example "ml-1m, strong, mean over split seeds 1, 2, 3"."""
         seeds = ", ".join(map(str, self.split_seeds))
-        over = f"mean over split seeds {seeds}" if len(self.split_seeds) > 1 else f"split seed {seeds}, over trainings"
+        several = len(self.split_seeds) > 1
+        over = f"mean over split seeds {seeds}" if several else f"split seed {seeds}, mean over training seeds"
         return f"{Path(self.dataset).name}, {self.protocol}, {over}"
 
     @property
     def primary(self) -> str:
-        """The metric by which epochs and settings are chosen."""
+        """Metric that selects the best epoch and the best run."""
         return CRITERIA[self.task].metric
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the command line's document."""
+        """Return the table as an entry of `over_seeds` in the JSON documents of the command line."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "rows"}
         return dict(json_safe(plain | {"label": self.label, "rows": [row.to_dict() for row in self.rows]}))
 
 
-def tables(found: Sequence[Group]) -> list[SeedTable]:
-    """Return one table for each set of splits that some model was repeated on, or trained on more than once.
+def seed_tables(groups: Sequence[Group]) -> list[SeedTable]:
+    """Return one table for each set of splits on which at least one model has several splits or training seeds.
 
-    Two models share a table only when they were measured on the same splits, all of them.
+    Two models share a table only if they were measured on exactly the same splits.
     """
-    recipes: dict[tuple[object, ...], list[tuple[Group, ResultRow]]] = {}
-    for group in found:
+    configurations: dict[tuple[object, ...], list[tuple[Group, ResultRow]]] = {}
+    for group in groups:
         for row in group.rows:
             if group.split_fingerprint:
-                recipe = row.run.model, row.run.preset, _settled(row.run.settings)
-                key = (group.dataset_fingerprint, group.protocol, _rules(group, row), *recipe)
-                recipes.setdefault(key, []).append((group, row))
+                configuration = row.run.model, row.run.preset, _hashable(row.run.settings)
+                key = (group.dataset_fingerprint, group.protocol, _split_rules(group, row), *configuration)
+                configurations.setdefault(key, []).append((group, row))
     by_splits: dict[tuple[object, ...], list[list[tuple[Group, ResultRow]]]] = {}
-    for (data, protocol, *_), members in recipes.items():
+    for (data, protocol, *_), members in configurations.items():
         splits = tuple(sorted({group.split_fingerprint for group, _ in members}))
         by_splits.setdefault((data, protocol, splits), []).append(members)
-    repeated = [alike for alike in by_splits.values() if any(_is_repeated(members) for members in alike)]
-    return [_table(alike) for alike in repeated]
+    repeated = [rows for rows in by_splits.values() if any(_has_several_seeds(members) for members in rows)]
+    return [_table(rows) for rows in repeated]
 
 
-def _is_repeated(members: Sequence[tuple[Group, ResultRow]]) -> bool:
-    """Whether there is more than one seed of either kind; the same training twice is none."""
+def _has_several_seeds(members: Sequence[tuple[Group, ResultRow]]) -> bool:
+    """Whether there are several splits or training seeds; the same training run twice does not count."""
     return len({(group.split_fingerprint, row.run.seed) for group, row in members}) > 1
 
 
-def _table(alike: Sequence[Sequence[tuple[Group, ResultRow]]]) -> SeedTable:
-    first = alike[0][0][0]
-    rows = [_row(members) for members in alike]
+def _table(members_of_rows: Sequence[Sequence[tuple[Group, ResultRow]]]) -> SeedTable:
+    first = members_of_rows[0][0][0]
+    rows = [_row(members) for members in members_of_rows]
     metric, sign = CRITERIA[first.task].metric, CRITERIA[first.task].sign
     rows.sort(key=lambda row: -sign * spread.mean if (spread := row.metrics.get(metric)) else float("inf"))
-    groups = {group.split_fingerprint: group for members in alike for group, _ in members}
+    groups = {group.split_fingerprint: group for members in members_of_rows for group, _ in members}
     ordered = sorted(groups.values(), key=lambda group: group.split_seed)
     return SeedTable(
         dataset=first.dataset,
@@ -129,20 +133,20 @@ def _table(alike: Sequence[Sequence[tuple[Group, ResultRow]]]) -> SeedTable:
 def _row(members: Sequence[tuple[Group, ResultRow]]) -> SeedRow:
     latest: dict[tuple[str, int], tuple[Group, ResultRow]] = {}
     for group, row in sorted(members, key=lambda pair: pair[1].run.created):
-        latest[group.split_fingerprint, row.run.seed] = group, row  # the same training done again counts once
-    kept = list(latest.values())
-    row = kept[0][1]
-    names = [name for name in metric_names([group for group, _ in kept]) if all(name in r.metrics for _, r in kept)]
-    times = [r.run.runtime_s for _, r in kept if r.run.runtime_s is not None]
+        latest[group.split_fingerprint, row.run.seed] = group, row  # a repeated training counts once
+    unique = list(latest.values())
+    row = unique[0][1]
+    names = [name for name in metric_names([group for group, _ in unique]) if all(name in r.metrics for _, r in unique)]
+    times = [r.run.runtime_s for _, r in unique if r.run.runtime_s is not None]
     return SeedRow(
         title=row.title,
         model=row.run.model,
         preset=row.run.preset,
         settings=dict(row.run.settings),
-        run_ids=tuple(r.run.id for _, r in kept),
-        split_seeds=tuple(sorted({group.split_seed for group, _ in kept})),
-        seeds=tuple(sorted({r.run.seed for _, r in kept})),
-        metrics={name: _spread(kept, name) for name in names},
+        run_ids=tuple(r.run.id for _, r in unique),
+        split_seeds=tuple(sorted({group.split_seed for group, _ in unique})),
+        seeds=tuple(sorted({r.run.seed for _, r in unique})),
+        metrics={name: _spread(unique, name) for name in names},
         runtime_s=fmean(times) if times else None,
     )
 
@@ -152,19 +156,19 @@ def _spread(members: Sequence[tuple[Group, ResultRow]], metric: str) -> Spread:
     for group, row in members:
         by_split.setdefault(group.split_fingerprint, []).append(row.metrics[metric].mean)
     means = [fmean(values) for values in by_split.values()]
-    freedom = [(len(values) - 1, variance(values)) for values in by_split.values() if len(values) > 1]
-    within = sum(n * spread for n, spread in freedom) / sum(n for n, _ in freedom) if freedom else None
+    variances = [(len(values) - 1, variance(values)) for values in by_split.values() if len(values) > 1]
+    pooled = sum(n * spread for n, spread in variances) / sum(n for n, _ in variances) if variances else None
     return Spread(
         mean=fmean(means),
         over_splits=stdev(means) if len(means) > 1 else None,
-        over_trainings=None if within is None else within**0.5,
+        over_trainings=None if pooled is None else pooled**0.5,
     )
 
 
-def _rules(group: Group, row: ResultRow) -> tuple[object, ...]:
-    """What a split follows besides protocol and seed: the options that were given, and how ties were ordered."""
-    return _settled(row.run.options), group.facts.get("ties")
+def _split_rules(group: Group, row: ResultRow) -> tuple[object, ...]:
+    """Return what defines a split besides protocol and seed: its options and the order of ties."""
+    return _hashable(row.run.options), group.facts.get("ties")
 
 
-def _settled(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _hashable(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, str(value)) for name, value in values.items()))

@@ -1,16 +1,16 @@
-"""What was split how, in one line under a table."""
+"""One-line summary of a split, as it stands under a table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from recdash.splits import event_order
-from recdash.splits.split_options import options_in_words
+from recdash.splits.split_options import describe_options
 
 if TYPE_CHECKING:
     from recdash.analysis.groups import Group
 
-_COUNTED = (
+_COUNTS = (
     ("train_users", "training users"),
     ("test_users", "test users"),
     ("users", "users"),
@@ -21,24 +21,26 @@ _COUNTED = (
 )
 
 
-def in_words(group: Group) -> str:
-    """Return users, items and entries of the parts, what counts as liked, and what ties in time mean.
+def describe(group: Group) -> str:
+    """Return the size of the parts, the threshold of a positive, the split options and the tie warning of a group.
 
-    Empty where no run recorded it.
+    Empty if no run recorded them.
     """
-    told = group.facts
-    counted = [(key, word) for key, word in _COUNTED if key in told and (key != "users" or "train_users" not in told)]
-    parts = [f"{told[key]:,.0f} {word}" for key, word in counted]
-    if "positive_from" in told:
-        least = told["positive_from"]
+    facts = group.facts
+    counts = [(key, noun) for key, noun in _COUNTS if key in facts and (key != "users" or "train_users" not in facts)]
+    parts = [f"{facts[key]:,.0f} {noun}" for key, noun in counts]
+    if "positive_from" in facts:
+        threshold = facts["positive_from"]
         parts.append(
-            "every row counts as liked" if isinstance(least, str) else f"liked means a rating of {least:g} or more"
+            "every row counts as liked"
+            if isinstance(threshold, str)
+            else f"liked means a rating of {threshold:g} or more"
         )
-    if asked := options_in_words(group.options):
-        parts.append(f"as asked: {asked}")
-    return ". ".join(said for said in (", ".join(parts), about_ties(group)) if said)
+    if options := describe_options(group.options):
+        parts.append(f"split options: {options}")
+    return ". ".join(sentence for sentence in (", ".join(parts), tie_warning(group)) if sentence)
 
 
-def about_ties(group: Group) -> str:
-    """Return what ties in time mean for the figures of a group; empty where there are few."""
-    return event_order.warning(group.facts)
+def tie_warning(group: Group) -> str:
+    """Return the effect of tied timestamps on the figures of a group; empty if there are few ties."""
+    return event_order.tie_warning(group.facts)

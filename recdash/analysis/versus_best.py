@@ -1,4 +1,4 @@
-"""Which runs of a table cannot be told from its best: paired bootstrap over the test users, with Holm's correction."""
+"""Comparison of each run with the best of its table: paired bootstrap over test users, Holm's correction."""
 
 from __future__ import annotations
 
@@ -9,29 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recdash.analysis.metric_info import higher_is_better, title
+from recdash.analysis.metric_info import title
 from recdash.errors import CheckpointError
-from recdash.evaluation.bootstrap import Sums
+from recdash.evaluation.bootstrap import RatioStatistics
+from recdash.evaluation.criterion import higher_is_better
 from recdash.evaluation.significance import ALPHA, Differences, holm, paired_bootstrap
 from recdash.runs.run_folder import RunFolder
-from recdash.settings import as_names
+from recdash.settings import name_list
 
 if TYPE_CHECKING:
     from recdash.analysis.groups import Group
 
-FEWEST_USERS = 100
-EQUAL = 1e-12
-# A table is too coarse when even a usual difference would have to be larger than this share of the best figure: the
-# models here lie within about a twentieth in NDCG of each other, and within a fiftieth in RMSE.
-COARSE = {"ranking": 0.05, "rating": 0.02}
+MIN_USERS = 100  # below this the interval of a difference is wider than most differences between models
+EQUAL = 1e-12  # a closed form trained twice differs by rounding only
+# A test set is too small if the resolution (see `BestComparison`) is above this share of the best value: models usually
+# differ by about 5 % in NDCG and about 2 % in RMSE.
+MAX_RELATIVE_RESOLUTION = {"ranking": 0.05, "rating": 0.02}
 
 
 @dataclass(frozen=True)
 class DifferenceToBest:
-    """How one run stands to the best of its table.
+    """Difference between one run and the best of its table.
 
-    difference, low, high: the run minus the best, with its 95 % interval.  p: adjusted by Holm over all comparisons
-    of this metric.  tied: whether the run cannot be told from the best.
+    Attributes:
+        difference: Metric of the run minus metric of the best.
+        low: Lower end of the 95 % interval of the difference.
+        high: Upper end of that interval.
+        p: p-value, adjusted by Holm's correction over all comparisons of this metric.
+        tied: Whether the run is not significantly different from the best.
     """
 
     difference: float
@@ -43,11 +48,15 @@ class DifferenceToBest:
 
 @dataclass(frozen=True, kw_only=True)
 class BestComparison:
-    """Which runs of a table are as good as its best by one metric.
+    """Comparison of all runs of a table with its best run by one metric.
 
-    best: its run id.  standings: by run id, without the best and without runs whose per-user results are not there.
-    users: those compared.  resolution: half the width of a usual interval of a difference; None without a comparison.
-    note: says that there are too few users to tell, or that somebody could not be compared; often empty.
+    Attributes:
+        metric: Name of the metric.
+        best: Id of the best run.
+        standings: {run id: difference to the best}, without the best and without runs that have no per-user results.
+        users: Number of users compared.
+        resolution: Median half-width of the intervals of the differences; None without a comparison.
+        note: Warning about too few users, or about runs that could not be compared; empty if there is none.
     """
 
     metric: str
@@ -58,15 +67,15 @@ class BestComparison:
     note: str
 
     def is_best(self, run_id: str) -> bool:
-        """Whether a run is the best, or equals it user by user as the same closed form trained twice does."""
+        """Whether a run is the best, or equal to it up to rounding."""
         return run_id == self.best or (run_id in self.standings and abs(self.standings[run_id].difference) < EQUAL)
 
     def tied(self, run_id: str) -> bool:
-        """Whether a run is the best or cannot be told from it."""
+        """Whether a run is the best or not significantly different from it."""
         return run_id == self.best or (run_id in self.standings and self.standings[run_id].tied)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return the comparison as JSON values."""
         return {
             "metric": self.metric,
             "best": self.best,
@@ -78,29 +87,29 @@ class BestComparison:
 
 
 def compare_with_best_by_metric(group: Group, metrics: str | Sequence[str]) -> dict[str, BestComparison]:
-    """Return the verdict on each metric that has a direction and per-user values; others are left out."""
-    wanted = [name for name in as_names(metrics) if higher_is_better(name) is not None]
-    known = tuple((row.run.id, row.run.version) for row in group.rows)
+    """Return the comparison by each metric that has a direction and per-user values; others are left out."""
+    directed = [name for name in name_list(metrics) if higher_is_better(name) is not None]
+    versions = tuple((row.run.id, row.run.version) for row in group.rows)
     means = tuple(
         (name, tuple((row.run.id, row.metrics[name].mean) for row in group.rows if name in row.metrics))
-        for name in wanted
+        for name in directed
     )
-    found = (_verdict(group.task, known, name, of_metric) for name, of_metric in means if of_metric)
-    return {compare_with_best.metric: compare_with_best for compare_with_best in found if compare_with_best is not None}
+    found = (_compare(group.task, versions, name, of_metric) for name, of_metric in means if of_metric)
+    return {comparison.metric: comparison for comparison in found if comparison is not None}
 
 
 def compare_with_best(group: Group, metric: str) -> BestComparison | None:
-    """Return the verdict on one metric; None where the metric has no direction or nobody's values are there."""
+    """Return the comparison by one metric; None if it has no direction or the best run has no per-user values."""
     return compare_with_best_by_metric(group, [metric]).get(metric)
 
 
 @lru_cache(maxsize=512)
-def _verdict(
+def _compare(
     task: str, _versions: tuple[tuple[str, int], ...], metric: str, means: tuple[tuple[str, float], ...]
 ) -> BestComparison | None:
     sign = 1 if higher_is_better(metric) else -1
     ordered = [run_id for run_id, _ in sorted(means, key=lambda pair: -sign * pair[1])]
-    sums = {run_id: found for run_id in ordered if (found := sums_of(run_id, metric)) is not None}
+    sums = {run_id: found for run_id in ordered if (found := per_user_sums(run_id, metric)) is not None}
     best = ordered[0]
     if best not in sums:
         return None
@@ -108,50 +117,50 @@ def _verdict(
     users = int((sums[best].denominator[:, 0] > 0).sum())
     standings: dict[str, DifferenceToBest] = {}
     if others:
-        ours = Sums(
+        stacked = RatioStatistics(  # (users, compared runs)
             np.concatenate([sums[run_id].numerator for run_id in others], axis=1),
             np.concatenate([sums[run_id].denominator for run_id in others], axis=1),
             sums[best].root,
         )
-        apart = paired_bootstrap(ours, sums[best])
-        standings = _standings(others, apart)
+        standings = _standings(others, paired_bootstrap(stacked, sums[best]))
     resolution = _resolution(standings)
-    silent = [run_id for run_id in ordered if run_id not in standings and run_id != best]
-    note = " ".join(filter(None, (_too_few(task, metric, users, dict(means)[best], resolution), _silent(silent))))
+    missing = [run_id for run_id in ordered if run_id not in standings and run_id != best]
+    warnings = _few_users_note(task, metric, users, dict(means)[best], resolution), _not_compared_note(missing)
+    note = " ".join(filter(None, warnings))
     return BestComparison(metric=metric, best=best, standings=standings, users=users, resolution=resolution, note=note)
 
 
-def sums_of(run_id: str, metric: str) -> Sums | None:
-    """Return the per-user sums behind a metric of a run; None where the run does not keep them."""
+def per_user_sums(run_id: str, metric: str) -> RatioStatistics | None:
+    """Return the per-user sums behind a metric of a run; None if the run did not store them."""
     try:
         folder = RunFolder(run_id)
-        kept = folder.read_per_user([metric])
-        if metric not in kept:
+        stored = folder.read_per_user([metric])
+        if metric not in stored:
             return None
         if metric not in ("rmse", "mae"):
-            return Sums.of(kept[metric].astype(np.float64))
+            return RatioStatistics.of(stored[metric].astype(np.float64))
         entries = folder.read_facts().get("entries")
     except CheckpointError:
         return None
-    if entries is None or len(entries) != len(kept[metric]):
+    if entries is None or len(entries) != len(stored[metric]):
         return None
     counts = entries.sum(axis=1, dtype=np.float64)
-    own = np.nan_to_num(kept[metric].astype(np.float64))
-    above = own**2 * counts if metric == "rmse" else own * counts
-    return Sums(above[:, None], counts[:, None], root=metric == "rmse")
+    values = np.nan_to_num(stored[metric].astype(np.float64))
+    total_error = values**2 * counts if metric == "rmse" else values * counts  # (users,)
+    return RatioStatistics(total_error[:, None], counts[:, None], root=metric == "rmse")
 
 
 def _standings(others: Sequence[str], found: Differences) -> dict[str, DifferenceToBest]:
     adjusted = holm(found.p)
     return {
         run_id: DifferenceToBest(
-            difference=float(found.mean[place]),
-            low=float(found.low[place]),
-            high=float(found.high[place]),
-            p=float(adjusted[place]),
-            tied=bool(adjusted[place] >= ALPHA),
+            difference=float(found.mean[index]),
+            low=float(found.low[index]),
+            high=float(found.high[index]),
+            p=float(adjusted[index]),
+            tied=bool(adjusted[index] >= ALPHA),
         )
-        for place, run_id in enumerate(others)
+        for index, run_id in enumerate(others)
     }
 
 
@@ -161,21 +170,23 @@ def _resolution(standings: Mapping[str, DifferenceToBest]) -> float | None:
     return float(np.median(widths)) if widths else None
 
 
-def _too_few(task: str, metric: str, users: int, best: float, resolution: float | None) -> str:
-    coarse = resolution is not None and resolution > COARSE[task] * abs(best)
-    if users >= FEWEST_USERS and not coarse:
+def _few_users_note(task: str, metric: str, users: int, best: float, resolution: float | None) -> str:
+    coarse = resolution is not None and resolution > MAX_RELATIVE_RESOLUTION[task] * abs(best)
+    if users >= MIN_USERS and not coarse:
         return ""
-    told = f"Only {users:,} test users" if users < FEWEST_USERS else f"{users:,} test users are few here"
+    size = f"Only {users:,} test users" if users < MIN_USERS else f"{users:,} test users are few here"
     if resolution is None:
-        return f"{told}: small differences in {title(metric)} would be chance. Use more data, or several split seeds."
+        return (
+            f"{size}: small differences in {title(metric)} may be due to chance. Use more data or several split seeds."
+        )
     return (
-        f"{told}: differences in {title(metric)} below about {resolution:.3f} cannot be told from chance. "
-        "Use more data, or several split seeds."
+        f"{size}: differences in {title(metric)} below about {resolution:.3f} are not significant. "
+        "Use more data or several split seeds."
     )
 
 
-def _silent(run_ids: Sequence[str]) -> str:
+def _not_compared_note(run_ids: Sequence[str]) -> str:
     if not run_ids:
         return ""
-    named = ", ".join(run_ids[:3]) + (f" and {len(run_ids) - 3} more" if len(run_ids) > 3 else "")
-    return f"Not compared, for their per-user results are not kept: {named}."
+    names = ", ".join(run_ids[:3]) + (f" and {len(run_ids) - 3} more" if len(run_ids) > 3 else "")
+    return f"Not compared, because their per-user results are not stored: {names}."

@@ -1,1 +1,1 @@
-"""The command line: words in, services called, tables or one JSON document out."""
+"""The command line: one module per command; each calls services and prints tables or one JSON document."""

@@ -1,4 +1,4 @@
-"""Reading words and writing answers: what all commands share."""
+"""What all commands share: the parser, option types, messages and output."""
 
 from __future__ import annotations
 
@@ -12,99 +12,127 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from recdash.errors import UsageError
-from recdash.settings import as_names
+from recdash.settings import name_list
 
-_NEGATIVE = re.compile(r"-\d[\d.]*(\.\.-?[\d.]+)?")  # a number, or a scale such as -1..10, is no option
+COMMANDS = {
+    "data": "list, show, download, import and remove datasets",
+    "train": "train one or more models on a dataset",
+    "compare": "train what is missing, then print the results",
+    "runs": "list, show, stop, resume, retry, delete, rename and annotate runs",
+    "results": "print the results of finished runs",
+    "report": "write a comparison to one file (HTML, Markdown or LaTeX)",
+    "curves": "print the learning curves of a run",
+    "recommend": "recommend from liked titles",
+    "reproduce": "reproduce a published table: as published, corrected, and with one evaluation protocol",
+    "doctor": "check the installation and show how to fix what fails",
+    "app": "start the dashboard",
+}
+RUN_HELP = "run id, unique beginning of an id, or name"
+TIES_HELP = "order of events with equal times: file (if the file is sorted by time) or random (default: file)"
+_NEGATIVE_NUMBER = re.compile(r"-\d[\d.]*(\.\.-?[\d.]+)?")  # a number or a scale such as -1..10, not an option
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are errors of one line, and whose long names are written out."""
+    """An argument parser that raises one-line errors and accepts no abbreviated options."""
 
-    def __init__(self, **words: Any) -> None:
-        words.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(allow_abbrev=False, **words)
-        self._negative_number_matcher = _NEGATIVE
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **kwargs)
+        self._negative_number_matcher = _NEGATIVE_NUMBER
 
     def error(self, message: str) -> NoReturn:
-        """Raise UsageError in place of printing the usage and leaving."""
-        where = self.prog.removeprefix("recdash").strip()
-        raise UsageError(
-            f"{where}: {message}. See `{self.prog} --help`." if where else f"{message}. See `recdash --help`."
-        )
+        """Raise UsageError instead of printing the usage and exiting."""
+        name = self.prog.removeprefix("recdash").strip()
+        prefix = f"{name}: " if name else ""
+        raise UsageError(f"{prefix}{message}. See `{self.prog} --help`.")
 
 
-def command(
+def add_command(
     commands: Any,
     name: str,
     run: Callable[[argparse.Namespace], int],
-    help: str,
+    help: str | None = None,
     *,
     json: bool = True,
-    part: bool = False,
+    is_subcommand: bool = False,
 ) -> Parser:
-    """Add one command, or with `part` a part of one; with `json` it takes `--json`, before or after a part's name."""
+    """Add a command or subcommand to the parser.
+
+    Args:
+        commands: Result of `add_subparsers`.
+        name: Name on the command line.
+        run: Function that runs the command and returns the exit status.
+        help: One line without a full stop; for a command, the one in COMMANDS by default.
+        json: Whether it takes `--json`.
+        is_subcommand: Whether the parent command takes `--json` too; the option may then precede or follow the name.
+
+    Returns:
+        The parser of the new command.
+    """
+    help = COMMANDS[name] if help is None else help
     parser: Parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
     parser.set_defaults(run=run)
     if json:
-        default = argparse.SUPPRESS if part else False
-        said = "print exactly one JSON document on standard output"
-        parser.add_argument("--json", action="store_true", default=default, help=said)
+        default = argparse.SUPPRESS if is_subcommand else False
+        parser.add_argument(
+            "--json", action="store_true", default=default, help="print one JSON document to standard output"
+        )
     return parser
 
 
-def pairs(texts: Sequence[str]) -> dict[str, str]:
-    """Turn `name=value` words into a mapping."""
-    found = {}
+def parse_settings(texts: Sequence[str]) -> dict[str, str]:
+    """Split `name=value` texts into a dictionary."""
+    settings = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise UsageError(f"--set {text!r} is not name=value. Write for example --set dropout=0.5.")
-        found[name.strip()] = value
-    return found
+            raise UsageError(f"--set {text!r} is not NAME=VALUE. Example: --set dropout=0.5.")
+        settings[name.strip()] = value
+    return settings
 
 
-def whole_numbers(text: str) -> list[int]:
-    """Turn "1,2,3" into numbers."""
+def parse_integers(text: str) -> list[int]:
+    """Parse "1,2,3" as integers."""
     try:
-        return [int(part) for part in as_names(text)]
+        return [int(part) for part in name_list(text)]
     except ValueError:
-        raise UsageError(f"{text!r} is not a list of whole numbers. Write for example 1,2,3.") from None
+        raise UsageError(f"{text!r} is not a list of integers. Example: 1,2,3.") from None
 
 
-def say(text: str) -> None:
-    """Tell a person something that is not the answer."""
+def file_path(text: str) -> Path:
+    """Parse a path; the reader of the file checks that it exists."""
+    return Path(text).expanduser()
+
+
+def print_message(text: str) -> None:
+    """Print a message to standard error; standard output is for results only."""
     print(text, file=sys.stderr, flush=True)
 
 
-def answer(text: str) -> None:
-    """Write the answer."""
+def print_output(text: str) -> None:
+    """Print a result to standard output."""
     print(text)
 
 
-def answer_json(document: Any) -> None:
-    """Write the answer as one JSON document."""
+def print_json(document: Any) -> None:
+    """Print a result as one JSON document to standard output."""
     print(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
 @contextmanager
-def byte_bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a progress function of (bytes done, bytes in all) that draws a bar on a terminal, and nothing elsewhere."""
+def byte_progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a callback of (bytes done, bytes in total or None); it draws a bar on a terminal and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    from tqdm import tqdm
+    from tqdm import tqdm  # lazy: tqdm
 
     with tqdm(desc=title, unit="B", unit_scale=True, leave=False) as bar:
 
         def show(done: int, total: int | None) -> None:
-            if done < bar.n:  # another file, or reading after downloading
+            if done < bar.n:  # the next file, or reading after the download
                 bar.reset()
             bar.total = total
             bar.update(done - bar.n)
 
         yield show
-
-
-def existing(text: str) -> Path:
-    """Turn a word into a path; whether it exists is for the reader of the file to say."""
-    return Path(text).expanduser()

@@ -1,38 +1,40 @@
-"""recdash doctor: what works, what does not, and how to mend it."""
+"""recdash doctor: check the installation and show how to fix what fails."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from recdash.cli.common import answer, answer_json, command
-
-HELP = "look at what works, what does not, and how to mend it"
+from recdash.cli.common import add_command, print_json, print_output
 
 
 def add(commands: Any) -> None:
-    """Declare the command."""
-    parser = command(commands, "doctor", run, HELP)
-    parser.add_argument("--mend", action="store_true", help="rebuild a damaged run store from the folders of its runs")
+    """Add the command to the parser."""
+    parser = add_command(commands, "doctor", run)
+    parser.add_argument("--fix", action="store_true", help="rebuild a damaged run store from the folders of its runs")
+    parser.add_argument("--mend", dest="fix", action="store_true", help=argparse.SUPPRESS)  # its name until 0.2
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print every check; 1 when something does not work."""
-    from recdash.services import doctor
+    """Print every check; returns 1 if one fails."""
+    from recdash.services import doctor  # lazy: SQLAlchemy
 
-    if options.mend:
-        done = doctor.mend_store()
+    if options.fix:
+        done = doctor.rebuild_store()
         if options.json:
-            answer_json({"mended": done})
+            print_json({"mended": done})
         else:
-            answer(done)
+            print_output(done)
         return 0
-    found = doctor.checks()
+    checks = doctor.checks()
+    ok = all(check.ok for check in checks)
     if options.json:
-        answer_json({"checks": [vars(check) for check in found], "ok": all(check.ok for check in found)})
-    else:
-        for check in found:
-            answer(f"{'ok ' if check.ok else 'BAD'}  {check.what:<22} {check.detail}")
-            if not check.ok and check.mend:
-                answer(f"     {'':<22} {check.mend}")
-    return 0 if all(check.ok for check in found) else 1
+        # The document keeps the field names of version 0.1.
+        documents = [{"what": one.what, "ok": one.ok, "detail": one.detail, "mend": one.fix} for one in checks]
+        print_json({"checks": documents, "ok": ok})
+        return 0 if ok else 1
+    for check in checks:
+        print_output(f"{'ok  ' if check.ok else 'FAIL'}  {check.what:<22} {check.detail}")
+        if not check.ok and check.fix:
+            print_output(f"      {'':<22} {check.fix}")
+    return 0 if ok else 1

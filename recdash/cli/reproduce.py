@@ -1,93 +1,96 @@
-"""recdash reproduce: a published table as published, corrected, and under the common protocols, side by side."""
+"""`recdash reproduce`: a published table as published, corrected, and with the common protocols, side by side."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli.common import answer, answer_json, command, existing, say
+from recdash.cli.common import add_command, file_path, print_json, print_message, print_output
+from recdash.cli.progress import Progress, progress_display
 from recdash.errors import UsageError
-from recdash.settings import as_names
+from recdash.settings import name_list
 
 if TYPE_CHECKING:
-    from recdash.services.reproduce import Step
-
-HELP = "reproduce a published table: as published, corrected, and with one evaluation protocol"
+    from recdash.services.reproduce import CellProgress
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    parser = command(commands, "reproduce", run, HELP)
-    parser.add_argument("--table", default="metarec", metavar="T", help="metarec or vae20m (default metarec)")
-    parser.add_argument("--models", metavar="A,B", help="only these models of the table (default all)")
-    parser.add_argument("--dataset", metavar="D", help="different data from the table's, as a rehearsal")
-    parser.add_argument("--epochs", type=int, metavar="N", help="at most N epochs in each training, for a trial")
+    parser = add_command(commands, "reproduce", run)
+    parser.add_argument(
+        "--table", default="metarec", metavar="T", help="public table: metarec or vae20m (default metarec)"
+    )
+    parser.add_argument("--models", metavar="A,B", help="models of the table to compute (default all)")
+    parser.add_argument("--dataset", metavar="D", help="dataset to use instead of the table's own, as a rehearsal")
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="maximum number of epochs in each training, for a trial run"
+    )
     parser.add_argument(
         "--out",
-        type=existing,
+        type=file_path,
         metavar="FILE",
-        help="also write the result to FILE; cells of the same table and data in it are kept (default: only to the "
-        "data folder, reproduce/TABLE.json)",
+        help="additional output file; its cells of the same table and data are kept (default: only "
+        "reproduce/TABLE.json in the data folder)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compute what is missing, showing how far it is, then print the table."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy's products here are small; threads would only wait
-    from recdash.services import reproduce
-
+    """Compute the missing cells with a progress display, then print the table."""
     if options.epochs is not None and options.epochs < 1:
-        raise UsageError(f"--epochs {options.epochs} is not a number of epochs. Give 1 or more.")
-    show: Any = _Bars() if sys.stderr.isatty() else _Lines()
+        raise UsageError(f"--epochs is {options.epochs}. Give 1 or more.")
+    # before numpy is imported; its products here are so small that more threads would only wait
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from recdash.services import reproduce  # lazy: numpy
+
+    display = progress_display()
     with _until_interrupted() as stop:
         try:
-            found = reproduce.run(
+            document = reproduce.run(
                 options.table,
-                models=None if options.models is None else as_names(options.models),
+                models=None if options.models is None else name_list(options.models),
                 dataset=options.dataset,
                 epochs=options.epochs,
                 out=options.out,
-                on_step=show,
+                on_progress=lambda progress: display.show(_bar(progress)),
                 should_stop=stop.is_set,
             )
         finally:
-            show.close()
+            display.close()
     if options.json:
-        answer_json(found)
+        print_json(document)
         return 0
-    answer(as_text(found))
+    print_output(as_text(document))
     return 0
 
 
-def as_text(found: dict[str, Any]) -> str:
-    """Return the document as a table, under it one sentence for each number and where the numbers come from."""
-    from recdash.reporting import tables
-    from recdash.services import reproduce
+def as_text(document: dict[str, Any]) -> str:
+    """Return a document as a table, with a note for each number and the provenance of the cells below it."""
+    from recdash.reporting import table_format  # lazy: numpy
+    from recdash.services import reproduce_files  # lazy: numpy
 
     head = ["Model", "Metric", "Published", "As published", "Corrected", "Common"]
-    rows = [row for row in found["rows"] if any(row[stage] is not None for stage in ("as_published", "corrected"))]
+    rows = [row for row in document["rows"] if any(row[stage] is not None for stage in ("as_published", "corrected"))]
     body = [[row["title"], row["metric"], *(_number(row[stage], row["metric"]) for stage in _STAGES)] for row in rows]
-    lines = [found["title"], ""]
-    if found["rehearsal"]:
-        lines += [f"A rehearsal on {found['dataset']}: nothing here compares with the published figures.", ""]
-    lines += [tables.columns([head, *body]) if body else "Nothing is computed yet.", ""]
+    lines = [document["title"], ""]
+    if document["rehearsal"]:
+        lines += [f"Rehearsal on {document['dataset']}: these numbers are not comparable with the published ones.", ""]
+    lines += [table_format.plain_table([head, *body]) if body else "Nothing has been computed yet.", ""]
     lines += [f"{row['title']}, {row['metric']}: {row['what_was_wrong']}" for row in rows if row["what_was_wrong"]]
     missed = [row for row in rows if row["within_tolerance"] is False]
     lines += [
-        f"{row['title']}, {row['metric']}: {_number(row['as_published'], row['metric'])} misses the published "
-        f"{_number(row['published'], row['metric'])} by more than {row['tolerance']:g}."
+        f"{row['title']}, {row['metric']}: {_number(row['as_published'], row['metric'])} differs from the "
+        f"published {_number(row['published'], row['metric'])} by more than {row['tolerance']:g}."
         for row in missed
     ]
-    if sources := reproduce.sources_in_words(found):
-        lines += ["", "Where the computed figures come from:", *(f"- {said}" for said in sources)]
-    if found["missing"]:
-        lines.append(f"Still to be computed: {', '.join(found['missing'])}.")
+    if sources := reproduce_files.provenance_lines(document):
+        lines += ["", "Computed values:", *(f"- {line}" for line in sources)]
+    if document["missing"]:
+        lines.append(f"Not computed yet: {', '.join(document['missing'])}.")
     return "\n".join(lines)
 
 
@@ -100,14 +103,14 @@ def _number(value: float | None, metric: str) -> str:
 
 @contextmanager
 def _until_interrupted() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a request to stop; the second one ends at once."""
+    """Turn the first Ctrl-C into a request to stop; the second one ends the command at once."""
     stop = threading.Event()
 
     def request(number: int, frame: Any) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        say("Stopping; what is done is kept. Press Ctrl-C again to quit now.")
+        print_message("Stopping; finished work is saved. Press Ctrl-C again to quit now.")
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -120,40 +123,12 @@ def _until_interrupted() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-class _Lines:
-    """One line whenever a cell begins, for logs."""
-
-    def __call__(self, step: Step) -> None:
-        if step.epoch == 0 and not step.over:
-            say(f"{step.number} of {step.of}: {step.about}")
-
-    def close(self) -> None:
-        """Nothing to clear away."""
-
-
-class _Bars:
-    """One bar for each cell that is being computed, in epochs."""
-
-    def __init__(self) -> None:
-        self._bars: dict[str, Any] = {}
-
-    def __call__(self, step: Step) -> None:
-        from tqdm import tqdm
-
-        if step.over:
-            self._bars.pop(step.cell).close()
-            return
-        if step.cell not in self._bars:
-            form = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} epochs [{elapsed}<{remaining}]"
-            about = f"{step.number}/{step.of} {step.about}"
-            self._bars[step.cell] = tqdm(desc=about, total=step.epochs or 1, bar_format=form)
-        bar = self._bars[step.cell]
-        bar.total = max(step.epochs, 1)
-        bar.n = step.epoch
-        bar.refresh()
-
-    def close(self) -> None:
-        """Leave the bars as they stand."""
-        for bar in self._bars.values():
-            bar.close()
-        self._bars.clear()
+def _bar(cell: CellProgress) -> Progress:
+    return Progress(
+        key=cell.cell,
+        title=f"{cell.number}/{cell.of} {cell.about}",
+        status=f"{cell.number} of {cell.of}: {cell.about}",
+        epoch=cell.epoch,
+        epochs=max(cell.epochs, 1),
+        is_done=cell.over,
+    )

@@ -1,64 +1,75 @@
-"""recdash results: the table of finished runs, one per split."""
+"""recdash results: one table of finished runs per split."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recdash.cli.common import answer, answer_json, command, say
+from recdash.cli.common import add_command, print_json, print_message, print_output
+from recdash.json_values import json_safe
 
-HELP = "print the results of finished runs"
+if TYPE_CHECKING:
+    from recdash.analysis.groups import Group
 
 
 def add(commands: Any) -> None:
-    """Declare the command."""
-    parser = command(commands, "results", run, HELP)
-    parser.add_argument("--dataset", metavar="D", help="only runs on this data set (a name or a path)")
-    parser.add_argument("--protocol", metavar="P", help="only runs under this protocol")
+    """Add the command to the parser."""
+    parser = add_command(commands, "results", run)
+    parser.add_argument("--dataset", metavar="D", help="only runs on this dataset (name or path)")
+    parser.add_argument("--protocol", metavar="P", help="only runs with this protocol")
     parser.add_argument(
-        "--format", choices=("table", "json", "csv", "md", "latex"), default="table", help="default table"
+        "--format",
+        choices=("table", "json", "csv", "md", "latex"),
+        default="table",
+        help="output format (default: table)",
     )
     parser.add_argument(
-        "--metrics", metavar="A,B", help="columns, such as ndcg@100,recall@20 (default: the usual ones)"
+        "--metrics",
+        metavar="A,B",
+        help="metric columns, such as ndcg@100,recall@20 (default: main metrics of the task)",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the groups of comparable runs."""
-    from recdash.analysis import groups, reference_figures, seeds, split_summary, versus_best
-    from recdash.json_values import json_safe
-    from recdash.reporting import seed_tables
-    from recdash.services import results
+    """Print one table per group of comparable runs."""
+    from recdash.analysis import groups, seeds, split_summary  # lazy: numpy
+    from recdash.reporting import seed_tables  # lazy: numpy
+    from recdash.services import results  # lazy: SQLAlchemy
 
     found = results.groups(dataset=options.dataset, protocol=options.protocol)
     differences = groups.why_not_comparable(found)
     if options.json or options.format == "json":
         rows = [row.to_dict() for group in found for row in group.rows]
-        splits = []
-        for group in found:
-            verdict = versus_best.compare_with_best(group, group.primary)
-            against = None if verdict is None else json_safe(verdict.to_dict())
-            same = {"split": group.split_fingerprint, "data": group.dataset_fingerprint, "label": group.label}
-            others = [row for table in reference_figures.beside(group) for row in table.to_dicts()]
-            told = {
-                "facts": dict(group.facts),
-                "options": dict(group.options),
-                "warning": split_summary.about_ties(group),
-            }
-            splits.append({**same, **told, "against_best": against, "published": others})
-        over = [table.to_dict() for table in seeds.tables(found)]
-        answer_json({"results": rows, "splits": splits, "not_comparable": differences, "over_seeds": over})
+        splits = [_split_document(group) for group in found]
+        over = [table.to_dict() for table in seeds.seed_tables(found)]
+        print_json({"results": rows, "splits": splits, "not_comparable": differences, "over_seeds": over})
         return 0
     if not found:
-        say("No finished run yet. Start one: recdash compare --dataset demo")
+        print_message("No finished runs yet. Start some: recdash compare --dataset demo")
         return 0
-    answer(results.export(found, options.format, options.metrics))
-    repeated = seeds.tables(found)
+    print_output(results.export(found, options.format, options.metrics))
+    repeated = seeds.seed_tables(found)
     if repeated and options.format != "csv":
-        answer(f"\n{seed_tables.text(repeated, options.format, options.metrics)}")
+        print_output(f"\n{seed_tables.render(repeated, options.format, options.metrics)}")
     for group in found:
-        if said := split_summary.about_ties(group):
-            say(f"{group.label}: {said}")
+        if warning := split_summary.tie_warning(group):
+            print_message(f"{group.label}: {warning}")
     for sentence in differences:
-        say(f"These tables are not comparable. {sentence}")
+        print_message(f"These tables are not comparable. {sentence}")
     return 0
+
+
+def _split_document(group: Group) -> dict[str, Any]:
+    from recdash.analysis import reference_figures, split_summary, versus_best  # lazy: numpy
+
+    comparison = versus_best.compare_with_best(group, group.primary)
+    return {
+        "split": group.split_fingerprint,
+        "data": group.dataset_fingerprint,
+        "label": group.label,
+        "facts": dict(group.facts),
+        "options": dict(group.options),
+        "warning": split_summary.tie_warning(group),
+        "against_best": None if comparison is None else json_safe(comparison.to_dict()),
+        "published": [row for table in reference_figures.for_group(group) for row in table.to_dicts()],
+    }

@@ -1,170 +1,169 @@
-"""recdash runs: list, show, stop, resume, retry, delete, rename, note."""
+"""recdash runs: list, show, stop, resume, retry, delete, rename and annotate runs."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recdash.cli.common import answer, answer_json, command, say
+from recdash.cli.common import RUN_HELP, add_command, print_json, print_message, print_output
+from recdash.cli.train import wait_and_report
 
 if TYPE_CHECKING:
     from recdash.runs.run_records import RunRecord
 
-HELP = "list, show, stop, resume, delete, rename and note runs"
-
 
 def add(commands: Any) -> None:
-    """Declare the command and its parts."""
-    parser = command(commands, "runs", list_runs, HELP)
+    """Add the command and its subcommands to the parser."""
+    parser = add_command(commands, "runs", list_runs)
     parser.set_defaults(dataset=None, model=None, active=False)
     parts = parser.add_subparsers(metavar="list|show|stop|resume|retry|delete|rename|note")
-    listing = command(parts, "list", list_runs, "list runs, newest first", part=True)
-    listing.add_argument("--dataset", metavar="D", help="only runs on this data set (a name or a path)")
+    listing = add_command(parts, "list", list_runs, "list runs, newest first", is_subcommand=True)
+    listing.add_argument("--dataset", metavar="D", help="only runs on this dataset (name or path)")
     listing.add_argument("--model", metavar="M", help="only runs of this model")
-    listing.add_argument("--active", action="store_true", help="only runs that are queued or running")
-    show = _about_one(parts, "show", show_run, "show one run")
-    show.add_argument("--log", type=int, default=0, metavar="N", help="also the last N lines of its log")
-    _about_many(parts, "stop", stop, "keep a checkpoint and stop")
+    listing.add_argument("--active", action="store_true", help="only queued and running runs")
+    show = _add_for_one_run(parts, "show", show_run, "show one run")
+    show.add_argument("--log", type=int, default=0, metavar="N", help="include the last N lines of the log")
+    _add_for_runs(parts, "stop", stop, "save a checkpoint and stop")
     for name, act, help in (
-        ("resume", resume, "go on from the last checkpoint of a stopped, interrupted or failed run"),
-        ("retry", retry, "train the same again from the start, as a new run"),
+        ("resume", resume, "continue stopped, interrupted or failed runs from their last checkpoint"),
+        ("retry", retry, "train again from the start, as a new run"),
     ):
-        again = _about_many(parts, name, act, help)
-        again.add_argument("--detach", action="store_true", help="return at once; the training goes on")
-    _about_many(parts, "delete", delete, "delete runs with their checkpoints; refused while they run")
-    rename_one = _about_one(parts, "rename", rename, "give a run another name")
-    rename_one.add_argument("name", metavar="NAME")
-    note_one = _about_one(parts, "note", note, "write a note to a run, in place of an earlier one")
-    note_one.add_argument("text", metavar="TEXT")
+        again = _add_for_runs(parts, name, act, help)
+        again.add_argument("--detach", action="store_true", help="return at once and train in the background")
+    _add_for_runs(parts, "delete", delete, "delete finished or stopped runs and their checkpoints")
+    rename_one = _add_for_one_run(parts, "rename", rename, "rename a run")
+    rename_one.add_argument("name", metavar="NAME", help="new name")
+    note_one = _add_for_one_run(parts, "note", note, "annotate a run, replacing an earlier note")
+    note_one.add_argument("text", metavar="TEXT", help="note")
 
 
 def list_runs(options: argparse.Namespace) -> int:
-    """Print all runs that fit."""
-    from recdash.services import launch, runs
+    """Print all matching runs."""
+    from recdash.services import launch, runs  # lazy: SQLAlchemy
 
-    launch.keep_going()
+    launch.ensure_supervisor()
     found = runs.listing(dataset=options.dataset, model=options.model, active=True if options.active else None)
     if options.json:
-        answer_json({"runs": [run.to_dict() for run in found]})
+        print_json({"runs": [run.to_dict() for run in found]})
     elif not found:
-        say("No runs yet. Start one: recdash train ease --dataset demo")
+        print_message("No runs yet. Start one: recdash train ease --dataset demo")
     else:
-        from recdash.reporting import tables
+        from recdash.reporting import table_format  # lazy: numpy
 
         heading = ["Run", "State", "Epoch", "Best validation", "Started", "Name"]
-        answer(tables.columns([heading, *(_line(run) for run in found)]))
+        print_output(table_format.plain_table([heading, *(_line(run) for run in found)]))
     return 0
 
 
 def show_run(options: argparse.Namespace) -> int:
     """Print everything about one run."""
-    from recdash.services import curves, runs
+    from recdash.services import curves, runs  # lazy: SQLAlchemy
 
     run = curves.curves(runs.find(options.run_id).id).run
     events, log = runs.events(run.id), runs.log(run.id, options.log) if options.log else ""
     if options.json:
-        happened = [{"time": event.time, "kind": event.kind, "text": event.text} for event in events]
-        answer_json({**run.to_dict(), "events": happened, **({"log": log} if options.log else {})})
+        event_documents = [{"time": event.time, "kind": event.kind, "text": event.text} for event in events]
+        print_json({**run.to_dict(), "events": event_documents, **({"log": log} if options.log else {})})
         return 0
     for name, value in run.to_dict().items():
         if name not in ("intervals", "remarks", "warnings") and value not in (None, "", {}, []):
-            answer(f"{name:<20} {_plain(value)}")
-    for name, said in (("remarks", "; ".join(run.remarks)), ("warning", run.about_ties[1])):
-        if said:
-            answer(f"{name:<20} {said}")
+            print_output(f"{name:<20} {_plain(value)}")
+    for name, text in (("remarks", "; ".join(run.remarks)), ("warning", run.tie_notes[1])):
+        if text:
+            print_output(f"{name:<20} {text}")
     for event in events:
-        answer(f"{_clock(event.time)}  {event.kind}  {event.text}".rstrip())
+        print_output(f"{_local_time(event.time)}  {event.kind}  {event.text}".rstrip())
     if log:
-        answer(f"\n{log}")
+        print_output(f"\n{log}")
     return 0
 
 
 def stop(options: argparse.Namespace) -> int:
     """Ask runs to stop."""
-    from recdash.services import launch
+    from recdash.services import launch  # lazy: SQLAlchemy
 
     return _each(
-        options, launch.stop, lambda run: "stops after a checkpoint" if run.stopping else f"is {run.state.value}"
+        options, launch.stop, lambda run: "stops after saving a checkpoint" if run.stopping else f"is {run.state.value}"
     )
 
 
 def resume(options: argparse.Namespace) -> int:
     """Queue runs again and wait for them."""
-    from recdash.services import launch
+    from recdash.services import launch  # lazy: SQLAlchemy
 
-    return _again(options, launch.resume)
+    return _start_again(options, launch.resume)
 
 
 def retry(options: argparse.Namespace) -> int:
-    """Start the same trainings afresh and wait for them."""
-    from recdash.services import launch
+    """Train again from the start, as new runs, and wait for them."""
+    from recdash.services import launch  # lazy: SQLAlchemy
 
-    return _again(options, launch.retry)
+    return _start_again(options, launch.retry)
 
 
 def delete(options: argparse.Namespace) -> int:
     """Delete runs."""
-    from recdash.services import launch, runs
+    from recdash.services import launch, runs  # lazy: SQLAlchemy
 
     found = [runs.find(reference) for reference in options.run_ids]
     for run in found:
         launch.delete(run.id)
-        say(f"{run.id} is deleted.")
+        print_message(f"Deleted {run.id}.")
     if options.json:
-        answer_json({"deleted": [run.id for run in found]})
+        print_json({"deleted": [run.id for run in found]})
     return 0
 
 
 def rename(options: argparse.Namespace) -> int:
-    """Give a run another name."""
-    from recdash.services import launch, runs
+    """Rename a run."""
+    from recdash.services import launch, runs  # lazy: SQLAlchemy
 
-    return _changed(options, launch.rename(runs.find(options.run_id).id, options.name))
+    return _print_changed(options, launch.rename(runs.find(options.run_id).id, options.name))
 
 
 def note(options: argparse.Namespace) -> int:
-    """Write a note to a run."""
-    from recdash.services import launch, runs
+    """Annotate a run."""
+    from recdash.services import launch, runs  # lazy: SQLAlchemy
 
-    return _changed(options, launch.annotate(runs.find(options.run_id).id, options.text))
+    return _print_changed(options, launch.annotate(runs.find(options.run_id).id, options.text))
 
 
-def _about_one(parts: Any, name: str, act: Callable[[argparse.Namespace], int], help: str) -> Any:
-    parser = command(parts, name, act, help, part=True)
-    parser.add_argument("run_id", metavar="RUN", help="the id of a run, the beginning of one, or its name")
+def _add_for_one_run(parts: Any, name: str, act: Callable[[argparse.Namespace], int], help: str) -> Any:
+    parser = add_command(parts, name, act, help, is_subcommand=True)
+    parser.add_argument("run_id", metavar="RUN", help=RUN_HELP)
     return parser
 
 
-def _about_many(parts: Any, name: str, act: Callable[[argparse.Namespace], int], help: str) -> Any:
-    parser = command(parts, name, act, help, part=True)
-    parser.add_argument("run_ids", metavar="RUN", nargs="+", help="ids of runs, beginnings of ids, or names")
+def _add_for_runs(parts: Any, name: str, act: Callable[[argparse.Namespace], int], help: str) -> Any:
+    parser = add_command(parts, name, act, help, is_subcommand=True)
+    parser.add_argument("run_ids", metavar="RUN", nargs="+", help=RUN_HELP)
     return parser
 
 
-def _each(options: argparse.Namespace, act: Callable[[str], RunRecord], words: Callable[[RunRecord], str]) -> int:
-    from recdash.services import runs
+def _each(options: argparse.Namespace, act: Callable[[str], RunRecord], describe: Callable[[RunRecord], str]) -> int:
+    from recdash.services import runs  # lazy: SQLAlchemy
 
     done = [act(runs.find(reference).id) for reference in options.run_ids]
     for run in done:
-        say(f"{run.id} {words(run)}.")
+        print_message(f"{run.id} {describe(run)}.")
     if options.json:
-        answer_json({"runs": [run.to_dict() for run in done]})
+        print_json({"runs": [run.to_dict() for run in done]})
     return 0
 
 
-def _again(options: argparse.Namespace, act: Callable[[str], RunRecord]) -> int:
-    from recdash.cli.train import finish
-    from recdash.services import runs
+def _start_again(options: argparse.Namespace, act: Callable[[str], RunRecord]) -> int:
+    from recdash.services import runs  # lazy: SQLAlchemy
 
-    return finish([act(runs.find(reference).id) for reference in options.run_ids], options)
+    return wait_and_report([act(runs.find(reference).id) for reference in options.run_ids], options)
 
 
-def _changed(options: argparse.Namespace, run: RunRecord) -> int:
+def _print_changed(options: argparse.Namespace, run: RunRecord) -> int:
     if options.json:
-        answer_json(run.to_dict())
+        print_json(run.to_dict())
     else:
-        say(f"{run.id}: {run.name}" + (f" ({run.note})" if run.note else ""))
+        print_message(f"{run.id}: {run.name}" + (f" ({run.note})" if run.note else ""))
     return 0
 
 
@@ -173,12 +172,10 @@ def _line(run: RunRecord) -> list[str]:
     state = f"{state}, {run.warning}" if run.warning else state
     epochs = f"{run.epoch}/{run.epochs}" if run.epochs else str(run.epoch)
     best = "-" if run.best_value is None else f"{run.best_value:.4f}"
-    return [run.id, state, epochs, best, _clock(run.started), run.name]
+    return [run.id, state, epochs, best, _local_time(run.started), run.name]
 
 
-def _clock(seconds: float | None) -> str:
-    import time
-
+def _local_time(seconds: float | None) -> str:
     return "-" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 

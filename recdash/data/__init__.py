@@ -1,1 +1,1 @@
-"""From files to interactions: readers, the item catalogue, data sets and their cache."""
+"""Datasets: readers, interactions, the item catalogue, user histories and caches."""

@@ -1,4 +1,4 @@
-"""`Dataset`: interactions and their catalogue as one immutable, fingerprinted value that can be kept in a folder."""
+"""`Dataset`: interactions and their item catalogue as one immutable, fingerprinted value."""
 
 from __future__ import annotations
 
@@ -20,31 +20,53 @@ from recdash.data.dataset_file import Feedback, OwnSplit
 from recdash.data.histories import Histories
 from recdash.data.indexing import index, latest_of_each_pair
 from recdash.data.items import Item
-from recdash.data.time_ties import TieRule, by_chance, file_order, tied_share
-from recdash.data.timestamps import TimeKind, Times, from_numbers, iso, kind_of
+from recdash.data.time_ties import (
+    TieRule,
+    file_order,
+    random_keys,
+    tied_share,
+)
+from recdash.data.timestamps import (
+    TimeKind,
+    Times,
+    format_time,
+    from_numbers,
+    kind_of,
+)
 from recdash.errors import DataError, UsageError
 from recdash.settings import DEFAULT_SPLIT_SEED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_POSITIVE_FROM = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
+_POSITIVE_SHARE_OF_SCALE = 0.75  # of the way from the lowest to the highest rating: 4 on a scale of 1 to 5
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Interactions in the order of their source, indexed by ascending user and item id.
 
-    users, items: (n,) int32 indices.  ratings: (n,) float32 or None.  times: (n,) int64 or None.
-    scale: lowest and highest possible rating, None without ratings that lie on one.
-    time_kind: "dates" when times count from 1970, "order" when they only order a history, None without times.
-    ticks: how many units of `times` make a second; 1 unless the source is finer.
-    feedback: what `ratings` are: "ratings" on the scale, "labels" (1 is liked, 0 or -1 is not), "counts" such as plays,
-    which have no scale, or "events" where there are none.  positive_from, min_positives: what its owner said at import
-    counts as liked, and how much of that a user needs; None for the usual.  ties: likewise the rule for events of one
-    user at the same time, see `in_time`.
-    parts: (n,) uint8, for data that came divided already, see `splits.own`.  own_split: its task, or None.
-    generated: the tastes are made up (the demo), which every view must say.
+    Attributes:
+        name: Name, or absolute path of the file.
+        users: (n,) int32 user indices.
+        items: (n,) int32 item indices.
+        ratings: (n,) float32 ratings; None if there are none.
+        times: (n,) int64 times, in ticks since 1970 or as a plain order; None if there are none.
+        user_ids: Original id of each user.
+        catalogue: Items with their ids, titles, years and genres.
+        scale: Lowest and highest possible rating; None if there is no rating scale.
+        source: Origin of the data, for display.
+        generated: Whether the ratings are generated (the demo); every view must state it.
+        notes: Remarks of the reader, for display.
+        fingerprint: Hash of interactions and ids.
+        ticks: Units of `times` per second; 1 unless the source is finer.
+        feedback: Meaning of `ratings`: "ratings" on the scale, "labels" (1 is liked, 0 or -1 is not), "counts" such as
+            plays, which have no scale, or "events" if there are none.
+        positive_from: Lowest rating that counts as a positive, if set at import.
+        min_positives: Fewest positives of a user in a split, if set at import.
+        ties: Rule that orders events of one user at the same time, see `in_time_order`.
+        parts: (n,) uint8 bits of `recdash.data.split_roles`, for data imported as a split; None otherwise.
+        own_split: Task of that split; None otherwise.
     """
 
     name: str
@@ -69,12 +91,12 @@ class Dataset:
 
     @property
     def n_users(self) -> int:
-        """Users with at least one interaction."""
+        """Number of users, each with at least one interaction."""
         return len(self.user_ids)
 
     @property
     def n_items(self) -> int:
-        """Items with at least one interaction."""
+        """Number of items, each with at least one interaction."""
         return len(self.catalogue)
 
     def __len__(self) -> int:
@@ -82,87 +104,100 @@ class Dataset:
 
     @cached_property
     def time_kind(self) -> TimeKind | None:
-        """What the time column means."""
+        """Meaning of `times`: "dates" counted from 1970, a plain "order", or None without times."""
         return None if self.times is None else kind_of(self.times, self.ticks)
 
     @cached_property
     def tied_share(self) -> float:
-        """Share of the interactions that have the same time as another one of the same user; 0 without times."""
+        """Share of interactions with the same time as another one of the same user; 0 without times."""
         return 0.0 if self.times is None else tied_share(self.users, self.times)
 
     @cached_property
-    def step(self) -> float | None:
-        """1 where all ratings are whole numbers, 0.5 where they are halves, else None."""
+    def rating_step(self) -> float | None:
+        """Step between ratings: 1 for whole numbers, 0.5 for halves, None for anything else."""
         if self.ratings is None:
             return None
         return next((step for step in (1.0, 0.5) if not np.any(self.ratings % step)), None)
 
     @property
-    def usual_positive_from(self) -> float | None:
-        """Lowest rating that counts as a positive unless a split says otherwise; None when every row counts.
+    def default_positive_from(self) -> float | None:
+        """Lowest rating that counts as a positive by default; None if every row counts.
 
-        What was said at import, else three quarters up the scale, raised to a rating that there can be: whole stars
-        have a whole threshold.
+        The value set at import, else three quarters up the scale, rounded up to a possible rating: whole stars have a
+        whole threshold.
         """
         if self.ratings is None or self.positive_from is not None or self.scale is None:
             return None if self.ratings is None else self.positive_from
-        threshold = self.scale[0] + _POSITIVE_FROM * (self.scale[1] - self.scale[0])
-        return threshold if self.step is None else math.ceil(threshold / self.step) * self.step
+        threshold = self.scale[0] + _POSITIVE_SHARE_OF_SCALE * (self.scale[1] - self.scale[0])
+        return threshold if self.rating_step is None else math.ceil(threshold / self.rating_step) * self.rating_step
 
     @property
     def n_positives(self) -> int:
-        """How many interactions count as positives unless a split says otherwise."""
-        least = self.usual_positive_from
-        return len(self) if least is None or self.ratings is None else int((self.ratings >= least).sum())
+        """Number of interactions that count as positives by default."""
+        threshold = self.default_positive_from
+        return len(self) if threshold is None or self.ratings is None else int((self.ratings >= threshold).sum())
 
     @cached_property
     def histories(self) -> Histories:
-        """All interactions by user, in time order, see `in_time`; without times in the order of the source."""
-        return self.in_time()
+        """All interactions by user in time order, see `in_time_order`; in source order if there are no times."""
+        return self.in_time_order()
 
-    def in_time(self, ties: TieRule | None = None, seed: int = DEFAULT_SPLIT_SEED) -> Histories:
-        """All interactions by user, in time order; without times in the order of the source, marked as not ordered.
+    def in_time_order(self, ties: TieRule | None = None, seed: int = DEFAULT_SPLIT_SEED) -> Histories:
+        """Return all interactions by user, in time order.
 
-        ties: "file" leaves interactions at the same time in the order of the file where that is an order of time
-        (`tie_rule`), else, and with "random", they come by chance, the same for the same seed.
+        Args:
+            ties: Rule that orders interactions of one user at the same time. "file" uses their position in the file if
+                the file is sorted by time; "random", and "file" for other files, uses a hash of seed, user and item.
+                Default: the rule of the dataset.
+            seed: Seed of the hash.
+
+        Returns:
+            One row per user. Without times the rows have the order of the source and are marked as not ordered.
         """
         if self.times is None:
             return self._rows(np.arange(len(self)), ordered=False)
         if self.tie_rule(ties) == "random":
-            chance = by_chance(self.users, self.items, self.user_ids, [item.id for item in self.catalogue.items], seed)
-            return self._rows(np.lexsort((chance, self.times)))
+            keys = random_keys(self.users, self.items, self.user_ids, [item.id for item in self.catalogue.items], seed)
+            return self._rows(np.lexsort((keys, self.times)))
         position = np.arange(len(self))[:: self._file_order]
         return self._rows(position[np.argsort(self.times[position], kind="stable")])
 
     @cached_property
     def in_item_order(self) -> Histories:
-        """As `histories`, but with ties by item index: the rows in which the random folds have always been drawn."""
+        """Like `histories`, with ties ordered by item index: the row order in which random folds are drawn."""
         if self.times is None:
             return self.histories
         return self._rows(np.lexsort((self.items, self.times)))
 
     def adjusted(self, scale: tuple[float, float] | None = None, ignore_ratings: Collection[float] = ()) -> Self:
-        """Return the data with another scale, and without interactions whose rating means "not rated".
+        """Return the dataset with another scale, and without interactions whose rating means "not rated".
 
-        What is left equals an import of the file without these rows: users and items without any are gone.  An end of
-        the scale that is ignored gives way to the lowest or highest rating that is left.
-        Raises UsageError for data without ratings, DataError for a rating outside the scale, or when nothing is left.
+        The result equals an import of the file without these rows: users and items with no other rows are removed.
+
+        Args:
+            scale: Lowest and highest possible rating. By default an end of the scale that is ignored is replaced by the
+                lowest or highest remaining rating.
+            ignore_ratings: Ratings whose interactions are removed.
+
+        Raises:
+            UsageError: The dataset has no ratings.
+            DataError: A rating is outside the scale, or no interaction remains.
         """
         if scale is None and not ignore_ratings:
             return self
         if self.ratings is None:
-            what = "scale" if scale is not None else "rating to ignore"
-            raise UsageError(f"{self.name} has no ratings, so there is no {what}. Leave it out.")
+            option = "scale" if scale is not None else "ignore_ratings"
+            raise UsageError(f"{option}: {self.name} has no ratings. Leave {option} out.")
         chosen = ~np.isin(self.ratings, np.array(list(ignore_ratings), np.float32))
-        left = self._only(chosen, sorted(ignore_ratings)) if not chosen.all() else self
-        return left if scale in (None, left.scale) else left._on_scale(scale)
+        remaining = self._select(chosen, sorted(ignore_ratings)) if not chosen.all() else self
+        return remaining if scale in (None, remaining.scale) else remaining._with_scale(scale)
 
-    def _only(self, chosen: NDArray[np.bool_], ignored: Sequence[float]) -> Self:
-        """Keep marked interactions of data with ratings."""
-        said = ", ".join(f"{rating:g}" for rating in ignored)
+    def _select(self, chosen: NDArray[np.bool_], ignored: Sequence[float]) -> Self:
+        """Select marked interactions of a dataset with ratings."""
+        listed = ", ".join(f"{rating:g}" for rating in ignored)
         if not chosen.any():
-            raise DataError(f"{self.name}: every rating is one to ignore ({said}), so nothing is left. Ignore fewer.")
-        assert self.ratings is not None  # noqa: S101  (`adjusted` has seen to it)
+            raise DataError(f"{self.name}: all ratings are ignored ({listed}). Ignore fewer values.")
+        assert self.ratings is not None  # noqa: S101  (checked by `adjusted`)
         ratings, scale = self.ratings[chosen], self.scale
         if scale is not None:
             low, high = scale
@@ -170,41 +205,39 @@ class Dataset:
                 float(ratings.min()) if low in ignored else low,
                 float(ratings.max()) if high in ignored else high,
             )
-        whose, what = (
-            np.unique(self.users[chosen], return_inverse=True),
-            np.unique(self.items[chosen], return_inverse=True),
-        )
-        user_place, user_ids = index(np.array([self.user_ids[user] for user in whose[0]], object))
-        item_place, item_ids = index(np.array([self.catalogue[item].id for item in what[0]], object))
-        left = replace(
+        old_users, user_positions = np.unique(self.users[chosen], return_inverse=True)
+        old_items, item_positions = np.unique(self.items[chosen], return_inverse=True)
+        user_index, user_ids = index(np.array([self.user_ids[user] for user in old_users], object))
+        item_index, item_ids = index(np.array([self.catalogue[item].id for item in old_items], object))
+        selected = replace(
             self,
-            users=user_place[whose[1]],
-            items=item_place[what[1]],
+            users=user_index[user_positions],
+            items=item_index[item_positions],
             ratings=ratings,
             times=None if self.times is None else self.times[chosen],
             parts=None if self.parts is None else self.parts[chosen],
             user_ids=user_ids,
             catalogue=Catalogue.of(item_ids, {item.id: item for item in self.catalogue.items}),
             scale=scale,
-            notes=(*self.notes, f"{int((~chosen).sum()):,} interactions with ignored ratings ({said}) are left out"),
+            notes=(*self.notes, f"{int((~chosen).sum()):,} interactions with ignored ratings ({listed}) are left out"),
         )
-        return replace(left, fingerprint=_fingerprint(left))
+        return replace(selected, fingerprint=_fingerprint(selected))
 
-    def _on_scale(self, scale: tuple[float, float]) -> Self:
-        """Give data with ratings another scale."""
+    def _with_scale(self, scale: tuple[float, float]) -> Self:
+        """Return a dataset with ratings on another scale."""
         assert self.ratings is not None  # noqa: S101
         low, high = scale
         outside = (self.ratings < low) | (self.ratings > high)
         if outside.any():
             raise DataError(
                 f"{self.name}: {int(outside.sum()):,} ratings are outside the scale {low:g} to {high:g}, the first is "
-                f"{self.ratings[np.argmax(outside)]:g}. Give the whole scale, or ignore that rating."
+                f"{self.ratings[np.argmax(outside)]:g}. Give the full scale, or ignore that rating."
             )
         return replace(self, scale=scale, feedback="ratings" if self.feedback == "counts" else self.feedback)
 
-    def tie_rule(self, asked: TieRule | None = None) -> TieRule:
-        """Return the rule that orders ties: "file" only where it is asked for and the file is in the order of time."""
-        return "file" if (asked or self.ties) == "file" and self._file_order else "random"
+    def tie_rule(self, requested: TieRule | None = None) -> TieRule:
+        """Return the rule that orders ties: "file" only if it is requested and the file is sorted by time."""
+        return "file" if (requested or self.ties) == "file" and self._file_order else "random"
 
     @cached_property
     def _file_order(self) -> int:
@@ -245,12 +278,32 @@ class Dataset:
         min_positives: int | None = None,
         ties: TieRule = "file",
     ) -> Self:
-        """Index raw columns; of a (user, item) pair that comes twice the latest one stays, and the number is noted.
+        """Build a dataset from raw columns.
 
-        users, items: (n,) ids of any kind.  known: catalogue entries by id.  scale: by default the observed range.
-        times: read already, or numbers whose unit is found (`times.from_numbers`).  feedback: "ratings" by default.
-        parts: where a pair that comes twice is in several of them, they are joined.
-        Raises DataError when there is nothing to index, and `times.Misfit` for a time that is none.
+        Of a repeated (user, item) pair the latest row counts; a note states how many rows were dropped.
+
+        Args:
+            name: Name of the dataset.
+            users: (n,) user ids of any kind.
+            items: (n,) item ids of any kind.
+            ratings: (n,) ratings; None if there are none.
+            times: (n,) times, parsed or as numbers whose unit is detected (`timestamps.from_numbers`); None if there
+                are none.
+            known: Catalogue entries by item id.
+            scale: Lowest and highest possible rating; by default the observed range.
+            feedback: Meaning of the ratings, "ratings" by default.
+            source: Origin of the data, for display.
+            generated: Whether the ratings are generated.
+            notes: Remarks for display.
+            parts: (n,) split parts as bits; those of a repeated pair are combined.
+            own_split: Task of the split that came with the data.
+            positive_from: Lowest rating that counts as a positive.
+            min_positives: Fewest positives of a user in a split.
+            ties: Rule that orders events of one user at the same time.
+
+        Raises:
+            DataError: There are no rows.
+            ColumnError: A time is invalid.
         """
         if len(users) == 0:
             raise DataError(f"{source}: no interactions found. Check that the file has rows below its header.")
@@ -296,18 +349,18 @@ class Dataset:
         return dataset
 
     def save(self, folder: Path) -> None:
-        """Keep this data set in a folder, as one file that is replaced whole: readers see the old or the new one."""
+        """Save this dataset in a folder, as one file that is replaced atomically. Raises OSError."""
         texts = {"catalogue": self.catalogue.to_json(), "user_ids": json.dumps(self.user_ids)}
         dataset_file.write(folder, self._facts(), {name: getattr(self, name) for name in dataset_file.COLUMNS}, texts)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; raises DataError when it is missing, damaged or of another format."""
-        with dataset_file.opened(folder) as (facts, members):
+        """Load a saved dataset. Raises DataError if it is missing, damaged or in another format."""
+        with dataset_file.open_dataset(folder) as (facts, members):
             arrays: dict[str, Any] = {key: members.get(key) for key in dataset_file.COLUMNS}
-            user_ids = tuple(json.loads(dataset_file.text(members["user_ids"])))
-            catalogue = Catalogue.from_json(dataset_file.text(members["catalogue"]))
-            dataset_file.check(arrays, len(user_ids), len(catalogue))
+            user_ids = tuple(json.loads(dataset_file.member_text(members["user_ids"])))
+            catalogue = Catalogue.from_json(dataset_file.member_text(members["catalogue"]))
+            dataset_file.check_columns(arrays, len(user_ids), len(catalogue))
             return cls(
                 **arrays,
                 user_ids=user_ids,
@@ -327,15 +380,15 @@ class Dataset:
             )
 
     @staticmethod
-    def facts(folder: Path) -> dict[str, Any]:
-        """Read what is known about a kept data set without reading the data: name, sizes, scale, source, notes."""
-        with dataset_file.opened(folder) as (facts, _):
+    def read_facts(folder: Path) -> dict[str, Any]:
+        """Read name, sizes, scale, source and notes of a saved dataset without its columns."""
+        with dataset_file.open_dataset(folder) as (facts, _):
             return facts
 
     @staticmethod
-    def is_kept(folder: Path) -> bool:
-        """Whether a data set was saved in this folder."""
-        return dataset_file.is_there(folder)
+    def is_saved(folder: Path) -> bool:
+        """Return whether a dataset is saved in this folder."""
+        return dataset_file.exists(folder)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -358,9 +411,9 @@ class Dataset:
             "own_split": self.own_split,
         }
 
-    def said_time(self, value: int) -> str:
-        """Say one of `times` in words: ISO 8601 in UTC for dates, the number itself for an order."""
-        return iso(value, self.ticks) if self.time_kind == "dates" else f"{value / self.ticks:g}"
+    def format_time(self, value: int) -> str:
+        """Format one of `times`: ISO 8601 in UTC for dates, the number itself for an order."""
+        return format_time(value, self.ticks) if self.time_kind == "dates" else f"{value / self.ticks:g}"
 
 
 def _fingerprint(dataset: Dataset) -> str:

@@ -1,4 +1,4 @@
-"""The place that knows data sets by name: the demo, what was got or imported, and files given by their path."""
+"""Datasets by name: the demo, MovieLens releases, imports, and files given by their path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from recdash import paths
 from recdash.data import dataset_cache, download
 from recdash.data.dataset import Dataset
-from recdash.data.dataset_cache import dataset_at, demo_dataset
+from recdash.data.dataset_cache import demo_dataset, load_path
 from recdash.data.dataset_file import OwnSplit
 from recdash.data.readers import movielens
 from recdash.data.readers import split_files as own_reader
@@ -23,16 +23,20 @@ from recdash.data.readers.dataset_builder import Reading
 from recdash.data.readers.read_options import ReadOptions
 from recdash.data.split_roles import SplitFiles
 from recdash.data.timestamps import TimeKind
-from recdash.errors import DataError, UsageError, unknown
+from recdash.errors import (
+    DataError,
+    UsageError,
+    unknown_name,
+)
 
 DEMO = "demo"
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and bytes that are no text
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters and undecodable bytes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of the list of data sets. A release that is not here yet has the sizes that were published."""
+class DatasetEntry:
+    """One line of the list of datasets. A release that is not downloaded has its published sizes."""
 
     name: str
     ready: bool
@@ -50,101 +54,139 @@ class Entry:
 
 
 def load_dataset(name_or_path: str | Path, *, progress: ProgressCallback | None = None, **options: Any) -> Dataset:
-    """Load "demo", a data set that was got or imported, or a path: a MovieLens folder or zip, or any file of
-    interactions (CSV of any dialect, JSON, Parquet, RecBole).
+    """Load a dataset by name or path.
 
-    options: for such a file, see `readers.options.ReadOptions`. What a path holds is cached.
-    Raises UsageError for a name or path that does not exist, DataError for what is wrong with the data.
+    Args:
+        name_or_path: "demo", the name of a downloaded or imported dataset, or a path: a MovieLens folder or zip, or a
+            file of interactions (CSV in any dialect, JSON, Parquet, RecBole). A file that was read is cached.
+        progress: Called with the bytes read so far and the total.
+        options: For a file of interactions, such as `user="customer"` or `scale="1..5"`; see
+            `recdash.data.readers.read_options.ReadOptions`.
+
+    Returns:
+        The dataset, immutable, with users and items indexed from 0.
+
+    Raises:
+        UsageError: The name or path does not exist, or an option is invalid.
+        DataError: The file is damaged or cannot be interpreted.
     """
     given = _options(options)
-    name = _named(name_or_path)
+    name = _resolve_name(name_or_path)
     if not _is_known(name):
-        return dataset_at(Path(name), given, progress)
-    if name != DEMO and not _is_kept(name):
+        return load_path(Path(name), given, progress)
+    if name != DEMO and not _is_saved(name):
         raise UsageError(
-            f"The data set {name} is not here yet. Get it: recdash data get {name} "
+            f"The dataset {name} is not downloaded. Run: recdash data get {name} "
             "(without a network, add --from FOLDER_OR_ZIP)."
         )
-    if said := given.given():
+    if names := list(given.given()):
         raise UsageError(
-            f"The data set {name} has its columns already; {', '.join(said)} are for a file given by its path."
+            f"The dataset {name} is already imported, so reading options have no effect. Leave out {', '.join(names)}, "
+            "or give the path of a file."
         )
-    return demo_dataset() if name == DEMO else _kept(name)
+    return demo_dataset() if name == DEMO else _load_saved(name)
 
 
 def name_of(name_or_path: str | Path) -> str:
-    """Return what a data set is called wherever it is recorded, however it was given.
+    """Return the name under which runs record a dataset. Reads no data.
 
-    That is the name of one that is known; of any other file or folder its absolute path without symbolic links. A
-    known name wins over a file of that name, and a `Path` is never a name. Nothing is read.
-    Raises UsageError, with what is here, when there is neither, and for a path that cannot be written on one line.
+    Args:
+        name_or_path: As for `load_dataset`. A known name takes precedence over a file of that name; a `Path` is never
+            taken for a name.
+
+    Returns:
+        The name of a known dataset; for any other file or folder its absolute path without symbolic links.
+
+    Raises:
+        UsageError: There is no such name or path, or the path contains control characters.
     """
-    name = _named(name_or_path)
+    name = _resolve_name(name_or_path)
     if _CONTROL.search(name):
-        raise UsageError(f"{name!a}: this path has characters that no list of data sets can show. Rename the file.")
+        raise UsageError(f"{name!a}: the path contains control characters. Rename the file.")
     return name
 
 
-def _named(name_or_path: str | Path) -> str:
+def _resolve_name(name_or_path: str | Path) -> str:
     if isinstance(name_or_path, str) and _is_known(name_or_path):
         return name_or_path
-    if str(name_or_path).strip() and os.path.lexists(_path(name_or_path)):
-        return absolute(name_or_path)
-    here = [entry.name for entry in available() if entry.ready]
-    error = unknown("data set", str(name_or_path), here)
-    raise UsageError(f"{error} Get one (recdash data get NAME) or import a CSV (recdash data import NAME --csv FILE).")
+    if str(name_or_path).strip() and os.path.lexists(_expand(name_or_path)):
+        return absolute_path(name_or_path)
+    ready = [entry.name for entry in available() if entry.ready]
+    error = unknown_name("dataset", str(name_or_path), ready)
+    raise UsageError(
+        f"{error} Download one (recdash data get NAME) or import a CSV (recdash data import NAME --csv FILE)."
+    )
 
 
-def absolute(path: str | Path) -> str:
-    """Return a path, which need not exist, in the form in which it names a data set."""
-    with suppress(ValueError):  # a NUL in it, which no file has
-        return os.path.realpath(_path(path))
+def absolute_path(path: str | Path) -> str:
+    """Return the form of a path that names a dataset. The path need not exist."""
+    with suppress(ValueError):  # a NUL character in the path
+        return os.path.realpath(_expand(path))
     return str(path)
 
 
-def available() -> list[Entry]:
-    """List the demo, what was got and imported, and the MovieLens releases that are not here yet."""
-    home = paths.data_dir() / "sets"
-    names = sorted(child.name for child in home.iterdir() if _NAME.fullmatch(child.name)) if home.is_dir() else []
-    entries = [kept_entry(name) for name in names if Dataset.is_kept(_home(name))]
-    here = {entry.name for entry in entries}
+def available() -> list[DatasetEntry]:
+    """List the demo, downloaded and imported datasets, and the MovieLens releases that can be downloaded."""
+    root = paths.data_dir() / "sets"
+    names = sorted(child.name for child in root.iterdir() if _NAME.fullmatch(child.name)) if root.is_dir() else []
+    entries = [saved_entry(name) for name in names if Dataset.is_saved(_folder_of(name))]
+    saved = {entry.name for entry in entries}
     return [
         _demo_entry(),
         *entries,
-        *(_missing(release) for name, release in download.RELEASES.items() if name not in here),
+        *(_release_entry(release) for name, release in download.RELEASES.items() if name not in saved),
     ]
 
 
 def get(name: str, source: Path | None = None, progress: ProgressCallback | None = None) -> Dataset:
-    """Make a MovieLens release ready: from a folder or zip at hand, else from the network; what is ready already stays.
+    """Install a MovieLens release from a local folder or zip, or from the network.
 
-    A zip is held against the published checksum. A folder cannot be: the checksum of its ratings is noted instead.
-    progress: bytes done and in all, first of the download, then of the reading.
+    A zip is verified against the published checksum. For a folder the checksum of its ratings file is noted instead.
+
+    Args:
+        name: Name of the release, or "demo".
+        source: Folder or zip; by default the archive is downloaded, unless the dataset is already installed.
+        progress: Called with the bytes done and the total, first for the download, then for reading.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        UsageError: There is no such release or source.
+        DataError: The download failed, the archive is damaged or another one, or the data folder cannot be written.
     """
     if name == DEMO:
         return demo_dataset()
     release = download.release_of(name)
     if source is None:
         with suppress(DataError):
-            return Dataset.load(_home(name))
-    path = _path(source) if source is not None else download.download(name, progress)
+            return Dataset.load(_folder_of(name))
+    path = _expand(source) if source is not None else download.download(name, progress)
     if not path.exists():
-        raise UsageError(f"{path}: there is no such folder or zip. Give the folder or the archive of {name}.")
-    return keep(_read_release(release, path, progress))
+        raise UsageError(f"{path}: no such folder or zip. Give the folder or the archive of {name}.")
+    return save(_read_release(release, path, progress))
 
 
 def read_file(name: str, file: Path, *, progress: ProgressCallback | None = None, **options: Any) -> Reading:
-    """Read a file of interactions for an import under a name, and keep nothing yet.
+    """Read a file of interactions for an import, without saving it.
 
-    options: see `readers.options.ReadOptions`.  Raises UsageError for a name that cannot be used.
+    Args:
+        name: Name of the new dataset.
+        file: Path of the file.
+        progress: Called with the bytes read so far and the total.
+        options: See `recdash.data.readers.read_options.ReadOptions`.
+
+    Raises:
+        UsageError: The name or an option is invalid.
+        DataError: The file cannot be interpreted.
     """
     check_name(name)
-    return dataset_cache.read_file(_path(file), _options(options), name=name, progress=progress)
+    return dataset_cache.read_file(_expand(file), _options(options), name=name, progress=progress)
 
 
 def import_csv(name: str, csv: Path, *, progress: ProgressCallback | None = None, **options: Any) -> Dataset:
-    """Keep a file of interactions (see `read_file`) under a name, in place of an earlier import."""
-    return keep(read_file(name, csv, progress=progress, **options).dataset)
+    """Import a file of interactions under a name and replace an earlier import, see `read_file`."""
+    return save(read_file(name, csv, progress=progress, **options).dataset)
 
 
 def read_split(
@@ -155,9 +197,9 @@ def read_split(
     progress: ProgressCallback | None = None,
     **options: Any,
 ) -> Dataset:
-    """Read a split that was made elsewhere for an import under a name, and keep nothing yet.
+    """Read the files of a user-defined split for an import, without saving it.
 
-    See `readers.own.read`; options are those of `readers.options.ReadOptions`.
+    See `recdash.data.readers.split_files.read`; options are those of `ReadOptions`.
     """
     check_name(name)
     given = {key: value for key, value in options.items() if value is not None}
@@ -165,21 +207,21 @@ def read_split(
 
 
 def remove(name: str) -> None:
-    """Delete a data set that was got or imported, and the archive it came from."""
+    """Delete a downloaded or imported dataset and its archive."""
     if name == DEMO:
         raise UsageError("The demo is part of recdash and cannot be removed.")
-    here = [entry.name for entry in available() if entry.name != DEMO and Dataset.is_kept(_home(entry.name))]
+    saved = [entry.name for entry in available() if entry.name != DEMO and Dataset.is_saved(_folder_of(entry.name))]
     archive = download.archive_path(download.RELEASES[name]) if name in download.RELEASES else None
-    if name not in here and not (archive and archive.exists()):
-        raise unknown("data set to remove called", name, here)
+    if name not in saved and not (archive and archive.exists()):
+        raise unknown_name("dataset to remove called", name, saved)
     try:
         if archive is not None:
             archive.unlink(missing_ok=True)
             archive.with_name(f"{archive.name}.md5").unlink(missing_ok=True)
-        if name in here:
-            shutil.rmtree(_home(name))
+        if name in saved:
+            shutil.rmtree(_folder_of(name))
     except OSError as error:
-        raise _unwritable(_home(name), error) from error
+        raise _write_error(_folder_of(name), error) from error
 
 
 def _read_release(release: download.Release, path: Path, progress: ProgressCallback | None) -> Dataset:
@@ -190,53 +232,53 @@ def _read_release(release: download.Release, path: Path, progress: ProgressCallb
     dataset = movielens.read(path, name=release.name, form=release.form, progress=progress)
     notes = [note if not path.is_dir() else f"{note}; {movielens.checksum(path, release.form)}", *dataset.notes]
     if len(dataset) != release.ratings:
-        notes.append(_of_another_size(release, path, len(dataset)))
+        notes.append(_size_note(release, path, len(dataset)))
     return replace(dataset, source=f"MovieLens, {release.archive}", notes=tuple(notes))
 
 
-def _of_another_size(release: download.Release, path: Path, ratings: int) -> str:
-    """Return the note for a release that changes; raises DataError for one that is always the same."""
-    said = f"{ratings:,} ratings; the published release has {release.ratings:,}"
+def _size_note(release: download.Release, path: Path, ratings: int) -> str:
+    """Return the note for a release that is updated from time to time; raise DataError for a fixed one."""
+    sizes = f"{ratings:,} ratings; the published release has {release.ratings:,}"
     if not release.pinned:
-        return said
+        return sizes
     other = next((one.name for one in download.RELEASES.values() if one.ratings == ratings), None)
     hint = f"recdash data get {other} --from {path.name}" if other else "recdash data import NAME --csv FILE"
-    raise DataError(f"{path.name}: not {release.name}: {said}. Read it as what it is: {hint}.")
+    raise DataError(f"{path.name}: not {release.name}: {sizes}. Import it as another dataset: {hint}.")
 
 
-def _kept(name: str) -> Dataset:
-    """Load what was kept; a damaged one is made again when its archive still lies here."""
+def _load_saved(name: str) -> Dataset:
+    """Load a saved dataset; read a damaged one again if its archive is still here."""
     try:
-        return Dataset.load(_home(name))
+        return Dataset.load(_folder_of(name))
     except DataError:
         release = download.RELEASES.get(name)
         if release is None or not download.archive_path(release).is_file():
             raise
-        return keep(_read_release(release, download.archive_path(release), None))
+        return save(_read_release(release, download.archive_path(release), None))
 
 
-def keep(dataset: Dataset) -> Dataset:
-    """Keep a data set under its name; raises DataError where it cannot be written."""
+def save(dataset: Dataset) -> Dataset:
+    """Save a dataset under its name. Raises DataError if it cannot be written."""
     try:
-        dataset.save(_home(dataset.name))
+        dataset.save(_folder_of(dataset.name))
     except OSError as error:
-        raise _unwritable(_home(dataset.name), error) from error
+        raise _write_error(_folder_of(dataset.name), error) from error
     return dataset
 
 
-def _unwritable(folder: Path, error: OSError) -> DataError:
-    what = error.strerror or type(error).__name__
+def _write_error(folder: Path, error: OSError) -> DataError:
+    reason = error.strerror or type(error).__name__
     return DataError(
-        f"{folder}: cannot be written ({what}). Free some space or set RECDASH_DATA_DIR to another folder."
+        f"{folder}: cannot be written ({reason}). Free some space or set RECDASH_DATA_DIR to another folder."
     )
 
 
-def _demo_entry() -> Entry:
+def _demo_entry() -> DatasetEntry:
     try:
         demo = demo_dataset()
     except DataError as error:
-        return Entry(DEMO, False, notes=(str(error),), generated=True)
-    return Entry(
+        return DatasetEntry(DEMO, False, notes=(str(error),), generated=True)
+    return DatasetEntry(
         DEMO,
         True,
         demo.n_users,
@@ -252,15 +294,15 @@ def _demo_entry() -> Entry:
     )
 
 
-def kept_entry(name: str) -> Entry:
-    """Return the line of a data set that was got or imported, without looking at any other."""
+def saved_entry(name: str) -> DatasetEntry:
+    """Return the entry of a downloaded or imported dataset."""
     try:
-        facts = Dataset.facts(_home(name))
+        facts = Dataset.read_facts(_folder_of(name))
     except DataError as error:
-        return Entry(name, False, notes=(f"damaged: {error}",))
+        return DatasetEntry(name, False, notes=(f"damaged: {error}",))
     scale = None if facts["scale"] is None else (facts["scale"][0], facts["scale"][1])
     sizes = (facts["users"], facts["items"], facts["interactions"])
-    return Entry(
+    return DatasetEntry(
         name,
         True,
         *sizes,
@@ -275,15 +317,15 @@ def kept_entry(name: str) -> Entry:
     )
 
 
-def _missing(release: download.Release) -> Entry:
-    return Entry(
+def _release_entry(release: download.Release) -> DatasetEntry:
+    return DatasetEntry(
         release.name,
         False,
         release.users,
         release.items,
         release.ratings,
         source=download.BASE_URL + release.archive,
-        notes=(f"not here yet: recdash data get {release.name}", download.LICENCE),
+        notes=(f"not downloaded; run recdash data get {release.name}", download.LICENCE),
         time_kind="dates",
         scale=release.scale,
     )
@@ -291,33 +333,34 @@ def _missing(release: download.Release) -> Entry:
 
 def _options(given: Mapping[str, Any]) -> ReadOptions:
     titles = given.get("titles")
-    return ReadOptions.of(**{**given, "titles": None if titles is None else _path(titles)})
+    return ReadOptions.of(**{**given, "titles": None if titles is None else _expand(titles)})
 
 
-def _path(words: str | Path) -> Path:
-    with suppress(RuntimeError):  # "~name" of nobody
-        return Path(words).expanduser()
-    return Path(words)
+def _expand(path: str | Path) -> Path:
+    with suppress(RuntimeError):  # "~name" of an unknown user
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def _is_known(name: str) -> bool:
-    """Whether this is the name of a data set, here or not here yet."""
-    return name == DEMO or name in download.RELEASES or _is_kept(name)
+    """Return whether this is the name of an installed dataset or of a release."""
+    return name == DEMO or name in download.RELEASES or _is_saved(name)
 
 
-def _is_kept(name: str) -> bool:
-    return bool(_NAME.fullmatch(name)) and Dataset.is_kept(_home(name))
+def _is_saved(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and Dataset.is_saved(_folder_of(name))
 
 
-def _home(name: str) -> Path:
+def _folder_of(name: str) -> Path:
     return paths.data_dir() / "sets" / name
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError for what cannot name an import."""
+    """Raise UsageError if an import cannot have this name."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot name a data set. Use up to 60 letters, digits, '-', '_' and '.', a letter or digit first."
+            f"{name!r} is not a valid dataset name. Use up to 60 letters, digits, '-', '_' and '.', starting with a "
+            "letter or digit."
         )
     if name.lower() in (DEMO, *download.RELEASES):
-        raise UsageError(f"The name {name} belongs to a data set of its own. Import yours under another name.")
+        raise UsageError(f"The name {name} is reserved for a built-in dataset. Import under another name.")

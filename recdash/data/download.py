@@ -1,4 +1,4 @@
-"""MovieLens releases: where they are published, what their archives must be, and how to get them here."""
+"""MovieLens releases: addresses, checksums, sizes, and their download."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from recdash import paths
 from recdash.data.readers.chunks import ProgressCallback
-from recdash.data.readers.text_streams import reading
-from recdash.errors import DataError, unknown
+from recdash.data.readers.text_streams import file_errors
+from recdash.errors import DataError, unknown_name
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens/"
 CITATION = (
@@ -28,10 +28,17 @@ _MD5 = re.compile(r"\b[0-9a-f]{32}\b")
 
 @dataclass(frozen=True)
 class Release:
-    """One published release. `checksum` is "algorithm:digits", None where the publisher keeps it beside the archive.
+    """A published release.
 
-    form: see `readers.movielens.FORMS`.  users, items, ratings: as published, only items with a rating.
-    pinned: whether the archive under this address stays the same for ever.
+    Attributes:
+        name: Name of the dataset.
+        form: File layout, see `recdash.data.readers.movielens.FORMS`.
+        checksum: As "algorithm:digits"; None if it is published in a file next to the archive.
+        users: Published number of users.
+        items: Published number of items with at least one rating.
+        ratings: Published number of ratings.
+        scale: Lowest and highest possible rating.
+        pinned: Whether the archive at this address never changes.
     """
 
     name: str
@@ -49,7 +56,7 @@ class Release:
         return f"{self.name}.zip"
 
 
-# SHA-256 as TensorFlow Datasets lists them, MD5 of ml-10m as published beside it; sizes from the releases' READMEs.
+# SHA-256 as TensorFlow Datasets lists them, MD5 of ml-10m as published with it; sizes from the releases' READMEs.
 _100K = "sha256:50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
 _1M = "sha256:a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
 _10M = "md5:ce571fd55effeba0271552578f2648bd"
@@ -69,118 +76,134 @@ RELEASES: Mapping[str, Release] = {release.name: release for release in _RELEASE
 
 
 def release_of(name: str) -> Release:
-    """Return the release of that name, or raise UsageError with the names that there are."""
+    """Return the release of that name. Raises UsageError, listing the known names."""
     if name not in RELEASES:
-        raise unknown("data set to get called", name, RELEASES)
+        raise unknown_name("MovieLens release", name, RELEASES)
     return RELEASES[name]
 
 
 def archive_path(release: Release) -> Path:
-    """Where the archive lies once downloaded."""
+    """Return the path of the downloaded archive."""
     return paths.data_dir() / "downloads" / release.archive
 
 
 def download(name: str, progress: ProgressCallback | None = None, *, base_url: str | None = None) -> Path:
-    """Download the archive of a release unless it is here already, verify it, and return its path.
+    """Download and verify the archive of a release, unless it is already here.
 
-    The file appears whole and verified or not at all.
-    Raises DataError in one line when there is no network, when the checksum is not met, when the disk is full.
+    The file appears complete and verified, or not at all: pooch writes a temporary file and renames it.
+
+    Args:
+        name: Name of the release.
+        progress: Called with the bytes downloaded and the total.
+        base_url: Another server, for tests.
+
+    Returns:
+        The path of the archive.
+
+    Raises:
+        DataError: There is no network, the checksum is wrong, or the file cannot be written.
     """
     release, target, url = release_of(name), archive_path(release_of(name)), base_url or BASE_URL
-    import pooch
-    from requests.exceptions import RequestException
+    import pooch  # lazy: pooch, requests
+    from requests.exceptions import RequestException  # lazy: requests
 
     pooch.get_logger().setLevel("ERROR")
     try:
         checksum = release.checksum if release.pinned else None
         if checksum is None and release.pinned:
-            checksum = _published(target, f"{url}{release.archive}.md5")
+            checksum = _download_checksum(target, f"{url}{release.archive}.md5")
         fetcher = pooch.create(
             path=target.parent, base_url=url, registry={release.archive: checksum}, retry_if_failed=RETRIES
         )
-        bar: Any = _Bar(progress) if progress is not None else False
+        bar: Any = _PoochProgress(progress) if progress is not None else False
         web = pooch.HTTPDownloader(progressbar=bar, chunk_size=_CHUNK, timeout=_TIMEOUT)
         return Path(fetcher.fetch(release.archive, downloader=web))
     except RequestException as error:
-        raise DataError(f"{release.archive}: no download from {url} ({_reason(error)}). {_otherwise(name)}") from error
-    except ValueError as error:
-        _beside_path(target).unlink(missing_ok=True)
         raise DataError(
-            f"{release.archive}: what {url} sent has another checksum than published. {_otherwise(name)}"
+            f"{release.archive}: download from {url} failed ({_reason(error)}). {_next_steps(name)}"
+        ) from error
+    except ValueError as error:
+        _checksum_file(target).unlink(missing_ok=True)
+        raise DataError(
+            f"{release.archive}: the file from {url} does not have the published checksum. {_next_steps(name)}"
         ) from error
     except OSError as error:
-        what = error.strerror or type(error).__name__
-        raise DataError(f"{target}: cannot be written ({what}). Free some space or set RECDASH_DATA_DIR.") from error
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{target}: cannot be written ({reason}). Free some space or set RECDASH_DATA_DIR.") from error
 
 
 def verify(path: Path, release: Release) -> str:
-    """Hold a zip at hand against the published checksum and return what can be said about it.
+    """Verify a local zip against the published checksum.
 
-    Raises DataError when a release whose archive never changes has another one.
+    Returns:
+        A note on the result, for the dataset.
+
+    Raises:
+        DataError: The archive of a pinned release has a different checksum.
     """
-    published = release.checksum or _beside(path)
+    published = release.checksum or _read_checksum_file(path)
     if published is None:
-        return f"read from {path.name}; its checksum is published beside the archive only and was not verified"
-    algorithm, _, wanted = published.partition(":")
+        return f"read from {path.name}; not verified, as the publisher's checksum file is not next to it"
+    algorithm, _, expected = published.partition(":")
     found = checksum_of(path, algorithm)
-    if found == wanted:
+    if found == expected:
         return f"read from {path.name}; {algorithm} verified"
     if not release.pinned:
-        return f"read from {path.name}, {algorithm} {found}; {release.name} is published anew from time to time"
+        return f"read from {path.name}, {algorithm} {found}; {release.name} is updated from time to time"
     raise DataError(
-        f"{path.name}: its {algorithm} is {found}, the published one {wanted}. Download it again; "
-        "if the difference is meant, unpack it and give the folder."
+        f"{path.name}: {algorithm} {found} differs from the published {expected}. Download it again; "
+        "if the difference is intended, unpack it and give the folder."
     )
 
 
 def checksum_of(path: Path, algorithm: str = "sha256") -> str:
-    """Return the checksum of a file in hexadecimal digits."""
-    with reading(path.name), path.open("rb") as file:
+    """Return the checksum of a file as hexadecimal digits."""
+    with file_errors(path.name), path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def _published(target: Path, url: str) -> str:
-    """Read the checksum that the publisher keeps beside the archive, from the network unless it is here already."""
-    import pooch
+def _download_checksum(target: Path, url: str) -> str:
+    """Return the checksum from the publisher's `.md5` file, downloaded unless it is already here."""
+    import pooch  # lazy: pooch, requests
 
-    beside = _beside_path(target)
-    if not beside.is_file():
+    file = _checksum_file(target)
+    if not file.is_file():
         web = pooch.HTTPDownloader(timeout=_TIMEOUT)
-        pooch.retrieve(url, known_hash=None, fname=beside.name, path=target.parent, downloader=web)
-    checksum = _beside(target)
+        pooch.retrieve(url, known_hash=None, fname=file.name, path=target.parent, downloader=web)
+    checksum = _read_checksum_file(target)
     if checksum is None:
-        raise ValueError("no checksum in the file beside the archive")
+        raise ValueError("no checksum in the .md5 file")
     return checksum
 
 
-def _beside_path(archive: Path) -> Path:
+def _checksum_file(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.md5")
 
 
-def _beside(archive: Path) -> str | None:
-    beside = _beside_path(archive)
-    if not beside.is_file():
+def _read_checksum_file(archive: Path) -> str | None:
+    file = _checksum_file(archive)
+    if not file.is_file():
         return None
-    found = _MD5.search(beside.read_text(encoding="latin-1")[:4096].lower())
+    found = _MD5.search(file.read_text(encoding="latin-1")[:4096].lower())
     return f"md5:{found[0]}" if found else None
 
 
-def _otherwise(name: str) -> str:
-    return f"Try again later, or bring a copy by other means: recdash data get {name} --from FOLDER_OR_ZIP."
+def _next_steps(name: str) -> str:
+    return f"Try again later, or use a local copy: recdash data get {name} --from FOLDER_OR_ZIP."
 
 
 def _reason(error: Exception) -> str:
-    from requests.exceptions import ConnectionError, HTTPError, Timeout
+    from requests.exceptions import ConnectionError, HTTPError, Timeout  # lazy: requests
 
     if isinstance(error, HTTPError) and error.response is not None:
-        return f"the server answers {error.response.status_code}"
+        return f"HTTP status {error.response.status_code}"
     if isinstance(error, Timeout):
-        return "no answer in time"
+        return "timeout"
     return "no connection" if isinstance(error, ConnectionError) else type(error).__name__
 
 
-class _Bar:
-    """A progress bar as pooch expects one, which calls back; a second attempt starts again from nothing."""
+class _PoochProgress:
+    """Progress bar with the interface that pooch expects; calls back. A retry starts again from zero."""
 
     def __init__(self, progress: ProgressCallback) -> None:
         self._progress, self._total, self._done = progress, 0, 0
@@ -193,8 +216,8 @@ class _Bar:
     def total(self, total: int) -> None:
         self._total, self._done = total, 0
 
-    def update(self, fresh: int) -> None:
-        self._done += fresh
+    def update(self, n_bytes: int) -> None:
+        self._done += n_bytes
         self._progress(min(self._done, self._total) if self._total else self._done, self._total or None)
 
     def reset(self) -> None:

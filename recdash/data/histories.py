@@ -1,4 +1,4 @@
-"""`Histories`: who interacted with what, in order; the currency between data, splits, models and evaluation."""
+"""`Histories`: the items of each user in order, passed between data, splits, models and evaluation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """Rows of item indices, CSR-like, with the order inside a row being the order in time.
+    """Rows of item indices in CSR layout; the order within a row is the order in time.
 
-    indptr: (rows + 1,) int64, row r is `items[indptr[r]:indptr[r + 1]]`.
-    items: (entries,) int32 in [0, n_items).
-    values: (entries,) float32, the ratings; None when there are none.
-    ordered: whether the order inside the rows means anything.
+    Attributes:
+        indptr: (rows + 1,) int64; row r is `items[indptr[r]:indptr[r + 1]]`.
+        items: (entries,) int32 item indices in [0, n_items).
+        values: (entries,) float32 ratings; None if there are none.
+        n_items: Number of items.
+        ordered: Whether the order within the rows is meaningful.
     """
 
     indptr: IntArray
@@ -41,25 +43,25 @@ class Histories:
 
     @property
     def n_entries(self) -> int:
-        """Number of entries of all rows together."""
+        """Total number of entries."""
         return len(self.items)
 
     @property
     def counts(self) -> IntArray:
-        """Entries per row, (rows,)."""
+        """Number of entries per row, (rows,)."""
         return np.diff(self.indptr)
 
     @property
     def row_of(self) -> IntArray:
-        """Row number of every entry, (entries,)."""
+        """Row index of every entry, (entries,)."""
         return np.repeat(np.arange(len(self), dtype=np.int64), self.counts)
 
     def row(self, number: int) -> NDArray[np.int32]:
-        """Items of one row, in order."""
+        """Return the items of one row, in order."""
         return self.items[self.indptr[number] : self.indptr[number + 1]]
 
     def take(self, rows: IntArray) -> Self:
-        """Return the named rows, in the given order, as a new value."""
+        """Return the given rows, in the given order."""
         counts = self.counts[rows]
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         entries = np.repeat(self.indptr[rows] - indptr[:-1], counts) + np.arange(indptr[-1])
@@ -67,33 +69,36 @@ class Histories:
         return type(self)(indptr, self.items[entries], values, self.n_items, self.ordered)
 
     def slice(self, start: int, stop: int) -> Self:
-        """Return rows start to stop without copying entries."""
+        """Return rows start to stop - 1 without copying entries."""
         low, high = self.indptr[start], self.indptr[min(stop, len(self))]
         values = None if self.values is None else self.values[low:high]
         return type(self)(self.indptr[start : stop + 1] - low, self.items[low:high], values, self.n_items, self.ordered)
 
-    def keep(self, entries: NDArray[np.bool_]) -> Self:
-        """Return the same rows with only the marked entries, order kept."""
-        kept = np.concatenate([[0], np.cumsum(entries)]).astype(np.int64)
+    def select(self, entries: NDArray[np.bool_]) -> Self:
+        """Return the same rows with only the marked entries, in the same order. entries: (entries,) bool."""
+        new_positions = np.concatenate([[0], np.cumsum(entries)]).astype(np.int64)  # (entries + 1,)
         values = None if self.values is None else self.values[entries]
-        return type(self)(kept[self.indptr], self.items[entries], values, self.n_items, self.ordered)
+        return type(self)(new_positions[self.indptr], self.items[entries], values, self.n_items, self.ordered)
 
     def matrix(self, *, binary: bool = True) -> Any:
-        """Return a scipy CSR array (rows, n_items), float32; ones, or the ratings with `binary=False`."""
-        ones = self.values is None or binary
-        data: Any = np.ones(self.n_entries, np.float32) if ones else self.values
-        out: Any = sparse.csr_array((data, self.items, self.indptr), shape=(len(self), self.n_items))
-        return out.sorted_indices()
+        """Return a scipy CSR array (rows, n_items), float32.
+
+        Args:
+            binary: True for ones, False for the ratings, if there are any.
+        """
+        data: Any = np.ones(self.n_entries, np.float32) if self.values is None or binary else self.values
+        matrix: Any = sparse.csr_array((data, self.items, self.indptr), shape=(len(self), self.n_items))
+        return matrix.sorted_indices()
 
     def transposed(self) -> Self:
-        """Return the rows of items: who has each item, with the same values, in the order of the rows."""
+        """Return the transpose: the users of each item, with the same values, in ascending order."""
         order = np.argsort(self.items, kind="stable")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(self.items, minlength=self.n_items))]).astype(np.int64)
         values = None if self.values is None else self.values[order]
         return type(self)(indptr, self.row_of[order].astype(np.int32), values, len(self), ordered=False)
 
     def checked(self) -> Self:
-        """Return the same rows in the documented types; raises DataError unless every number is within its bounds."""
+        """Return the same rows with the documented types. Raises DataError if an index or a value is invalid."""
         n_items = whole_number("histories n_items", self.n_items, 0, INT32_MAX)
         indptr = whole_numbers(self.indptr, "histories indptr")
         items = self.items if _is_column(self.items, np.int32) else whole_numbers(self.items, "histories items")
@@ -102,7 +107,7 @@ class Histories:
             row = int(np.searchsorted(indptr, place, side="right")) - 1
             raise DataError(
                 f"histories: row {row} has item {items[place]}, outside the items 0 to {n_items - 1}. "
-                "Number items from 0, as the columns of the training data."
+                "Number items from 0, like the columns of the training data."
             )
         values = None if self.values is None else finite_numbers(self.values, "histories values")
         if values is not None and len(values) != len(items):
@@ -111,7 +116,16 @@ class Histories:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]], n_items: int, *, ordered: bool = True) -> Self:
-        """Build from lists of item indices; raises DataError for what is none, and for items outside [0, n_items)."""
+        """Build from lists of item indices.
+
+        Args:
+            rows: One list of item indices per user.
+            n_items: Number of items.
+            ordered: Whether the order within the rows is meaningful.
+
+        Raises:
+            DataError: The rows are not lists of whole numbers, or an item is outside [0, n_items).
+        """
         try:
             indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
             listed = list(chain.from_iterable(rows))
@@ -119,7 +133,7 @@ class Histories:
             raise DataError(
                 "histories: expected a list of item numbers for each user, such as [[0, 4], []]."
             ) from error
-        items: Any = whole_numbers(listed, "histories items")  # narrowed once they are checked
+        items: Any = whole_numbers(listed, "histories items")  # `checked` converts them to int32
         return cls(indptr, items, None, n_items, ordered).checked()
 
     @classmethod
@@ -133,17 +147,29 @@ class Histories:
         n_items: int,
         ordered: bool = True,
     ) -> Self:
-        """Group entries by row; entries of one row keep the order in which they come."""
+        """Group entries by row; the entries of a row stay in the given order.
+
+        Args:
+            rows: (entries,) row indices.
+            items: (entries,) item indices.
+            values: (entries,) ratings; None if there are none.
+            n_rows: Number of rows.
+            n_items: Number of items.
+            ordered: Whether the order within the rows is meaningful.
+        """
         order = np.argsort(rows, kind="stable")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]).astype(np.int64)
-        kept = None if values is None else np.ascontiguousarray(values[order], dtype=np.float32)
-        return cls(indptr, np.ascontiguousarray(items[order], dtype=np.int32), kept, n_items, ordered)
+        grouped = None if values is None else np.ascontiguousarray(values[order], dtype=np.float32)
+        return cls(indptr, np.ascontiguousarray(items[order], dtype=np.int32), grouped, n_items, ordered)
 
     @classmethod
     def from_any(cls, source: Any, n_items: int) -> Self:
-        """Accept Histories or a matrix (rows, n_items), see `from_csr`; raises DataError for any that is unsound.
+        """Accept Histories or a matrix (rows, n_items), see `from_csr`.
 
-        Histories are checked as `checked` does, so that what was built by hand reaches no compiled routine unchecked.
+        Histories are validated too, so that compiled routines never see invalid indices of hand-made ones.
+
+        Raises:
+            DataError: The input is invalid or has another number of items.
         """
         found = source.checked() if isinstance(source, cls) else cls.from_csr(source, name="histories")
         if found.n_items != n_items:
@@ -155,10 +181,14 @@ class Histories:
 
     @classmethod
     def from_csr(cls, source: Any, *, name: str = "matrix") -> Self:
-        """Build from a sparse or dense matrix (rows, items): non-zero = positive, no order, no ratings.
+        """Build from a matrix whose non-zero entries are positives, without order and ratings.
 
-        Raises DataError for what is no matrix, for indices outside its shape, and for entries that are negative or not
-        finite (see `matrices.positives`).
+        Args:
+            source: Sparse or dense matrix (rows, items), see `recdash.data.matrix_input.positives`.
+            name: Name of the matrix in error messages.
+
+        Raises:
+            DataError: The input is not a matrix, has invalid indices, or has negative or non-finite entries.
         """
         found = positives(source, name)
         return cls(found.indptr, found.items, None, found.n_items, ordered=False)

@@ -1,4 +1,4 @@
-"""Raw ids as indices, and one interaction of each pair of user and item."""
+"""Indexing of raw ids, and removal of duplicate (user, item) pairs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 
 
 def index(ids: Any) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Index ids in ascending numeric order, or in string order when one of them is not a whole number."""
-    import pandas as pd
+    """Index ids in ascending numeric order, or in string order if any of them is not a whole number.
+
+    Returns:
+        The index of each id, (n,) int32, and the ids in the order of their indices.
+    """
+    import pandas as pd  # lazy: pandas
 
     codes, unique = pd.factorize(ids)
     names = [str(value) for value in unique]
@@ -18,9 +22,9 @@ def index(ids: Any) -> tuple[NDArray[np.int32], tuple[str, ...]]:
         order = sorted(range(len(names)), key=lambda position: (int(names[position]), names[position]))
     else:
         order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.empty(len(names), np.int32)
-    place[order] = np.arange(len(names), dtype=np.int32)
-    return place[codes], tuple(names[position] for position in order)
+    rank = np.empty(len(names), np.int32)
+    rank[order] = np.arange(len(names), dtype=np.int32)
+    return rank[codes], tuple(names[position] for position in order)
 
 
 def latest_of_each_pair(
@@ -30,9 +34,11 @@ def latest_of_each_pair(
     times: NDArray[np.int64] | None,
     parts: NDArray[np.uint8] | None,
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.uint8] | None]:
-    """Rows to keep, ascending, one of each pair: the latest in time, among equals the last; None for all of them.
+    """Select one row of each (user, item) pair: the latest in time, and the last one in the file among ties.
 
-    Of the rows that are left, `parts` are those of all rows of the pair.
+    Returns:
+        The selected rows, ascending, or None for all rows; and the parts, where those of a selected row are the union
+        over all rows of its pair.
     """
     pairs = users.astype(np.int64)
     pairs *= n_items
@@ -41,14 +47,14 @@ def latest_of_each_pair(
     same = ordered[1:] == ordered[:-1]
     if not same.any():
         return None, parts
-    known = np.unique(ordered[1:][same])
-    del ordered, same
-    twice = known[np.minimum(np.searchsorted(known, pairs), len(known) - 1)] == pairs
-    rows = np.flatnonzero(twice)
+    repeated = np.unique(ordered[1:][same])
+    del ordered, same  # large for millions of rows
+    is_repeated = repeated[np.minimum(np.searchsorted(repeated, pairs), len(repeated) - 1)] == pairs
+    rows = np.flatnonzero(is_repeated)
     order = rows[np.lexsort((rows, pairs[rows]) if times is None else (rows, times[rows], pairs[rows]))]
     last = np.append(pairs[order][1:] != pairs[order][:-1], True)
     if parts is not None:
         parts = parts.copy()
         first = np.concatenate([[0], np.flatnonzero(last)[:-1] + 1])
         parts[order[last]] = np.bitwise_or.reduceat(parts[order], first)
-    return np.sort(np.concatenate([np.flatnonzero(~twice), order[last]])), parts
+    return np.sort(np.concatenate([np.flatnonzero(~is_repeated), order[last]])), parts

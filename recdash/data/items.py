@@ -1,4 +1,4 @@
-"""One item of a catalogue, and titles as people write them: articles in front, year and other titles apart."""
+"""Items of a catalogue, and parsing of MovieLens titles: leading article, year, alternative titles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ALSO = re.compile(r"^a\.?k\.?a\.?:?\s+", re.IGNORECASE)
 
 
 class Item(NamedTuple):
-    """One entry of the catalogue; `year` is None when unknown."""
+    """One entry of the catalogue. `alternatives` are other titles; `year` is None if unknown."""
 
     id: str
     title: str
@@ -25,7 +25,7 @@ class Item(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Title with its year, the form in which people and files name a film."""
+        """Title with its year, such as "Heat (1995)"."""
         return self.title if self.year is None else f"{self.title} ({self.year})"
 
 
@@ -39,7 +39,7 @@ def natural_title(title: str) -> str:
 
 
 def parse_title(raw: str) -> tuple[str, int | None, tuple[str, ...]]:
-    """Split a MovieLens title into title, year and other titles.
+    """Split a MovieLens title into title, year and alternative titles.
 
     "City of Lost Children, The (Cité des enfants perdus, La) (1995)" gives
     ("The City of Lost Children", 1995, ("La Cité des enfants perdus",)).

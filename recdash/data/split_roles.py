@@ -1,4 +1,4 @@
-"""The parts of a split that came with the data, as bits of a mark on each pair, and the files that they come in."""
+"""Parts of a user-defined split, as bits that mark each (user, item) pair, and the files of the parts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ ROLES = {
     TEST_HELD_OUT: "test held-out",
 }
 FOLD_IN_OF = {VALIDATION_HELD_OUT: VALIDATION_FOLD_IN, TEST_HELD_OUT: TEST_FOLD_IN}
-# where a held-out pair may stand besides its own file: a user's test fold-in may hold what validation held out
+# Parts that may contain a held-out pair besides its own: a test fold-in may include the user's validation items.
 ALLOWED = {VALIDATION_HELD_OUT: VALIDATION_HELD_OUT | TEST_FOLD_IN, TEST_HELD_OUT: TEST_HELD_OUT}
 
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """The files of a split.
+    """The files of a user-defined split.
 
-    train: what is learned from.  validation, test: (fold-in, held-out) for users who are read from their fold-in, or
-    only (held-out,) for users of `train`, and for ratings to predict.  validation may be empty.
+    Attributes:
+        train: File of the training data.
+        validation: (fold-in, held-out) files for unseen users; (held-out,) for users of `train` and for ratings to
+            predict; () without validation.
+        test: Likewise; at least one file.
     """
 
     train: Path
@@ -34,21 +37,21 @@ class SplitFiles:
     test: tuple[Path, ...]
 
     def by_part(self) -> dict[int, Path]:
-        """Return the file of each part; raises UsageError for too few, too many, or a file that is given twice."""
+        """Return the file of each part. Raises UsageError for too few or too many files, or a repeated file."""
         for option, given in (("validation", self.validation), ("test", self.test)):
             if len(given) > 2:
                 raise UsageError(
-                    f"--{option}: {len(given)} files. Give fold-in and held-out, or only what is held out."
+                    f"--{option}: {len(given)} files. Give the fold-in and held-out files, or only the held-out file."
                 )
         if not self.test:
-            raise UsageError("--test is missing. Give its fold-in and held-out files, or only what is held out.")
+            raise UsageError("--test is missing. Give the fold-in and held-out files, or only the held-out file.")
         found = {TRAIN: self.train}
         for held_out, given in ((VALIDATION_HELD_OUT, self.validation), (TEST_HELD_OUT, self.test)):
             bits = (FOLD_IN_OF[held_out], held_out) if len(given) == 2 else (held_out,)
             found |= dict(zip(bits, given, strict=False))
         first: dict[str, int] = {}
         for bit, path in found.items():
-            before = first.setdefault(os.path.realpath(path), bit)
-            if before != bit:
-                raise UsageError(f"{path}: given twice, as {ROLES[before]} and as {ROLES[bit]}. Give two files.")
+            earlier = first.setdefault(os.path.realpath(path), bit)
+            if earlier != bit:
+                raise UsageError(f"{path}: given twice, as {ROLES[earlier]} and as {ROLES[bit]}. Give two files.")
         return found

@@ -1,4 +1,4 @@
-"""The words of all titles, and how well each title fits a query: typing errors and joined or split words forgiven."""
+"""Index of all title words, and the relevance of each title for a query. Search rules: see `title_search`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from recdash.data.items import Item, natural_title
 from recdash.data.title_tokens import DIGITS_OF, ROMAN_LETTERS, sound_of, split_year, weight_of, words_of
 
-_MOST_WORDS, _MOST_LETTERS = 16, 400  # of a query; the rest is not read
-_MOST_READINGS = 4
-_LEFT_OUT = 0.1  # the cost of a title of which the query names nothing
-_NO_LIKENESS = 0.7  # two words of which neither is the other misspelt have a similarity of up to this
-_SPELT_ALIKE = 0.55  # words of one sound that are less similar than this are no error for each other: "queen", "kane"
+_MAX_WORDS, _MAX_LETTERS = 16, 400  # of a query; the rest is ignored
+_MAX_READINGS = 4
+_EXTRA_WORDS_COST = 0.1  # for a title whose words are all missing from the query
+_UNRELATED_SIMILARITY = 0.7  # Jaro-Winkler similarity that unrelated words may reach
+_MIN_SOUND_SIMILARITY = 0.55  # below it words that sound alike are not confused, such as "queen" and "kane"
 _NUMBER_OF_LETTER = {letter: number for number, letter in ROMAN_LETTERS.items()}
 
 Words = tuple[str, ...]
 
 
 class Query(NamedTuple):
-    """One way to understand a query: the words of a title, and maybe a year."""
+    """One interpretation of a query: the words of a title and an optional year."""
 
     words: Words
     year: int | None
@@ -35,11 +35,18 @@ class Query(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SearchIndex:
-    """The words of all titles, laid out so that one query is a few array operations.
+    """The words of all titles, in arrays, so that a query takes a few array operations.
 
-    words: the vocabulary, sorted.  entries: word number of every word of every form (a way to write a title).
-    starts: where each form begins.  item_of: item index of each form.  exact: items by the words of their title, with
-    the year and without.  pairs: neighbouring words by how they are written as one.  years: of the items, 0 if unknown.
+    A form is one way to write a title.
+
+    Attributes:
+        words: Sorted vocabulary.
+        entries: Word index of every word of every form.
+        starts: (forms,) position of each form in `entries`.
+        item_of: (forms,) item index of each form.
+        exact: Items by the words of their title, with and without the year.
+        pairs: Neighbouring words, by their joined spelling.
+        years: (items,) year; 0 if unknown.
     """
 
     words: Words
@@ -62,7 +69,7 @@ class SearchIndex:
             for reading in {Query(words, year) for words in names for year in (item.year, None)}:
                 exact.setdefault(reading, []).append(index)
             for form in sorted({*names, *map(words_of, _without_punctuation(item))} - {()}):
-                forms.append(tuple(dict.fromkeys(form)))  # "Kill! Kill!" is found by one word, not by two
+                forms.append(tuple(dict.fromkeys(form)))  # unique words: "Kill! Kill!" counts as one
                 item_of.append(index)
                 pairs.update((first + second, (first, second)) for first, second in pairwise(form))
         words = tuple(sorted({word for form in forms for word in form}))
@@ -77,10 +84,10 @@ class SearchIndex:
             np.array([item.year or 0 for item in items], np.int64),
         )
 
-    def named(self, text: str) -> list[int]:
-        """Return the items whose title, or one of its other titles, is the text, of its year where it ends in one.
+    def exact_matches(self, text: str) -> list[int]:
+        """Return the items with this title, or alternative title, and this year if the text ends with one.
 
-        Case, accents, punctuation and articles make no difference.
+        Case, accents, punctuation and articles are ignored.
         """
         year, rest = split_year(text)
         return (
@@ -90,85 +97,85 @@ class SearchIndex:
         )
 
     def relevance(self, text: str) -> NDArray[np.float64]:
-        """How well each item's title fits the text, (items,); about 1 for a perfect fit, 0 for none."""
+        """Return the relevance of each item's title, (items,); about 1 for a perfect match, 0 for none."""
         best = np.zeros(len(self.years))
-        for reading in self._readings(text) if self.words else ():
-            fit = np.zeros(len(self.years))
-            np.maximum.at(fit, self.item_of, self._fit_of_forms(reading.words))
-            if reading.year is not None:
-                fit += np.where(self.years == 0, 0, _for_year(np.abs(self.years - reading.year)))
-            best = np.maximum(best, fit)
+        for query in self._interpretations(text) if self.words else ():
+            relevance = np.zeros(len(self.years))
+            np.maximum.at(relevance, self.item_of, self._relevance_of_forms(query.words))
+            if query.year is not None:
+                relevance += np.where(self.years == 0, 0, _year_bonus(np.abs(self.years - query.year)))
+            best = np.maximum(best, relevance)
         return best
 
-    def _readings(self, text: str) -> list[Query]:
-        """The query as it stands, its last number read as a year and as a word, and with words joined or split."""
-        year, rest = split_year(text[:_MOST_LETTERS])
-        plain = Query(words_of(rest)[:_MOST_WORDS], year)
-        found = [plain, *(Query(words, year) for words in self._respelt(plain.words))]
+    def _interpretations(self, text: str) -> list[Query]:
+        """Return the query with its last number as a year and as a word, and with words joined or split."""
+        year, rest = split_year(text[:_MAX_LETTERS])
+        plain = Query(words_of(rest)[:_MAX_WORDS], year)
+        found = [plain, *(Query(words, year) for words in self._respaced(plain.words))]
         if year is not None:
-            found.insert(1, Query(words_of(text[:_MOST_LETTERS])[:_MOST_WORDS], None))
-        return [reading for reading in found if reading.words][:_MOST_READINGS]
+            found.insert(1, Query(words_of(text[:_MAX_LETTERS])[:_MAX_WORDS], None))
+        return [query for query in found if query.words][:_MAX_READINGS]
 
-    def _respelt(self, words: Words) -> Iterable[Words]:
-        """The words with two joined as the titles have them ("ghost busters"), or one split ("starwars")."""
+    def _respaced(self, words: Words) -> Iterable[Words]:
+        """Yield the words with two joined ("ghost busters") or one split ("starwars"), if a title has them so."""
         for place, word in enumerate(words):
             if pair := self.pairs.get(word):
                 yield (*words[:place], *pair, *words[place + 1 :])
         for place, (first, second) in enumerate(pairwise(words)):
-            if self._beginning_with(first + second):
+            if self._words_with_prefix(first + second):
                 yield (*words[:place], first + second, *words[place + 2 :])
 
-    def _fit_of_forms(self, query: Words) -> NDArray[np.float64]:
-        """The share of the query that each form has, less what the form has besides, (forms,)."""
+    def _relevance_of_forms(self, query: Words) -> NDArray[np.float64]:
+        """Return the share of the query found in each form, minus the cost of its extra words, (forms,)."""
         query = tuple(dict.fromkeys(query))
-        likeness = self._likeness(query)
+        similarity = self._similarity(query)
         weight = np.array([weight_of(word) for word in query])
-        found = np.maximum.reduceat(likeness[:, self.entries], self.starts, axis=1).T @ weight
-        used = np.add.reduceat((likeness.max(axis=0) * self._weights)[self.entries], self.starts)
-        found = np.minimum(found, used)  # a word of the title stands for one word of the query: "kill bill"
-        left_out: NDArray[np.float64] = 1 - np.minimum(1, found / self._form_weights)
+        found = np.maximum.reduceat(similarity[:, self.entries], self.starts, axis=1).T @ weight  # (forms,)
+        used = np.add.reduceat((similarity.max(axis=0) * self._weights)[self.entries], self.starts)  # (forms,)
+        found = np.minimum(found, used)  # one title word matches at most one query word: "kill bill"
+        extra: NDArray[np.float64] = 1 - np.minimum(1, found / self._form_weights)
         share: NDArray[np.float64] = found / weight.sum()
-        return share - _LEFT_OUT * left_out
+        return share - _EXTRA_WORDS_COST * extra
 
-    def _likeness(self, query: Words) -> NDArray[np.float64]:
-        """How much each word of the query is like each known word, (query, words) in [0, 1]."""
-        from rapidfuzz import process
-        from rapidfuzz.distance import OSA, JaroWinkler
+    def _similarity(self, query: Words) -> NDArray[np.float64]:
+        """Return the similarity of each query word to each known word, (query, words) in [0, 1]."""
+        from rapidfuzz import process  # optional: rapidfuzz
+        from rapidfuzz.distance import OSA, JaroWinkler  # optional: rapidfuzz
 
-        close: NDArray[Any] = process.cdist(query, self.words, scorer=JaroWinkler.similarity, dtype=np.float32)
-        slips: NDArray[Any] = process.cdist(query, self.words, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
+        scores: NDArray[Any] = process.cdist(query, self.words, scorer=JaroWinkler.similarity, dtype=np.float32)
+        edits: NDArray[Any] = process.cdist(query, self.words, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)
         for row, word in enumerate(query):
             if word.isdecimal() or word in DIGITS_OF:
-                close[row] = 0  # 1998 is not 1999 misspelt, nor "nine" "five"
+                scores[row] = 0  # 1998 is not a misspelling of 1999, nor "nine" of "five"
             else:
-                self._forgive(word, close[row], slips[row])
-            self._accept_beginnings(word, close[row])
-        return np.maximum(close - _NO_LIKENESS, 0) / (1 - _NO_LIKENESS)
+                self._score_misspellings(word, scores[row], edits[row])
+            self._score_prefixes(word, scores[row])
+        return np.maximum(scores - _UNRELATED_SIMILARITY, 0) / (1 - _UNRELATED_SIMILARITY)
 
-    def _forgive(self, word: str, close: NDArray[Any], slips: NDArray[Any]) -> None:
-        """Raise the similarity (words,) of what may be the word misspelt: by a letter or two, or by its sound."""
+    def _score_misspellings(self, word: str, scores: NDArray[Any], edits: NDArray[Any]) -> None:
+        """Raise the scores (words,) of words that differ in one or two letters, or sound alike."""
         if len(word) <= 3:
-            close -= 0.05  # most short words are other words
+            scores -= 0.05  # similar short words are mostly different words
         else:
-            near = np.flatnonzero(slips <= (2 if len(word) >= 8 else 1))
-            close[near] = np.maximum(close[near], 1 - 0.3 * slips[near] / len(word))
+            near = np.flatnonzero(edits <= (2 if len(word) >= 8 else 1))
+            scores[near] = np.maximum(scores[near], 1 - 0.3 * edits[near] / len(word))
         sound = sound_of(word)
-        alike = [known for known in self._by_sound.get(sound, []) if close[known] >= _SPELT_ALIKE]
-        close[alike] = np.maximum(1 - 0.3 / max(1, len(sound)), (1 + close[alike]) / 2)
+        alike = [known for known in self._by_sound.get(sound, []) if scores[known] >= _MIN_SOUND_SIMILARITY]
+        scores[alike] = np.maximum(1 - 0.3 / max(1, len(sound)), (1 + scores[alike]) / 2)
 
-    def _accept_beginnings(self, word: str, close: NDArray[Any]) -> None:
-        """Raise the similarity (words,) of what the word is or begins, also as a number in digits or a Roman letter."""
-        for start in filter(None, (word, DIGITS_OF.get(word))):
-            for known in self._beginning_with(start):
-                close[known] = max(close[known], 0.85 + 0.15 * len(start) / len(self.words[known]))
-        other = ROMAN_LETTERS.get(word) or _NUMBER_OF_LETTER.get(word, "")
-        place = bisect_left(self.words, other)
-        if other and self.words[place : place + 1] == (other,):
-            close[place] = 1
+    def _score_prefixes(self, word: str, scores: NDArray[Any]) -> None:
+        """Raise the scores (words,) of words that equal the word, start with it, or are the same number."""
+        for prefix in filter(None, (word, DIGITS_OF.get(word))):
+            for known in self._words_with_prefix(prefix):
+                scores[known] = max(scores[known], 0.85 + 0.15 * len(prefix) / len(self.words[known]))
+        roman = ROMAN_LETTERS.get(word) or _NUMBER_OF_LETTER.get(word, "")
+        position = bisect_left(self.words, roman)
+        if roman and self.words[position : position + 1] == (roman,):
+            scores[position] = 1
 
-    def _beginning_with(self, start: str) -> range:
-        """The numbers of the known words that begin like this."""
-        return range(bisect_left(self.words, start), bisect_left(self.words, start + chr(0x10FFFF)))
+    def _words_with_prefix(self, prefix: str) -> range:
+        """Return the indices of the known words that start with the prefix."""
+        return range(bisect_left(self.words, prefix), bisect_left(self.words, prefix + chr(0x10FFFF)))
 
     @cached_property
     def _form_weights(self) -> NDArray[np.float64]:
@@ -187,16 +194,16 @@ class SearchIndex:
 
 
 def _names_of(item: Item) -> list[str]:
-    """All titles of an item; an id that stands for a missing title is none, unless it has letters."""
+    """Return all titles of an item; an id in place of a missing title counts only if it has letters."""
     if item.title == item.id and not any(letter.isalpha() for letter in item.title):
         return []
     return [item.title, *item.alternatives]
 
 
 def _without_punctuation(item: Item) -> list[str]:
-    """The titles as written by those who leave signs out: "Spiderman" for "Spider-Man", "MASH" for "M*A*S*H"."""
+    """Return the titles without punctuation: "Spiderman" for "Spider-Man", "MASH" for "M*A*S*H"."""
     return [re.sub(r"[^\w\s]", "", name) for name in _names_of(item)]
 
 
-def _for_year(gap: NDArray[np.int64]) -> NDArray[np.float64]:
+def _year_bonus(gap: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.select([gap == 0, gap == 1, gap == 2], [0.1, 0.05, 0.0], -0.25)

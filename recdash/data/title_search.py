@@ -1,13 +1,13 @@
-"""Finding items by what people type: word by word, with typing errors and wrongly joined or split words forgiven.
+"""Fuzzy title search: word by word, tolerant of typing errors and of wrongly joined or split words.
 
-How well a title fits is its relevance, about 1 for all words found and no others:
+The relevance of a title is about 1 if it has all words of the query and no others:
 
-- The share of the query's words that the title has. A word may be the beginning of one, differ from it in a letter (two
-  from eight letters on), or sound like it; that costs a little. Words such as "of" or "part" count less.
-- The share of the title's words that the query leaves out costs up to 0.1.
-- A year at the end of the query adds 0.1 to items of that year, takes 0.25 from those more than two years off.
+- It is the share of the query's words found in the title. A query word may also be a prefix of a title word, differ in
+  one letter (two from eight letters on), or sound like it, at a small cost. Words such as "of" or "part" count less.
+- Title words that are not in the query cost up to 0.1.
+- A year at the end of the query adds 0.1 for items of that year and costs 0.25 for items more than two years off.
 
-Popularity adds up to 0.1, 0.01 for each doubling: it orders what fits about equally well, and hardly more.
+Popularity adds up to 0.1, with 0.01 per doubling, so it mainly orders titles of about equal relevance.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from recdash.data.catalogue import Catalogue
 
-SHOWN_FROM = 0.4  # relevance below which a title has nothing to do with the query
-_PER_DOUBLING, _MOST_POPULAR = 0.01, 0.1
-_EXACT = 0.1  # added to items whose title is the query, word by word
+MIN_SHOWN_RELEVANCE = 0.4  # below it a title is unrelated to the query
+_BONUS_PER_DOUBLING, _MAX_BONUS = 0.01, 0.1
+_EXACT_BONUS = 0.1  # for items whose title equals the query, word by word
 
 
 class Hit(NamedTuple):
-    """An item that was found: its item index, how well its title fits, and that with popularity added."""
+    """A search result: item index, relevance of its title, and score (relevance plus bonuses)."""
 
     item: int
     relevance: float
@@ -33,22 +33,26 @@ class Hit(NamedTuple):
 
 
 def search(catalogue: Catalogue, text: str, limit: int = 20, popularity: NDArray[Any] | None = None) -> list[Hit]:
-    """Return the items that fit the text, best first; of those that fit about equally well the popular ones first.
+    """Return the items that match the text, best first.
 
-    popularity: (items,) any counts.
+    Args:
+        catalogue: Items to search.
+        text: Query.
+        limit: Maximum number of results.
+        popularity: (items,) counts; among about equally relevant titles the popular ones come first.
     """
     index = catalogue.search_index
     relevance = index.relevance(text)
-    score = relevance + popularity_share(popularity)
-    score[index.named(text)] += _EXACT
+    score = relevance + popularity_bonus(popularity)
+    score[index.exact_matches(text)] += _EXACT_BONUS
     order = np.lexsort((np.arange(len(score)), -score))
-    order = order[relevance[order] > SHOWN_FROM][:limit]
+    order = order[relevance[order] > MIN_SHOWN_RELEVANCE][:limit]
     return [Hit(int(i), float(relevance[i]), float(score[i])) for i in order]
 
 
-def popularity_share(popularity: NDArray[Any] | None) -> NDArray[np.float64] | float:
-    """What popularity adds to the score of each item, (items,) in [0, 0.1]: 0.01 for each doubling, most at the top."""
+def popularity_bonus(popularity: NDArray[Any] | None) -> NDArray[np.float64] | float:
+    """Return the bonus of each item, (items,) in [0, 0.1]: 0.1 for the most popular, 0.01 less per halving."""
     if popularity is None or popularity.max(initial=0) <= 0:
         return 0.0
     doublings: NDArray[np.float64] = np.log2((popularity + 1.0) / (popularity.max() + 1.0))
-    return np.maximum(_MOST_POPULAR + _PER_DOUBLING * doublings, 0)
+    return np.maximum(_MAX_BONUS + _BONUS_PER_DOUBLING * doublings, 0)

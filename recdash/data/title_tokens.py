@@ -1,4 +1,4 @@
-"""Titles and queries as plain words: no accents, small numbers spelt out, and how a word sounds."""
+"""Tokens of titles and queries: normalised words, their weights and their phonetic keys."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import unicodedata
 from functools import lru_cache
 
 _ARTICLES = {"the", "a", "an"}
-LIGHT = {"of", "and", "in", "to", "on", "for", "part", "episode", "le", "la", "de"} | _ARTICLES
+LOW_WEIGHT_WORDS = {"of", "and", "in", "to", "on", "for", "part", "episode", "le", "la", "de"} | _ARTICLES
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 DIGITS_OF = {word: str(number) for number, word in enumerate(_NUMBERS)}
 _ROMAN = {"ii": "two", "iii": "three", "iv": "four", "vi": "six", "vii": "seven", "viii": "eight", "ix": "nine"}
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_SHORT = {"dr": "doctor", "mr": "mister", "vs": "versus", "xmas": "christmas"}
-_SAME = {
+_ABBREVIATIONS = {"dr": "doctor", "mr": "mister", "vs": "versus", "xmas": "christmas"}
+_SYNONYMS = {
     **{digits: word for word, digits in DIGITS_OF.items()},
     **{
         f"{place}{('st', 'nd', 'rd')[place - 1] if place < 4 else 'th'}": _ORDINALS[place - 1] for place in range(1, 11)
     },
     **_ROMAN,
-    **_SHORT,
+    **_ABBREVIATIONS,
 }
 ROMAN_LETTERS = {"one": "i", "five": "v", "ten": "x"}  # also words of their own: "I, Robot", "Malcolm X"
 _UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "&": " and ", "½": " 1/2"})
-_DROPPED = re.compile(r"['’`.]")
+_REMOVED_SIGNS = re.compile(r"['’`.]")
 _WORD = re.compile(r"[^\W\d_]+|\d+[^\W\d_]*")  # "Alien3" is two words, "6th" one
 _DIGIT_AS_LETTER = re.compile(r"(?<=[a-z])[01357](?=[a-z])")
 _LETTER_OF = {"0": "o", "1": "i", "3": "e", "5": "s", "7": "v"}  # "Se7en"
 _YEAR = re.compile(r"\(?\b(1[89]\d\d|20\d\d)\b\)?\s*$")
 
-# English spelling reduced to sounds, in this order. A capital is a sound that no single letter spells, "a" any vowel.
+# Phonetic rules for English, applied in this order. "S" stands for the sound "sh", "a" for any vowel.
 _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
@@ -54,27 +54,27 @@ _SOUNDS = tuple(
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Split into plain words: no accents, no articles, small numbers spelt out ("Part II" is "part two").
+    """Split into normalised words: no accents, no articles, small numbers spelt out ("Part II" is "part two").
 
-    A text without letters and digits stays as it is.
+    Text without letters and digits is only split at spaces.
     """
     plain = unicodedata.normalize("NFKD", text.casefold().translate(_UNDECOMPOSED))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    plain = _DIGIT_AS_LETTER.sub(lambda digit: _LETTER_OF[digit[0]], _DROPPED.sub("", plain))
+    plain = _DIGIT_AS_LETTER.sub(lambda digit: _LETTER_OF[digit[0]], _REMOVED_SIGNS.sub("", plain))
     found = _WORD.findall(plain)
-    return tuple(_SAME.get(word, word) for word in found if word not in _ARTICLES) or tuple(found or text.split())
+    return tuple(_SYNONYMS.get(word, word) for word in found if word not in _ARTICLES) or tuple(found or text.split())
 
 
 def weight_of(word: str) -> float:
-    """Return how much a word counts in a title: little for "of" or "part"."""
-    return 0.3 if word in LIGHT else 1.0
+    """Return the weight of a word in a title; it is low for words such as "of" or "part"."""
+    return 0.3 if word in LOW_WEIGHT_WORDS else 1.0
 
 
 @lru_cache(maxsize=1 << 16)
 def sound_of(word: str) -> str:
-    """Return a key that words of one sound share: "cane" and "kane", "nitemare" and "nightmare".
+    """Return a phonetic key, equal for "cane" and "kane", or for "nitemare" and "nightmare".
 
-    English spelling only; the key of a word without letters a to z is the word.
+    For English spelling; the key of a word without the letters a to z is the word itself.
     """
     for pattern, sound in _SOUNDS:
         word = pattern.sub(sound, word)
@@ -82,7 +82,7 @@ def sound_of(word: str) -> str:
 
 
 def split_year(text: str) -> tuple[int | None, str]:
-    """Split off a year at the end, with or without brackets; a text that is nothing but a year has none."""
+    """Split off a year at the end, with or without parentheses. Text that is only a year is left whole."""
     match = _YEAR.search(text)
     if match is None or match.start() == 0:
         return None, text

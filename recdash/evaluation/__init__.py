@@ -1,4 +1,4 @@
-"""From scores to per-user metrics to means with intervals; comparing figures needs no PyTorch, making them does."""
+"""Top-k lists, per-user metrics, means and confidence intervals. Comparing results needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ __all__ = ["Report", "evaluate"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'recdash.evaluation' has no attribute {name!r}")
-    from recdash.evaluation import evaluator
+    from recdash.evaluation import evaluator  # lazy: torch
 
     return getattr(evaluator, name)

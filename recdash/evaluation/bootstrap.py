@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap over users."""
+"""Confidence intervals: bootstrap over users."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 RESAMPLES = 1000
 LEVEL = 0.95
-_AT_ONCE = 1 << 23
-_KEPT = 1 << 24  # draws that are worth remembering: every metric of a table has the same users
+_COUNTS_PER_CHUNK = 1 << 23  # resample counts in memory at once: 64 MiB as float64
+_COUNTS_CACHED = 1 << 24  # small enough to cache (32 MiB): all metrics of a table resample the same users
 
 
 @dataclass(frozen=True, eq=False)
-class Sums:
-    """Figures that are ratios of sums over users: numerator, denominator (users, figures).
+class RatioStatistics:
+    """Statistics that are ratios of sums over users, several columns at a time.
 
     A mean over scored users has 1 in the denominator for each of them; a pooled RMSE has squared errors over numbers of
-    ratings. root: take the square root of the ratio.
+    ratings.
+
+    Attributes:
+        numerator: (users, statistics).
+        denominator: (users, statistics).
+        root: Whether to take the square root of the ratio.
     """
 
     numerator: FloatArray
@@ -32,75 +37,93 @@ class Sums:
 
     @classmethod
     def of(cls, values: FloatArray) -> Self:
-        """Means of per-user values, (users,) or (users, figures); NaN marks users that are not scored."""
+        """Return means of per-user values, (users,) or (users, statistics); NaN marks users that are not scored."""
         columns = values.reshape(len(values), -1).astype(np.float64)
         known = ~np.isnan(columns)
         return cls(np.where(known, columns, 0.0), known.astype(np.float64))
 
-    def figures(self) -> FloatArray:
-        """The figures themselves, (figures,); NaN where nobody is scored."""
-        return self._finish(self.numerator.sum(axis=0), self.denominator.sum(axis=0))
+    def values(self) -> FloatArray:
+        """Return the statistics over all users, (statistics,); NaN where no user is scored."""
+        return self._ratio(self.numerator.sum(axis=0), self.denominator.sum(axis=0))
 
-    def resampled(self, drawn: FloatArray) -> FloatArray:
-        """The figures of resamples, (resamples, figures); drawn: how often each resample has each user."""
-        return self._finish(drawn @ self.numerator, drawn @ self.denominator)
+    def resampled(self, counts: FloatArray) -> FloatArray:
+        """Return the statistics of resamples, (resamples, statistics); counts: (resamples, users)."""
+        return self._ratio(counts @ self.numerator, counts @ self.denominator)
 
-    def _finish(self, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    def _ratio(self, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
         with np.errstate(invalid="ignore", divide="ignore"):
-            found = np.asarray(numerator / denominator)
-        return np.asarray(np.sqrt(found)) if self.root else found
+            ratio = np.asarray(numerator / denominator)
+        return np.asarray(np.sqrt(ratio)) if self.root else ratio
 
 
-def draws(users: int, resamples: int, seed: int) -> Iterator[tuple[slice, FloatArray]]:
-    """Yield resamples and how often each of them has each user, (some, users), few enough at a time to bound memory."""
-    step = max(1, _AT_ONCE // max(1, users))
-    kept = _drawn(users, resamples, seed) if users * resamples <= _KEPT else None
+def resample_counts(users: int, resamples: int, seed: int) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield slices of resamples with their counts of each user, (some, users), in chunks that bound memory."""
+    step = max(1, _COUNTS_PER_CHUNK // max(1, users))
+    cached = _cached_counts(users, resamples, seed) if users * resamples <= _COUNTS_CACHED else None
     rng = np.random.default_rng(seed)
     for start in range(0, resamples, step):
         stop = min(start + step, resamples)
-        drawn = _draw(rng, users, stop - start) if kept is None else kept[start:stop]
-        yield slice(start, stop), drawn.astype(np.float64)
+        counts = _draw_counts(rng, users, stop - start) if cached is None else cached[start:stop]
+        yield slice(start, stop), counts.astype(np.float64)
 
 
 @lru_cache(maxsize=4)
-def _drawn(users: int, resamples: int, seed: int) -> NDArray[np.uint16]:
-    found = _draw(np.random.default_rng(seed), users, resamples)
-    found.setflags(write=False)
-    return found
+def _cached_counts(users: int, resamples: int, seed: int) -> NDArray[np.uint16]:
+    counts = _draw_counts(np.random.default_rng(seed), users, resamples)
+    counts.setflags(write=False)  # callers share the cached array
+    return counts
 
 
-def _draw(rng: np.random.Generator, users: int, count: int) -> NDArray[np.uint16]:
+def _draw_counts(rng: np.random.Generator, users: int, count: int) -> NDArray[np.uint16]:
     return rng.multinomial(users, np.full(users, 1 / users), size=count).astype(np.uint16)
 
 
-def bootstrap_sums(
-    sums: Sums, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+def bootstrap_statistics(
+    statistics: RatioStatistics, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[FloatArray, FloatArray]:
-    """Percentile intervals of the figures, users resampled with replacement (Efron, 1979): low, high (figures,)."""
-    users, figures = sums.numerator.shape
+    """Return percentile intervals, users resampled with replacement (Efron, 1979).
+
+    Args:
+        statistics: One or several statistics of the same users.
+        level: Coverage of the intervals.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        Lower and upper bounds, (statistics,) each.
+    """
+    users, width = statistics.numerator.shape
     if users == 0:
-        return np.full(figures, np.nan), np.full(figures, np.nan)
-    found = np.empty((resamples, figures))
-    for where, drawn in draws(users, resamples, seed):
-        found[where] = sums.resampled(drawn)
-    return bounds(found, level)
+        return np.full(width, np.nan), np.full(width, np.nan)
+    values = np.empty((resamples, width))
+    for rows, counts in resample_counts(users, resamples, seed):
+        values[rows] = statistics.resampled(counts)
+    return percentile_bounds(values, level)
 
 
-def bounds(found: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-    """The central share `level` of resampled figures (resamples, figures): low, high (figures,)."""
+def percentile_bounds(values: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the bounds, (statistics,) each, of the central share `level` of values (resamples, statistics)."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a figure that no user has is NaN, and says so
-        low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        warnings.simplefilter("ignore", RuntimeWarning)  # a statistic without users is NaN, as it should be
+        low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 
 
 def bootstrap_intervals(
     per_user: Mapping[str, FloatArray], *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of the mean of each metric, users resampled with replacement (Efron, 1979).
+    """Return percentile intervals of the mean of each metric, users resampled with replacement (Efron, 1979).
 
-    per_user: arrays (users,) over the same users; NaN marks users that are not scored.  One resample serves all
-    metrics, so intervals of different metrics belong together.  A metric without any user gets (nan, nan).
+    All metrics share the resamples, so that their intervals can be read together.
+
+    Args:
+        per_user: Arrays (users,) over the same users; NaN marks users that are not scored.
+        level: Coverage of the intervals.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        (low, high) by metric; (nan, nan) for a metric without any user.
     """
     ratios = {}
     scored = None
@@ -119,14 +142,24 @@ def bootstrap_ratios(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of sum(numerator) / sum(denominator), users resampled with replacement.
+    """Return percentile intervals of sum(numerator) / sum(denominator), users resampled with replacement.
 
-    ratios: by metric, two arrays (users,); pooled figures such as RMSE are ratios of sums, means are ratios to 1s.
+    Args:
+        ratios: Numerator and denominator by metric, (users,) each. Pooled metrics such as RMSE are ratios of sums;
+            means have ones in the denominator.
+        level: Coverage of the intervals.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        (low, high) by metric.
     """
     names = list(ratios)
     if not names:
         return {}
     numerator = np.stack([ratios[name][0] for name in names], axis=1)
     denominator = np.stack([ratios[name][1] for name in names], axis=1)
-    low, high = bootstrap_sums(Sums(numerator, denominator), level=level, resamples=resamples, seed=seed)
+    low, high = bootstrap_statistics(
+        RatioStatistics(numerator, denominator), level=level, resamples=resamples, seed=seed
+    )
     return {name: (float(low[i]), float(high[i])) for i, name in enumerate(names)}

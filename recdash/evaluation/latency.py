@@ -1,4 +1,4 @@
-"""How long somebody waits for a list."""
+"""Time from a history to a list."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from recdash.data.histories import Histories
     from recdash.models.base import Model
 
-LISTS, BUDGET = 20, 2.0  # lists to time, and the seconds after which fewer have to do
+N_LISTS, MAX_SECONDS = 20, 2.0  # lists to time; after so many seconds no further one is started
 
 
-def seconds_per_list(model: Model, histories: Histories, *, lists: int = LISTS) -> float | None:
-    """Median seconds from one user's history to a list of 100, users one by one; None where nobody has a history.
+def seconds_per_list(model: Model, histories: Histories, *, lists: int = N_LISTS) -> float | None:
+    """Return the median time from one user's history to a list of 100, users one by one; None without any history.
 
-    The first list warms up and does not count.
+    The first list is a warm-up and does not count.
     """
     rows = np.flatnonzero(histories.counts > 0)[: lists + 1]
     if len(rows) == 0:
         return None
-    taken: list[float] = []
-    until = time.perf_counter() + BUDGET
+    seconds: list[float] = []
+    deadline = time.perf_counter() + MAX_SECONDS
     for row in rows:
         started = time.perf_counter()
         top_lists(model, histories.slice(int(row), int(row) + 1))
-        taken.append(time.perf_counter() - started)
-        if time.perf_counter() > until:
+        seconds.append(time.perf_counter() - started)
+        if time.perf_counter() > deadline:
             break
-    return float(np.median(taken[1:] or taken))
+    return float(np.median(seconds[1:] or seconds))

@@ -1,4 +1,4 @@
-"""What every model is: a frozen config, a shape, scores for any histories, and a folder it can be kept in."""
+"""Base classes of all models: a frozen config, a data shape, scores for any histories, and saving to a folder."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from recdash import devices
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
+from recdash.data.picks import resolve_all
 from recdash.errors import UsageError
 from recdash.models import checkpoint_io
 from recdash.models.batch import Batch, Noise
@@ -24,14 +25,14 @@ from recdash.models.data_shape import DataShape
 from recdash.settings import Config, setting, whole_number
 
 Task = Literal["ranking", "rating"]
-ACTIVE_FROM = 0.01  # nats; a latent dimension that differs less from the prior says nothing
-FEW_USERS = 3_000  # below, an update costs its overhead, and presets make fewer and larger ones
-POPULARITY_FILE = "popularity.json"  # beside the weights; models kept by earlier versions have none
-SCORES_AT_ONCE = 1 << 21  # scores held at once while scoring in chunks: 8 MiB of float32 stay in the cache
+ACTIVE_UNIT_MIN_KL = 0.01  # nats; a latent dimension closer to the prior carries no information
+SMALL_DATA_USERS = 3_000  # below, overhead dominates an update, so presets make fewer and larger ones
+POPULARITY_FILE = "popularity.json"  # next to the weights; models saved by early versions have none
+SCORES_PER_CHUNK = 1 << 21  # 8 MiB of float32, which stay in the CPU cache
 
 
 class Recommendation(NamedTuple):
-    """One place of a list: item id, title with year, and the model's score (not a probability)."""
+    """One item of a ranked list: item id, title with year, and the model's score (not a probability)."""
 
     id: str
     title: str
@@ -43,46 +44,50 @@ class GradientConfig(Config):
     """Settings common to the models trained by gradients."""
 
     epochs: int = setting(
-        100, low=1, high=100_000, unit="epochs", help="the largest number of passes over the training users"
+        100, low=1, high=100_000, unit="epochs", help="maximum number of passes over the training users"
     )
-    batch_size: int = setting(
-        500, low=1, high=1_000_000, unit="users", help="the largest number of users in one update"
-    )
-    learning_rate: float = setting(1e-3, low=0, high=10, help="the step size of the optimiser")
-    weight_decay: float = setting(0.0, low=0, high=100, help="the L2 penalty on weight matrices, coupled as in Adam")
+    batch_size: int = setting(500, low=1, high=1_000_000, unit="users", help="maximum number of users in one update")
+    learning_rate: float = setting(1e-3, low=0, high=10, help="learning rate of the optimiser")
+    weight_decay: float = setting(0.0, low=0, high=100, help="L2 penalty on weight matrices, coupled as in Adam")
     patience: int = setting(
-        10, low=1, high=100_000, unit="validations", help="how many validations without a gain end the training"
+        10, low=1, high=100_000, unit="validations", help="early-stopping patience, in validations without improvement"
     )
-    validate_every: int = setting(
-        1, low=1, high=100_000, unit="epochs", help="how often the validation users are looked at"
-    )
+    validate_every: int = setting(1, low=1, high=100_000, unit="epochs", help="interval between validations")
     averaging: float = setting(
         0.0,
         low=0,
         high=0.999,
-        help="what is judged and kept is a running mean of the weights, of which this share stays from epoch to epoch; "
-        "0 for the weights themselves",
+        help="decay of the moving average of the weights, per epoch; validation and the saved model use the average, "
+        "0 turns it off",
     )
     precision: str = setting(
         "auto",
         choices=("auto", "float32", "bfloat16"),
-        help="the number format of matrix products in training; auto takes bfloat16 where the processor has it",
+        help="data type of matrix products in training; auto uses bfloat16 where the processor supports it",
     )
 
     @classmethod
     def auto(cls, shape: DataShape, **given: Any) -> Self:
-        """Return the settings of preset `auto` for data of this shape; `given` are those set by name."""
+        """Return the settings of preset `auto` for data of this shape; `given`: settings passed by name."""
         return cls(batch_size=auto_batch_size(shape))
 
 
 def auto_batch_size(shape: DataShape, updates: int = 45) -> int:
-    """Batch size that gives about so many updates an epoch, between 8 and 1,000 users."""
+    """Return the batch size that gives about so many updates per epoch, between 8 and 1,000 users."""
     return int(np.clip(round(shape.users / updates), 8, 1000))
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Where a training stands when it asks for a loss: epoch from 1, updates done before this one, updates planned."""
+    """Progress of a training at the time of an update.
+
+    Attributes:
+        epoch: Current epoch, from 1.
+        update: Updates done before this one.
+        planned: Updates of the whole training, without early stopping.
+        noise: Random numbers of this update.
+        phase: Name of the current phase.
+    """
 
     epoch: int
     update: int
@@ -93,9 +98,11 @@ class TrainingProgress:
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """What is minimised, one value per user, and the named parts that are shown.
+    """A loss to minimise and its named parts, which the curves show.
 
-    total: (rows,).  parts: per-user tensors or plain numbers; a tensor (rows, width) becomes a short array per epoch.
+    Attributes:
+        total: (rows,) one value per row.
+        parts: Tensors (rows,) or numbers, averaged over an epoch; a tensor (rows, width) becomes an array (width,).
     """
 
     total: Tensor
@@ -104,7 +111,13 @@ class Loss:
 
 @dataclass(frozen=True)
 class Phase:
-    """A share of an epoch: so many passes over the users, in which one optimiser moves some of the parameters."""
+    """A part of an epoch: some passes over the users with an optimiser of its own.
+
+    Attributes:
+        name: Name of the phase, for example "encoder".
+        passes: Passes over the training rows.
+        parameters: Names of the parameters to train; () for all.
+    """
 
     name: str
     passes: int
@@ -112,7 +125,25 @@ class Phase:
 
 
 class Model(ABC):
-    """A recommender. `score` is defined for any histories over the model's items, seen users or not."""
+    """A recommender; `score` accepts any histories over the model's items, of training users or not.
+
+    Subclasses implement `score_batch`, `tensors` and `load_tensors`.
+
+    Attributes:
+        name: Name in commands and files.
+        title: Name on pages and in reports.
+        source: Paper of the model, or "baseline".
+        task: "ranking" or "rating".
+        config_class: Class of the settings.
+        needs_order: Whether the model reads the order of a history.
+        answers_without_picks: Whether `recommend` accepts an empty list.
+        uses_picks: Whether the ranking depends on the history.
+        config: Settings of this model.
+        shape: Size of the training data.
+        catalogue: Items with ids and titles; empty if unknown.
+        popularity: (items,) training interactions of each item, or None.
+        record: Seed, device, versions, epochs and times of the training.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -121,12 +152,12 @@ class Model(ABC):
     config_class: ClassVar[type[Config]]
     needs_order: ClassVar[bool] = False
     answers_without_picks: ClassVar[bool] = False
-    reads_picks: ClassVar[bool] = True  # False: the order of a list owes them nothing, so no reason can be given
+    uses_picks: ClassVar[bool] = True  # False: the ranking does not depend on them, so there are no reasons
 
     config: Any
     shape: DataShape
     catalogue: Catalogue
-    popularity: NDArray[np.int64] | None  # (items,) training interactions; unknown where nobody counted
+    popularity: NDArray[np.int64] | None  # (items,) training interactions; None in models saved by early versions
     record: dict[str, Any]
 
     def __init__(self, config: Config, shape: DataShape) -> None:
@@ -139,59 +170,84 @@ class Model(ABC):
     @property
     @abstractmethod
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the weights."""
 
     @abstractmethod
     def score_batch(self, batch: Batch) -> Tensor:
-        """Scores of all items, (rows, items) float32; no dropout, no sampling."""
+        """Return scores of all items, without dropout or sampling.
+
+        Args:
+            batch: Histories to score.
+
+        Returns:
+            (rows, items) float32.
+        """
 
     @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that was learned, by name."""
+        """Return everything the model has learned, by name."""
 
     @abstractmethod
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave."""
+        """Load what `tensors` returned."""
 
     @property
-    def n_learned(self) -> int:
-        """How many numbers were learned; data that a model keeps beside them does not count."""
+    def n_parameters(self) -> int:
+        """Number of learned values; training data that the model stores does not count."""
         return sum(tensor.numel() for tensor in self.tensors().values())
 
-    def in_chunks(self, histories: Histories, users: NDArray[np.int64] | None = None) -> Iterator[tuple[slice, Tensor]]:
-        """Yield rows and their scores, few enough at a time to bound memory; callers may write into the scores.
+    def score_chunks(
+        self, histories: Histories, users: NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """Yield slices of rows and their scores, in chunks that bound memory.
 
-        users: (rows,) the training row of each history, where the histories belong to users that were trained on.
+        Args:
+            histories: (rows, items).
+            users: (rows,) training row of each history, if the histories belong to training users.
+
+        Yields:
+            A slice of the rows and their scores (rows of the slice, items), which the caller may overwrite.
         """
-        rows = max(1, min(512, SCORES_AT_ONCE // max(1, self.shape.items)))
+        rows = max(1, min(512, SCORES_PER_CHUNK // max(1, self.shape.items)))
         for start in range(0, len(histories), rows):
             part = histories.slice(start, start + rows)
-            with torch.no_grad(), devices.deterministic(self.device):  # equal scores from call to call on a GPU, too
-                known = None if users is None else users[start : start + rows]
-                scores = self.score_batch(Batch.of(part, self.device, known)).float()
+            with torch.no_grad(), devices.deterministic(self.device):  # equal scores in every call, on a GPU too
+                train_rows = None if users is None else users[start : start + rows]
+                scores = self.score_batch(Batch.of(part, self.device, train_rows)).float()  # (rows, items)
             yield slice(start, start + len(part)), scores
 
     def score(self, histories: Any) -> NDArray[np.float32]:
         """Score every item for every row; seen items are not masked.
 
-        histories: Histories or a scipy CSR matrix, (users, items).  Returns (users, items) float32.
-        Raises DataError when the number of items differs from the training data's.
+        Args:
+            histories: Histories or a scipy CSR matrix, (users, items).
+
+        Returns:
+            (users, items) float32.
+
+        Raises:
+            DataError: The number of items differs from the training data's.
         """
         rows = Histories.from_any(histories, self.shape.items)
         out = np.empty((len(rows), self.shape.items), np.float32)
-        for where, scores in self.in_chunks(rows):
-            out[where] = scores.cpu().numpy()
+        for chunk, scores in self.score_chunks(rows):
+            out[chunk] = scores.cpu().numpy()
         return out
 
     def recommend(self, picks: Sequence[str | int], k: int = 10) -> list[Recommendation]:
-        """Rank the items for somebody who likes the picks, which are never in the list themselves.
+        """Recommend items to a user who likes the picks; the picks are never in the list.
 
-        picks: titles, with or without year, or item ids, in the order in which they were liked; small typing errors
-        are forgiven (`recdash.data.picks.resolve`).  k: at most so many.  Raises UsageError for a title that fits no
-        item or several, or for no picks where some are needed.
+        Args:
+            picks: Titles, with or without year, or item ids, in the order in which they were liked; small typing
+                errors are corrected (`recdash.data.picks.resolve`).
+            k: Maximum length of the list.
+
+        Returns:
+            The list, best item first.
+
+        Raises:
+            UsageError: A title matches no item or several, or the model needs at least one pick.
         """
-        from recdash.data.picks import resolve_all
-
         chosen, k = resolve_all(self.catalogue, picks, self.popularity), whole_number("k", k, 0)
         if not chosen and not self.answers_without_picks:
             raise UsageError(
@@ -203,25 +259,40 @@ class Model(ABC):
         return [Recommendation(self.catalogue[i].id, self.catalogue[i].label, float(scores[i])) for i in best.tolist()]
 
     def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32] | None:
-        """What each pick adds to the score of each item, (picks, items), where the score is such a sum; else None."""
+        """Return what each pick adds to the score of each item, if the score is such a sum.
+
+        Args:
+            picks: Indices of the picks.
+            items: Indices of the items.
+
+        Returns:
+            (picks, items) float32, or None for models whose score is no such sum.
+        """
         return None
 
     def save(self, folder: str | Path) -> None:
-        """Keep the model in a folder (safetensors and JSON), whole or not at all."""
+        """Write the model to a folder (safetensors and JSON), atomically.
+
+        Args:
+            folder: Folder to create or to replace the model in.
+
+        Raises:
+            CheckpointError: The folder cannot be written.
+        """
         shape = [self.shape.users, self.shape.items, self.shape.interactions, self.shape.scale]
-        facts = {"model": self.name, "config": self.config.to_dict(), "shape": shape, "record": self.record}
+        metadata = {"model": self.name, "config": self.config.to_dict(), "shape": shape, "record": self.record}
         extra = {"catalogue.json": self.catalogue.to_json()}
         if self.popularity is not None:
             extra[POPULARITY_FILE] = json.dumps(self.popularity.tolist())
-        checkpoint_io.write(Path(folder), self.tensors(), facts, extra=extra)
+        checkpoint_io.write(Path(folder), self.tensors(), metadata, extra=extra)
 
 
 class ClosedFormModel(Model):
-    """A model whose weights are the solution of an equation, or a count."""
+    """A model whose weights are the solution of an equation, or counts; subclasses implement `solve`."""
 
     @property
     def precision(self) -> str:
-        """The number format in which the solution is computed."""
+        """Data type of the solution."""
         return "float32"
 
     def __init__(self, config: Config, shape: DataShape) -> None:
@@ -232,30 +303,40 @@ class ClosedFormModel(Model):
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the weights."""
         return self._device
 
     @abstractmethod
     def solve(self, train: Any) -> Self:
-        """Learn from the training users' histories; returns the model itself."""
+        """Fit the model to the training users' histories.
+
+        Args:
+            train: Histories or a scipy CSR matrix, (users, items).
+
+        Returns:
+            The model itself.
+        """
 
     def to(self, device: torch.device) -> Self:
-        """Move to a device."""
+        """Move the model to a device and return it."""
         self._device = device
         self._tensors = {name: tensor.to(device) for name, tensor in self._tensors.items()}
         return self
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that was learned, by name."""
+        """Return everything the model has learned, by name."""
         return self._tensors
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave."""
+        """Load what `tensors` returned."""
         self._tensors = {name: tensor.to(self._device) for name, tensor in tensors.items()}
 
 
 class GradientModel(Model, nn.Module):
-    """A model that one training loop can train: it gives a loss and does nothing else."""
+    """A model trained by the common loop (`recdash.training.loop`); it defines a loss and does not loop, log or save.
+
+    Subclasses implement `initialise`, `loss` and `score_batch`; all other methods are hooks with a default.
+    """
 
     config_class: ClassVar[type[GradientConfig]]
 
@@ -265,74 +346,82 @@ class GradientModel(Model, nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the weights."""
         return next(self.parameters()).device
 
     @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights afresh, on the CPU: a seed starts from the same weights on every device."""
+        """Draw all weights, on the CPU, so that a seed gives the same weights on every device."""
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        """Called by PyTorch for every move to another device: nothing computed before may stay behind."""
+        """Clear caches on every move to another device; PyTorch calls this method for each one."""
         self.clear_caches()
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call,no-any-return]
 
     def clear_caches(self) -> None:
-        """Drop what was computed from the weights, or lies on their device; by default there is nothing."""
+        """Drop tensors computed from the weights or stored on their device; none by default."""
 
     @abstractmethod
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
-        """Return what is minimised, and its parts."""
+        """Return the loss of a batch.
+
+        Args:
+            batch: Training rows.
+            progress: Epoch, update and phase, for schedules, and the random numbers of this update.
+
+        Returns:
+            One value per row, and named parts.
+        """
 
     def losses(self, batch: Batch, progress: TrainingProgress) -> Iterator[Loss]:
-        """Yield what is minimised, one optimiser step after each; by default one step on `loss`."""
+        """Yield losses, each followed by one optimiser step; by default the one of `loss`."""
         yield self.loss(batch, progress)
 
     def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Return the optimiser of some parameters; by default Adam."""
+        """Return the optimiser of some parameter groups (as in `torch.optim`); Adam by default."""
         fused = self.device.type in ("cpu", "cuda")
         return torch.optim.Adam(groups, lr=self.config.learning_rate, fused=fused)
 
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
-        """Turn an epoch's means over rows into the values that are shown; by default they are shown as they are."""
+        """Return the values to show for an epoch, from the means of its loss parts; unchanged by default."""
         return means
 
     def summarise_arrays(self, arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
-        """Values that follow from an epoch's arrays; of the KL divergence by dimension, how many are in use."""
+        """Return values computed from an epoch's arrays; by default the number of active units."""
         by_dimension = arrays.get("kl_by_dimension")
-        return {} if by_dimension is None else {"active_units": float((by_dimension > ACTIVE_FROM).sum())}
+        return {} if by_dimension is None else {"active_units": float((by_dimension > ACTIVE_UNIT_MIN_KL).sum())}
 
     def training_rows(self, train: Histories) -> Histories:
-        """What an epoch goes through; by default the training users."""
+        """Return the rows of an epoch; by default the training users."""
         return train
 
     def learning_rate(self, epoch: int) -> float:
-        """Step size in an epoch, counted from 1."""
+        """Return the learning rate of an epoch, counted from 1."""
         return float(self.config.learning_rate)
 
     def phases(self) -> tuple[Phase, ...]:
-        """How an epoch is divided; by default one pass that moves everything."""
+        """Return the phases of an epoch; by default one pass that trains all parameters."""
         return (Phase("all", 1, ()),)
 
     def on_phase_start(self, phase: str, rows: Histories, *, resumed: bool) -> None:
-        """Called with the training rows when a phase begins, and again when a training is resumed inside it."""
+        """Called with the training rows at the start of a phase, and again when a training resumes within it."""
 
     def order_batches(self, order: NDArray[np.int64], rows: Histories) -> NDArray[np.int64]:
-        """Turn a random permutation of the rows into the order in which a pass visits them."""
+        """Return the order in which a pass visits the rows, given a random permutation; both (rows,)."""
         return order
 
     def training_tensors(self) -> dict[str, Tensor]:
-        """What a resumed training needs beside the optimisers; by default what was learned."""
+        """Return the tensors that a resumed training needs; by default `tensors`."""
         return self.tensors()
 
     def schedules_done(self, update: int, planned: int) -> bool:
-        """Whether schedules have come to rest, so that patience may be counted."""
+        """Return whether all schedules are complete, so that early stopping may count validations."""
         return True
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that was learned, by name."""
+        """Return everything the model has learned, by name."""
         return {name: tensor.detach() for name, tensor in self.state_dict().items()}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave."""
+        """Load what `tensors` returned."""
         self.load_state_dict(dict(tensors))

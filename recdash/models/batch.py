@@ -1,4 +1,4 @@
-"""`Batch`: some histories as sparse tensors, and `Noise`: the random numbers of one update."""
+"""`Batch`: histories as sparse tensors; `Noise`: the random numbers of one update."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from recdash.data.histories import Histories
 
 
 def batch_bounds(rows: int, batch_size: int) -> NDArray[np.int64]:
-    """Where the batches of a pass begin and end, (batches + 1,): as few as `batch_size` allows, of equal size.
+    """Return the bounds of the batches of a pass, (batches + 1,): as few as `batch_size` allows, of equal size.
 
-    A small rest at the end would move the weights as far as a whole batch does, on the word of a few users.
+    A small last batch would move the weights as far as a full one, on the evidence of a few users.
     """
     batches = -(-rows // batch_size)
     return np.arange(batches + 1) * rows // max(1, batches)
 
 
 class ByItem(NamedTuple):
-    """The entries of a batch grouped by item: CSR of the transposed matrix, and where each entry stood before."""
+    """The entries of a batch grouped by item: CSR of the transposed matrix, and the original index of each entry."""
 
     offsets: Tensor  # (items + 1,)
     rows: Tensor  # (entries,)
@@ -37,9 +37,13 @@ class ByItem(NamedTuple):
 class Batch:
     """CSR rows on a device; never dense.
 
-    items: (entries,) int64.  offsets: (rows + 1,) int64.  values: (entries,) float32 ratings, or None.
-    users: (rows,) int64, the training row each history belongs to; None for users the model has not been trained on.
-    ordered: whether the order inside the rows means anything.
+    Attributes:
+        items: (entries,) int64 item indices.
+        offsets: (rows + 1,) int64.
+        values: (entries,) float32 ratings, or None.
+        users: (rows,) int64 training row of each history; None for new users.
+        n_items: Number of items of the data.
+        ordered: Whether the order within a row has a meaning.
     """
 
     items: Tensor
@@ -63,7 +67,7 @@ class Batch:
         )
 
     def rows(self, start: int, stop: int) -> Batch:
-        """Some of the rows."""
+        """Return the rows from start to stop."""
         low, high = self.offsets[start], self.offsets[stop]
         values = None if self.values is None else self.values[low:high]
         users = None if self.users is None else self.users[start:stop]
@@ -72,7 +76,7 @@ class Batch:
         )
 
     def reordered(self, items: Tensor) -> Batch:
-        """The same rows with each row's items in another order; without ratings."""
+        """Return the same rows with each row's items in another order, without ratings."""
         return Batch(items, self.offsets, None, self.users, self.n_items)
 
     def __len__(self) -> int:
@@ -86,12 +90,12 @@ class Batch:
     @cached_property
     def row_of(self) -> Tensor:
         """Row number of every entry, (entries,) int64."""
-        rows = torch.arange(len(self), device=self.items.device)
+        rows = torch.arange(len(self), device=self.items.device)  # (rows,)
         return torch.repeat_interleave(rows, self.counts, output_size=len(self.items))
 
     @cached_property
     def by_item(self) -> ByItem:
-        """The same entries grouped by item (a counting sort on the host)."""
+        """The entries grouped by item (a counting sort on the CPU)."""
         entries = np.arange(len(self.items))
         items, offsets = self.items.cpu().numpy(), self.offsets.cpu().numpy()
         rows = sparse.csr_array((entries, items, offsets), shape=(len(self), self.n_items))
@@ -101,10 +105,17 @@ class Batch:
 
 
 class Noise:
-    """Random numbers of one update: drawn for the whole batch, then cut to the rows this process works on.
+    """Random numbers of one update, drawn for the whole batch and then sliced to the rows of this process.
 
-    The stream depends on (seed, update) alone, so a resumed training draws what an uninterrupted one would have
-    drawn, and several processes that share a batch draw what one process would have drawn.
+    The stream depends on (seed, update) alone: a resumed training draws the same numbers as an uninterrupted one, and
+    several processes that share a batch draw the same numbers as a single one.
+
+    Args:
+        seed: Seed of the training.
+        update: Number of the update.
+        batch: Rows of this process.
+        rows, entries: Slices of this process in the whole batch; all by default.
+        all_rows, all_entries: Size of the whole batch; that of `batch` by default.
     """
 
     def __init__(
@@ -127,24 +138,25 @@ class Noise:
         self._all_entries = len(batch.items) if all_entries is None else all_entries
 
     def normal(self, width: int) -> Tensor:
-        """Standard normal numbers, (rows, width)."""
-        return torch.randn(self._all_rows, width, generator=self._generator, device=self._device)[self._rows]
+        """Return standard normal numbers, (rows, width)."""
+        drawn = torch.randn(self._all_rows, width, generator=self._generator, device=self._device)
+        return drawn[self._rows]  # (all rows, width) -> (rows, width)
 
     def normal_entries(self, width: int) -> Tensor:
-        """Standard normal numbers for every entry, (entries, width)."""
+        """Return standard normal numbers for every entry, (entries, width)."""
         shape = (self._all_entries, width)
         return torch.randn(shape, generator=self._generator, device=self._device)[self._entries]
 
     def dropout_mask(self, dropout: float) -> Tensor:
-        """Inverted-dropout factors of the entries: 0 with the given chance, else 1 / (1 - dropout); (entries,)."""
-        return self._factors((self._all_entries,), dropout)[self._entries]
+        """Return inverted-dropout factors, (entries,): 0 with the given probability, else 1 / (1 - dropout)."""
+        return self._dropout_factors((self._all_entries,), dropout)[self._entries]
 
     def unit_dropout_mask(self, width: int, dropout: float) -> Tensor:
-        """Inverted-dropout factors of a layer's units, (rows, width)."""
-        return self._factors((self._all_rows, width), dropout)[self._rows]
+        """Return inverted-dropout factors of a layer's units, (rows, width)."""
+        return self._dropout_factors((self._all_rows, width), dropout)[self._rows]
 
-    def _factors(self, shape: tuple[int, ...], dropout: float) -> Tensor:
+    def _dropout_factors(self, shape: tuple[int, ...], dropout: float) -> Tensor:
         if dropout >= 1:
             return torch.zeros(shape, device=self._device)
-        kept = torch.rand(shape, generator=self._generator, device=self._device) >= dropout
-        return kept / (1 - dropout)
+        mask = torch.rand(shape, generator=self._generator, device=self._device) >= dropout
+        return mask / (1 - dropout)

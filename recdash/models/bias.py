@@ -1,4 +1,4 @@
-"""Bias: global mean plus damped user and item offsets; the yardstick of rating prediction."""
+"""Bias: global mean plus damped user and item offsets; the baseline of rating prediction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recdash.data.histories import Histories
 from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
-from recdash.models.rating_model import Observed, RatingModel
+from recdash.models.rating_model import RatingModel, TrainingRatings
 from recdash.settings import Config, setting
 
 VARIANTS = ("global", "item", "user", "both")
@@ -24,16 +24,26 @@ VARIANTS = ("global", "item", "user", "both")
 class BiasConfig(Config):
     """Settings of the bias model."""
 
-    variant: str = setting("both", choices=VARIANTS, help="which offsets are added to the global mean")
+    variant: str = setting("both", choices=VARIANTS, help="offsets added to the global mean")
     item_damping: float = setting(
-        3.0, low=0, high=1e6, unit="ratings", help="how many average ratings an item starts with"
+        3.0,
+        low=0,
+        high=1e6,
+        unit="ratings",
+        help="damping of item offsets: number of average ratings that an item starts with",
     )
     user_damping: float = setting(
-        5.0, low=0, high=1e6, unit="ratings", help="how many average ratings a user starts with"
+        5.0,
+        low=0,
+        high=1e6,
+        unit="ratings",
+        help="damping of user offsets: number of average ratings that a user starts with",
     )
-    sweeps: int = setting(15, low=1, high=1000, help="how often the two kinds of offsets are computed in turn")
+    sweeps: int = setting(15, low=1, high=1000, help="number of alternations between item and user offsets")
     unseen: str = setting(
-        "mean", choices=("mean", "paper"), help="the prediction for an unseen user or item, mean or 3"
+        "mean",
+        choices=("mean", "paper"),
+        help="prediction for unseen users and items: mean is the training mean, paper is 3",
     )
 
     @classmethod
@@ -43,55 +53,62 @@ class BiasConfig(Config):
 
 
 class Bias(RatingModel, ClosedFormModel):
-    """r = mean + b_user + b_item, offsets found in turn with damping (spec: protocols, C7)."""
+    """r = mean + b_user + b_item, with damped offsets by alternation (spec: protocols, C7)."""
 
     name: ClassVar[str] = "bias"
     title: ClassVar[str] = "Bias"
-    source: ClassVar[str] = "yardstick"
+    source: ClassVar[str] = "baseline"
     config_class: ClassVar[type[Config]] = BiasConfig
-    reads_picks: ClassVar[bool] = False  # they move the stars of all items alike
+    uses_picks: ClassVar[bool] = False  # they change the predictions of all items alike
 
     def solve(self, train: Any) -> Self:
         """Alternate b_i = sum(r - mean - b_u) / (n_i + damping) and the same for users."""
         rows: Histories = train
-        self.observe(rows)
+        self.set_training_ratings(rows)
         users, items = rows.row_of, rows.items
-        residual = self.observed.values.astype(np.float64) - self.observed.mean
-        of_user, of_item = np.zeros(len(rows)), np.zeros(rows.n_items)
+        centred = self.training_ratings.values.astype(np.float64) - self.training_ratings.mean
+        of_user, of_item = np.zeros(len(rows)), np.zeros(rows.n_items)  # (users,) and (items,)
         config = self.config
-        alone = config.variant != "both"
-        for _ in range(1 if alone else config.sweeps):
+        single = config.variant != "both"
+        for _ in range(1 if single else config.sweeps):
             if config.variant in ("item", "both"):
-                left = np.bincount(items, residual - of_user[users], rows.n_items)
-                of_item = left / _at_least_one(self.observed.item_counts, 0.0 if alone else config.item_damping)
+                residuals = np.bincount(items, centred - of_user[users], rows.n_items)
+                of_item = residuals / _at_least_one(
+                    self.training_ratings.item_counts, 0.0 if single else config.item_damping
+                )
             if config.variant in ("user", "both"):
-                left = np.bincount(users, residual - of_item[items], len(rows))
-                of_user = left / _at_least_one(self.observed.user_counts, 0.0 if alone else config.user_damping)
+                residuals = np.bincount(users, centred - of_item[items], len(rows))
+                of_user = residuals / _at_least_one(
+                    self.training_ratings.user_counts, 0.0 if single else config.user_damping
+                )
         offsets = {"user": of_user, "item": of_item}
         self._tensors = {name: torch.from_numpy(values.astype(np.float32)) for name, values in offsets.items()}
         return self.to(self.device)
 
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """Mean plus offsets."""
-        return self.observed.mean + self._tensors["user"][users] + self._tensors["item"][items]
+        """Return mean plus offsets, (pairs,)."""
+        return self.training_ratings.mean + self._tensors["user"][users] + self._tensors["item"][items]
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """Mean plus item offsets plus the offset that the row's own stars give its user, (rows, items)."""
+        """Return mean plus item offsets plus the user offset from the row's own ratings, (rows, items)."""
         of_item = self._tensors["item"]
-        left = self.ratings_of(batch) - self.observed.mean - of_item[batch.items]
-        total = torch.zeros(len(batch), dtype=left.dtype, device=left.device).index_add_(0, batch.row_of, left)
+        residuals = self.ratings_of(batch) - self.training_ratings.mean - of_item[batch.items]  # (entries,)
+        # (entries,) -> (rows,)
+        total = torch.zeros(len(batch), dtype=residuals.dtype, device=residuals.device).index_add_(
+            0, batch.row_of, residuals
+        )
         own = total / (batch.counts + self.config.user_damping).clamp(min=1)
         if self.config.variant not in ("user", "both"):
             own = torch.zeros_like(own)
-        return self.only_ranked((self.observed.mean + own[:, None] + of_item[None, :]).float())
+        return self.demote_rare_items((self.training_ratings.mean + own[:, None] + of_item[None, :]).float())
 
     def tensors(self) -> dict[str, Tensor]:
-        """Offsets and the observed ratings."""
-        return self._tensors | self.observed.tensors()
+        """Return the offsets and the training ratings."""
+        return self._tensors | self.training_ratings.tensors()
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave."""
-        self.observed = Observed.from_tensors(tensors)
+        """Load what `tensors` returned."""
+        self.training_ratings = TrainingRatings.from_tensors(tensors)
         super().load_tensors({name: tensors[name] for name in ("user", "item")})
 
 

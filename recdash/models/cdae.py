@@ -1,4 +1,4 @@
-"""CDAE: a denoising autoencoder with a vector of its own for every user (Wu et al., WSDM 2016)."""
+"""CDAE: a denoising autoencoder with a vector for every user (Wu et al., WSDM 2016)."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ _ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "identity": lambda
 class CDAEConfig(GradientConfig):
     """Settings of CDAE."""
 
-    latent: int = setting(200, low=1, high=20_000, unit="units", help="the width of the hidden layer, K in the paper")
-    dropout: float = setting(0.5, low=0, high=1, help="the chance q that a positive of the input is dropped")
+    latent: int = setting(200, low=1, high=20_000, unit="units", help="width of the hidden layer, K in the paper")
+    dropout: float = setting(0.5, low=0, high=1, help="dropout probability q of a positive in the input")
     activation: str = setting(
-        "tanh", choices=("tanh", "sigmoid", "identity"), help="what is applied to the hidden layer, h in the paper"
+        "tanh", choices=("tanh", "sigmoid", "identity"), help="activation of the hidden layer, h in the paper"
     )
     likelihood: str = setting(
-        "logistic", choices=("logistic", "square"), help="the loss of one item: logistic on a sigmoid, or square"
+        "logistic", choices=("logistic", "square"), help="loss of one item: logistic on a sigmoid, or square"
     )
     weighting: str = setting(
         "all",
         choices=("all", "sampled"),
-        help="what an item without interaction weighs: 1, or what sampling negatives comes to on average",
+        help="weight of an item without interaction: 1, or its expectation under negative sampling",
     )
-    negatives: float = setting(
-        5.0, low=0, high=1000, help="the number of negatives for each positive under weighting = sampled"
-    )
+    negatives: float = setting(5.0, low=0, high=1000, help="number of negatives per positive with weighting = sampled")
     weight_decay: float = setting(
-        0.1, low=0, high=100, help="the L2 penalty on weights and user vectors, decoupled as in AdamW"
+        0.1, low=0, high=100, help="L2 penalty on weights and user vectors, decoupled as in AdamW"
     )
     formula: str = setting(
         "paper",
         choices=("paper", "published"),
-        help="the input and first weights: the paper's, or the public table's, where scores depend on the whole batch",
+        help="input scaling and initial weights: the paper's, or the public table's, whose scores depend on the batch",
     )
     newcomer: str = setting(
-        "fit", choices=("fit", "mean"), help="the vector of an unseen user: fitted to the picks, or the users' mean"
+        "fit",
+        choices=("fit", "mean"),
+        help="vector of a new user (cold start): fitted to the picks, or the mean of all users",
     )
-    fit_steps: int = setting(20, low=1, high=1000, unit="steps", help="the number of gradient steps of newcomer = fit")
-    fit_rate: float = setting(0.02, low=1e-6, high=10, help="the step size of newcomer = fit")
+    fit_steps: int = setting(20, low=1, high=1000, unit="steps", help="number of gradient steps with newcomer = fit")
+    fit_rate: float = setting(0.02, low=1e-6, high=10, help="learning rate with newcomer = fit")
 
     @classmethod
     def auto(cls, shape: DataShape, **given: Any) -> Self:
@@ -80,7 +80,7 @@ class CDAE(GradientModel):
         self.last = nn.Linear(config.latent, shape.items)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Weights and user vectors uniform as Xavier has it for the item layers, biases 0."""
+        """Draw weights and user vectors uniformly, with the Xavier bound of the item layers; biases are 0."""
         if self.config.formula == "published":
             self._initialise_as_published(generator)
             return
@@ -93,42 +93,50 @@ class CDAE(GradientModel):
                 nn.init.zeros_(parameter)
 
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
-        """Loss of all items given the corrupted row and the user's vector, one value per user (equation 8)."""
+        """Return the loss over all items given the corrupted row and the user's vector, (rows,) (equation 8)."""
         entries = self._entries(batch) * progress.noise.dropout_mask(self.config.dropout)
+        # (entries,) -> (rows, latent)
         hidden = self._hidden(self.first(batch, entries) + self._vectors(batch))
-        reconstruction = self._reconstruction(self.last(hidden), batch)
+        reconstruction = self._reconstruction(self.last(hidden), batch)  # (rows, items) -> (rows,)
         return Loss(reconstruction, {"reconstruction": reconstruction})
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """Outputs before f for the whole row; users that were not trained on get a vector as `newcomer` says."""
-        read = self.first(batch, self._entries(batch))
-        vectors = self.users[batch.users] if batch.users is not None else self.newcomers(batch, read)
-        scores: Tensor = self.last(self._hidden(read + vectors))
+        """Return the outputs before f, (rows, items); new users get a vector according to the setting `newcomer`."""
+        item_part = self.first(batch, self._entries(batch))  # (entries,) -> (rows, latent)
+        vectors = self.users[batch.users] if batch.users is not None else self.new_user_vectors(batch, item_part)
+        scores: Tensor = self.last(self._hidden(item_part + vectors))  # (rows, latent) -> (rows, items)
         return scores
 
-    def newcomers(self, batch: Batch, read: Tensor) -> Tensor:
-        """Vectors of unseen users, (rows, latent), everything else fixed (spec: models, 3.5).
+    def new_user_vectors(self, batch: Batch, item_part: Tensor) -> Tensor:
+        """Return vectors of new users, with all weights fixed (spec: models, 3.5).
 
-        read: what the item layer makes of their rows, (rows, latent).  `mean` is the mean of the trained vectors;
-        `fit` starts there and takes Adam steps on each row's own loss, so rows do not influence each other.
+        `newcomer="mean"` takes the mean of the trained vectors. `"fit"` starts there and takes Adam steps on each
+        row's own loss, so that rows do not influence each other.
+
+        Args:
+            batch: Histories of the new users.
+            item_part: (rows, latent) output of the item layer for these rows.
+
+        Returns:
+            (rows, latent).
         """
-        mean = self.users.detach().mean(0).repeat(len(batch), 1)
+        mean = self.users.detach().mean(0).repeat(len(batch), 1)  # (users, latent) -> (rows, latent)
         if self.config.newcomer == "mean":
             return mean
-        weight, bias, read = self.last.weight.detach(), self.last.bias.detach(), read.detach()
+        weight, bias, item_part = self.last.weight.detach(), self.last.bias.detach(), item_part.detach()
         vectors = mean.clone().requires_grad_()
         adam = torch.optim.Adam([vectors], lr=self.config.fit_rate)
         with torch.enable_grad():
             for _ in range(self.config.fit_steps):
-                outputs = nn.functional.linear(self._hidden(read + vectors), weight, bias)
+                outputs = nn.functional.linear(self._hidden(item_part + vectors), weight, bias)
                 penalty = self.config.weight_decay * (vectors - mean).square().sum(1) / 2
-                missed = self._reconstruction(outputs, batch) + penalty
-                (vectors.grad,) = torch.autograd.grad(missed.sum(), [vectors])
+                loss = self._reconstruction(outputs, batch) + penalty  # (rows, items) -> (rows,)
+                (vectors.grad,) = torch.autograd.grad(loss.sum(), [vectors])
                 adam.step()
         return vectors.detach()
 
     def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """Adam with decoupled weight decay."""
+        """Return Adam with decoupled weight decay."""
         fused = self.device.type in ("cpu", "cuda")
         return torch.optim.AdamW(groups, lr=self.config.learning_rate, fused=fused)
 
@@ -137,15 +145,15 @@ class CDAE(GradientModel):
         initialise_uniform([self.first, self.last], generator)
 
     def _entries(self, batch: Batch) -> Tensor:
-        """What stands in the row for a positive, (entries,): 1, or as published 1 / (n_u c_i)^(1/4) (spec: 3.8)."""
+        """Value of each positive in the row, (entries,): 1, or as published 1 / (n_u c_i)^(1/4) (spec: 3.8)."""
         if self.config.formula == "paper":
             return torch.ones(len(batch.items), device=batch.items.device)
-        columns = torch.bincount(batch.items, minlength=batch.n_items)[batch.items]
+        columns = torch.bincount(batch.items, minlength=batch.n_items)[batch.items]  # (items,) -> (entries,)
         return (batch.counts[batch.row_of] * columns).float() ** -0.25
 
     def _vectors(self, batch: Batch) -> Tensor:
         if batch.users is None:
-            raise ValueError("CDAE trains on users with a row number")
+            raise ValueError("CDAE needs the row number of each training user")
         return self.users[batch.users]
 
     def _hidden(self, before: Tensor) -> Tensor:
@@ -157,13 +165,13 @@ class CDAE(GradientModel):
         if self.config.likelihood == "logistic":
             return bernoulli_nll(outputs, batch, zeros)
         outputs = outputs.float()
-        liked = at_entries(outputs, batch)
-        extra = (1 - liked).square() - zeros[batch.row_of] * liked.square()
-        of_all: Tensor = zeros * outputs.square().sum(1)
-        return of_all.index_add(0, batch.row_of, extra)
+        positives = at_entries(outputs, batch)  # (rows, items) -> (entries,)
+        extra = (1 - positives).square() - zeros[batch.row_of] * positives.square()
+        total: Tensor = zeros * outputs.square().sum(1)  # (rows, items) -> (rows,)
+        return total.index_add(0, batch.row_of, extra)  # (entries,) -> (rows,)
 
     def _weight_of_zeros(self, batch: Batch) -> Tensor:
-        """What an item without interaction weighs, (rows,): the expectation of the paper's sampling, or 1."""
+        """Weight of an item without interaction, (rows,): the expectation of the paper's sampling, or 1."""
         if self.config.weighting == "all":
             return torch.ones(len(batch), device=batch.items.device)
         counts = batch.counts.float()

@@ -1,4 +1,4 @@
-"""`Shape`: the size of training data, which is all that presets and layers may know of it."""
+"""`DataShape`: the size of the training data, the only information that presets and layers use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DataShape:
-    """Users, items and interactions of the training part, and the scale of ratings where there are some."""
+    """Size of the training data, and the scale of ratings if there are any.
+
+    Attributes:
+        users, items, interactions: Counts of the training part.
+        scale: Lowest and highest rating, or None.
+    """
 
     users: int
     items: int

@@ -23,8 +23,14 @@ from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear
 from recdash.models.losses import at_entries
-from recdash.models.rating_model import OBSERVED, Observed, RatingModel
+from recdash.models.rating_model import (
+    RATINGS_PREFIX,
+    RatingModel,
+    TrainingRatings,
+)
 from recdash.settings import setting
+
+_ROWS_PER_CHUNK = 512  # users encoded at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,28 +42,34 @@ class DeepRecConfig(GradientConfig):
         low=1,
         high=20_000,
         unit="units",
-        help="the widths of the layers between items and code, mirrored in the decoder",
+        help="widths of the layers between items and code, mirrored in the decoder",
     )
-    latent: int = setting(1024, low=1, high=20_000, unit="units", help="the width of the code")
-    dropout: float = setting(0.8, low=0, high=0.99, help="the chance that a unit of the code is dropped")
+    latent: int = setting(1024, low=1, high=20_000, unit="units", help="width of the code")
+    dropout: float = setting(0.8, low=0, high=0.99, help="dropout probability of a unit of the code")
     refeed: int = setting(
-        1, low=0, high=10, unit="times", help="how often the dense output is fed back in for a step of its own, 0 never"
+        1,
+        low=0,
+        high=10,
+        unit="times",
+        help="number of re-feeding steps per batch, in which the dense output is the input; 0 turns re-feeding off",
     )
-    solver: str = setting("sgd", choices=("sgd", "adam"), help="the optimiser; sgd, with momentum, is the paper's")
-    momentum: float = setting(0.9, low=0, high=0.999, help="the momentum of sgd")
+    solver: str = setting("sgd", choices=("sgd", "adam"), help="optimiser; sgd, with momentum, is the paper's")
+    momentum: float = setting(0.9, low=0, high=0.999, help="momentum of sgd")
     halve_at: tuple[int, ...] = setting(
-        (), low=1, high=100_000, unit="epochs", help="the epochs after which the step size is halved"
+        (), low=1, high=100_000, unit="epochs", help="epochs after which the learning rate is halved"
     )
     unseen: str = setting(
-        "mean", choices=("mean", "paper"), help="the prediction for an unseen user or item, mean or 3"
+        "mean",
+        choices=("mean", "paper"),
+        help="prediction for unseen users and items: mean is the training mean, paper is 3",
     )
 
     @classmethod
     def auto(cls, shape: DataShape, **given: Any) -> Self:
-        """Return the settings of preset `auto`: a smaller net, Adam and no re-feeding, each better on ML-1M.
+        """Return the settings of preset `auto`: a smaller network, Adam and no re-feeding, each better on ML-1M.
 
-        The penalty weighs the same against the whole data, so it falls with the number of users: about 7 over that
-        number is best on MovieLens-100K, on MovieLens-1M and on the demo.
+        The weight decay falls with the number of users, so that its share of the whole objective stays the same: about
+        7 divided by that number is best on MovieLens-100K, MovieLens-1M and the demo.
         """
         sizes: dict[str, Any] = {
             "hidden": (256, 256),
@@ -70,7 +82,7 @@ class DeepRecConfig(GradientConfig):
 
 
 class DeepRec(RatingModel, GradientModel):
-    """f(x) = decoder(dropout(encoder(x))), SELU after every layer, charged at observed entries (paper, section 2)."""
+    """f(x) = decoder(dropout(encoder(x))), SELU after every layer, loss over observed entries (paper, section 2)."""
 
     name: ClassVar[str] = "deeprec"
     title: ClassVar[str] = "DeepRec"
@@ -82,12 +94,12 @@ class DeepRec(RatingModel, GradientModel):
         down = [*config.hidden, config.latent]
         up = [config.latent, *reversed(config.hidden)]
         self.first = SparseLinear(shape.items, down[0])
-        self.encoder = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(down))
-        self.decoder = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(up))
+        self.encoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(down))
+        self.decoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(up))
         self.last = nn.Linear(up[-1], shape.items)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Xavier-uniform weights, biases 0."""
+        """Draw Xavier-uniform weights; biases are 0."""
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter, generator=generator)
@@ -95,84 +107,89 @@ class DeepRec(RatingModel, GradientModel):
                 nn.init.zeros_(parameter)
 
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
-        """Squared errors of the observed entries over their mean number per row: pooled over the batch."""
+        """Return squared errors over the batch's mean number of observed entries, (rows,); their mean is pooled."""
         return self._observed_loss(self._output(batch, progress), batch)
 
     def losses(self, batch: Batch, progress: TrainingProgress) -> Iterator[Loss]:
-        """One step on the observed entries, then `refeed` steps on the dense output as its own input."""
+        """Yield one loss on the observed entries, then `refeed` losses with the dense output as input and target."""
         output = self._output(batch, progress)
         yield self._observed_loss(output, batch)
         for _ in range(self.config.refeed):
-            target = output.detach().float()
-            output = self._through(self._dense_first(target), progress)
-            missed = (output.float() - target).square().mean(1)
-            yield Loss(missed, {"refeeding_loss": missed})
+            target = output.detach().float()  # (rows, items)
+            output = self._forward(self._dense_first(target), progress)
+            errors = (output.float() - target).square().mean(1)  # (rows, items) -> (rows,)
+            yield Loss(errors, {"refeeding_loss": errors})
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """Predicted ratings of all items for anybody's stars, (rows, items); one pass, no re-feeding."""
-        return self.only_ranked(self._through(self.first(batch, self.ratings_of(batch)), None))
+        """Return predicted ratings of all items for any user's ratings, (rows, items); no re-feeding."""
+        return self.demote_rare_items(self._forward(self.first(batch, self.ratings_of(batch)), None))
 
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """Outputs at single places, (pairs,), from the users' training ratings."""
+        """Return the outputs of single items, (pairs,), from the users' training ratings."""
+        # (pairs, width) -> (pairs,)
         return functional.selu((self.codes[users] * self.last.weight[items]).sum(1) + self.last.bias[items])
 
-    def encode_observed(self) -> Tensor:
-        """The layer before the last for every training user, (users, width)."""
-        rows = self.observed.rows
-        parts = (Batch.of(rows.slice(start, start + 512), self.device) for start in range(0, len(rows), 512))
+    def encode_training_rows(self) -> Tensor:
+        """Return the last hidden layer of every training user, (users, width)."""
+        rows = self.training_ratings.rows
+        parts = (
+            Batch.of(rows.slice(start, start + _ROWS_PER_CHUNK), self.device)
+            for start in range(0, len(rows), _ROWS_PER_CHUNK)
+        )
         return torch.cat(
-            [self._through(self.first(part, self.ratings_of(part)), None, until_last=True) for part in parts]
+            [self._forward(self.first(part, self.ratings_of(part)), None, hidden_only=True) for part in parts]
         )
 
     def train(self, mode: bool = True) -> Self:
-        """Forget the codes, for the weights are about to change."""
-        self.forget_codes()
+        """Clear the codes, because the weights are about to change."""
+        self.clear_codes()
         return super().train(mode)
 
     def _output(self, batch: Batch, progress: TrainingProgress) -> Tensor:
-        return self._through(self.first(batch, self.ratings_of(batch)), progress)
+        return self._forward(self.first(batch, self.ratings_of(batch)), progress)
 
     def _observed_loss(self, output: Tensor, batch: Batch) -> Loss:
-        errors = (at_entries(output, batch).float() - self.ratings_of(batch)).square()
+        errors = (at_entries(output, batch).float() - self.ratings_of(batch)).square()  # (rows, items) -> (entries,)
+        # (entries,) -> (rows,)
         squared = torch.zeros(len(batch), device=errors.device).index_add(0, batch.row_of, errors)
         pooled = squared * len(batch) / max(len(batch.items), 1)
         return Loss(pooled, {"squared_error": squared, "ratings": batch.counts.float()})
 
     def _dense_first(self, dense: Tensor) -> Tensor:
-        return dense @ self.first.weight + self.first.bias
+        return dense @ self.first.weight + self.first.bias  # (rows, items) @ (items, width) -> (rows, width)
 
-    def _through(self, hidden: Tensor, progress: TrainingProgress | None, *, until_last: bool = False) -> Tensor:
-        hidden = functional.selu(hidden)
+    def _forward(self, hidden: Tensor, progress: TrainingProgress | None, *, hidden_only: bool = False) -> Tensor:
+        hidden = functional.selu(hidden)  # (rows, width)
         for layer in self.encoder:
-            hidden = functional.selu(layer(hidden))
+            hidden = functional.selu(layer(hidden))  # (rows, width) -> (rows, next width), the code at the end
         if progress is not None:
             hidden = hidden * progress.noise.unit_dropout_mask(hidden.shape[1], self.config.dropout).to(hidden.dtype)
         for layer in self.decoder:
-            hidden = functional.selu(layer(hidden))
-        return hidden if until_last else functional.selu(self.last(hidden))
+            hidden = functional.selu(layer(hidden))  # (rows, width) -> (rows, next width)
+        return hidden if hidden_only else functional.selu(self.last(hidden))
 
     def summarise(self, means: dict[str, float]) -> dict[str, float]:
-        """Turn squared errors into the training RMSE."""
-        squared, ratings = means.pop("squared_error"), means.pop("ratings")
-        return means | {"train_rmse": math.sqrt(squared / max(ratings, 1e-12))}
+        """Return the training RMSE in place of the squared errors."""
+        squared, n_ratings = means.pop("squared_error"), means.pop("ratings")
+        return means | {"train_rmse": math.sqrt(squared / max(n_ratings, 1e-12))}
 
     def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """SGD with momentum, or Adam."""
+        """Return SGD with momentum, or Adam."""
         if self.config.solver == "sgd":
             return torch.optim.SGD(groups, lr=self.config.learning_rate, momentum=self.config.momentum)
         return super().optimiser(groups)
 
     def learning_rate(self, epoch: int) -> float:
-        """Halved after each of the epochs named in `halve_at`."""
+        """Return the learning rate, halved after each epoch in `halve_at`."""
         return float(self.config.learning_rate * 0.5 ** sum(epoch > at for at in self.config.halve_at))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and the observed ratings."""
-        return super().tensors() | self.observed.tensors()
+        """Return the weights and the training ratings."""
+        return super().tensors() | self.training_ratings.tensors()
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `tensors` gave."""
+        """Load what `tensors` returned."""
         self.clear_caches()
-        if f"{OBSERVED}items" in tensors:
-            self.observed = Observed.from_tensors(tensors)
-        super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(OBSERVED)})
+        if f"{RATINGS_PREFIX}items" in tensors:
+            self.training_ratings = TrainingRatings.from_tensors(tensors)
+        super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(RATINGS_PREFIX)})

@@ -20,20 +20,20 @@ from recdash.models.data_shape import DataShape
 from recdash.models.layers import sparse_product
 from recdash.settings import Config, setting
 
-FLOAT64_UP_TO = 12_000  # items; above, three such matrices take more than 3.2 GiB in float64
-_MATRICES = 3  # of items x items that are held at once: the Gram matrix, its Cholesky factor, its inverse
-_CELLS_AT_ONCE = 1 << 24  # of the Gram matrix, made from sparse blocks
+FLOAT64_MAX_ITEMS = 12_000  # above, three matrices of items x items take more than 3.2 GiB in float64
+_MATRICES = 3  # of items x items in memory at once: the Gram matrix, its Cholesky factor, its inverse
+_CELLS_PER_CHUNK = 1 << 24  # of the Gram matrix, computed from sparse blocks
 
 
 @dataclass(frozen=True, kw_only=True)
 class EASEConfig(Config):
     """Settings of EASE."""
 
-    l2: float = setting(500.0, low=1e-6, high=1e9, help="the ridge penalty; it grows with the number of users")
+    l2: float = setting(500.0, low=1e-6, high=1e9, help="ridge penalty; more users need a larger one")
     precision: str = setting(
         "auto",
         choices=("auto", "float32", "float64"),
-        help="the number format of the solution; auto takes float64 up to 12,000 items",
+        help="data type of the solution; auto uses float64 up to 12,000 items, float32 above",
     )
 
     @classmethod
@@ -55,29 +55,35 @@ class EASE(ClosedFormModel):
 
     @property
     def weights(self) -> Tensor:
-        """B, (items, items) float32: B[i, j] is what having i adds to the score of j."""
+        """B, (items, items) float32: B[i, j] is what item i in a history adds to the score of j."""
         return self.tensors()["weights"]
 
     @property
     def precision(self) -> str:
-        """The number format of the solution; it follows from the setting and the number of items alone."""
+        """Data type of the solution; it depends on the setting and the number of items alone."""
         if self.config.precision != "auto":
             return str(self.config.precision)
-        return "float64" if self.shape.items <= FLOAT64_UP_TO else "float32"
+        return "float64" if self.shape.items <= FLOAT64_MAX_ITEMS else "float32"
 
     def solve(self, train: Any) -> Self:
-        """Solve for B from binary histories or a matrix (users, items).
+        """Solve for B: P = (X'X + l2 I)^-1 by Cholesky; B_ij = -P_ij / P_jj off the diagonal.
 
-        P = (X'X + l2 I)^-1 by Cholesky; B_ij = -P_ij / P_jj off the diagonal.  Raises TrainingError, before anything
-        is built, when the matrices do not fit into the memory that is there.
+        Args:
+            train: Histories or a scipy matrix, (users, items); all entries count as 1.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            TrainingError: The matrices do not fit into memory; nothing has been computed yet.
         """
         rows = train if isinstance(train, Histories) else Histories.from_csr(train)
         self.shape = DataShape(len(rows), rows.n_items, rows.n_entries)
         dtype = torch.float64 if self.precision == "float64" else torch.float32
         no_float64 = self.device.type == "mps" and dtype == torch.float64  # on Apple's GPU
-        where = torch.device("cpu") if no_float64 else self.device
-        self._check_memory(where, dtype)
-        gram = _gram(rows, dtype).to(where)
+        device = torch.device("cpu") if no_float64 else self.device
+        self._check_memory(device, dtype)
+        gram = _gram(rows, dtype).to(device)  # (users, items) -> (items, items)
         gram.diagonal().add_(self.config.l2)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
         weights = inverse.div_(-inverse.diagonal().clone())
@@ -86,34 +92,34 @@ class EASE(ClosedFormModel):
         return self
 
     def _check_memory(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Raise TrainingError when the matrices do not fit on the device; how much is free decides nothing else."""
+        """Raise TrainingError if the matrices do not fit on the device; free memory has no other effect."""
         items = self.shape.items
         need, free = _MATRICES * dtype.itemsize * items**2, devices.available_bytes(device)
         if free is None or need <= free:
             return
-        half = dtype == torch.float64 and need <= 2 * free
-        instead = "Set precision=float32, drop rare items" if half else "Drop rare items"
+        fits_in_float32 = dtype == torch.float64 and need <= 2 * free
+        advice = "Set precision=float32, drop rare items" if fits_in_float32 else "Drop rare items"
         raise TrainingError(
             f"EASE needs {need / 2**30:,.1f} GiB for {items:,} items, {free / 2**30:,.1f} GiB are free on {device}. "
-            f"{instead} or use another model."
+            f"{advice} or use another model."
         )
 
     def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32]:
-        """What each pick adds to the score of each item, exactly: B[pick, item]."""
+        """Return what each pick adds to the score of each item, exactly: B[pick, item], (picks, items)."""
         return np.asarray(self.weights[list(picks)][:, list(items)].cpu().numpy(), np.float32)
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """Sum of the rows of B that belong to the items of each history."""
+        """Return the sum of the rows of B for the items of each history, (rows, items)."""
         ones = torch.ones(len(batch.items), device=batch.items.device)
         return sparse_product(self.weights, ones, batch)
 
 
 def _gram(rows: Histories, dtype: torch.dtype) -> Tensor:
-    """X'X, (items, items), on the CPU: how many users have both items."""
+    """Return X'X, (items, items), on the CPU: the number of users who have both items."""
     binary = rows.matrix()
     by_item = binary.T.tocsr()
     out = torch.empty(rows.n_items, rows.n_items, dtype=dtype)
-    step = max(1, _CELLS_AT_ONCE // max(1, rows.n_items))
+    step = max(1, _CELLS_PER_CHUNK // max(1, rows.n_items))
     for start in range(0, rows.n_items, step):
         out[start : start + step] = torch.from_numpy((by_item[start : start + step] @ binary).toarray())
     return out

@@ -18,7 +18,11 @@ from recdash.models.base import (
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
-from recdash.models.layers import SparseLinear, initialise, unit_length
+from recdash.models.layers import (
+    SparseLinear,
+    initialise_xavier,
+    l2_normalised,
+)
 from recdash.models.losses import multinomial_nll
 from recdash.settings import setting
 
@@ -32,15 +36,15 @@ class MultDAEConfig(GradientConfig):
         low=1,
         high=20_000,
         unit="units",
-        help="the widths of the layers between items and latent, mirrored in the decoder",
+        help="widths of the layers between items and latent, mirrored in the decoder",
     )
-    latent: int = setting(200, low=1, high=20_000, unit="units", help="the width of the latent layer")
-    dropout: float = setting(0.5, low=0, high=0.99, help="the chance that an input item is dropped")
+    latent: int = setting(200, low=1, high=20_000, unit="units", help="width of the latent layer")
+    dropout: float = setting(0.5, low=0, high=0.99, help="dropout probability of an input item")
     weight_decay: float = setting(
         4e-5,
         low=0,
         high=100,
-        help="the L2 penalty on weight matrices, coupled as in Adam (twice the lambda of the paper's code)",
+        help="L2 penalty on weight matrices, coupled as in Adam (twice the lambda of the paper's code)",
     )
 
     @classmethod
@@ -61,26 +65,27 @@ class MultDAE(GradientModel):
         super().__init__(config, shape)
         widths = [*config.hidden, config.latent, *reversed(config.hidden)]
         self.first = SparseLinear(shape.items, widths[0])
-        self.middle = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(widths))
+        self.middle = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(widths))
         self.last = nn.Linear(widths[-1], shape.items)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights as the authors' code does."""
-        initialise(self, generator)
+        """Draw the weights as the authors' code does."""
+        initialise_xavier(self, generator)
 
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
-        """Reconstruction of the clean row from the corrupted one, nats per user."""
-        kept = progress.noise.dropout_mask(self.config.dropout)
-        reconstruction = multinomial_nll(self._logits(batch, unit_length(batch) * kept), batch)
+        """Return the reconstruction loss of the clean row from the corrupted one, nats per user."""
+        mask = progress.noise.dropout_mask(self.config.dropout)  # (entries,)
+        logits = self._logits(batch, l2_normalised(batch) * mask)  # (rows, items)
+        reconstruction = multinomial_nll(logits, batch)  # (rows, items) -> (rows,)
         return Loss(reconstruction, {"reconstruction": reconstruction})
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """Logits of the uncorrupted row."""
-        return self._logits(batch, unit_length(batch))
+        """Return the logits of the uncorrupted row, (rows, items)."""
+        return self._logits(batch, l2_normalised(batch))
 
     def _logits(self, batch: Batch, entries: Tensor) -> Tensor:
-        hidden = torch.tanh(self.first(batch, entries))
+        hidden = torch.tanh(self.first(batch, entries))  # (entries,) -> (rows, width)
         for layer in self.middle:
-            hidden = torch.tanh(layer(hidden))
-        logits: Tensor = self.last(hidden)
+            hidden = torch.tanh(layer(hidden))  # (rows, width) -> (rows, next width)
+        logits: Tensor = self.last(hidden)  # (rows, width) -> (rows, items)
         return logits

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recdash.models.base import (
-    FEW_USERS,
+    SMALL_DATA_USERS,
     GradientConfig,
     GradientModel,
     Loss,
@@ -19,12 +19,17 @@ from recdash.models.base import (
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
-from recdash.models.layers import SparseLinear, initialise, initialise_uniform, unit_length
+from recdash.models.layers import (
+    SparseLinear,
+    initialise_uniform,
+    initialise_xavier,
+    l2_normalised,
+)
 from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
 from recdash.models.schedules import anneal
 from recdash.settings import setting
 
-DEEP_FROM_USERS = 20_000  # below, a net without hidden layers ranks better (measured on ML-1M)
+HIDDEN_LAYER_MIN_USERS = 20_000  # below, a network without hidden layers ranks better (measured on ML-1M)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,34 +41,34 @@ class MultVAEConfig(GradientConfig):
         low=1,
         high=20_000,
         unit="units",
-        help="the widths of the layers between items and latent, mirrored in the decoder",
+        help="widths of the layers between items and latent, mirrored in the decoder",
     )
-    latent: int = setting(200, low=1, high=20_000, unit="units", help="the width of the latent layer")
-    dropout: float = setting(0.5, low=0, high=0.99, help="the chance that an input item is dropped")
+    latent: int = setting(200, low=1, high=20_000, unit="units", help="width of the latent layer")
+    dropout: float = setting(0.5, low=0, high=0.99, help="dropout probability of an input item")
     noise_sd: float = setting(
-        1.0, low=0, high=1, help="the standard deviation of the latent noise in training; below 1 it is no VAE any more"
+        1.0, low=0, high=1, help="standard deviation of the latent noise in training; a VAE has 1"
     )
     initial: str = setting(
-        "xavier", choices=("xavier", "uniform"), help="the weights before training: the paper's, or PyTorch's own"
+        "xavier", choices=("xavier", "uniform"), help="initial weights: xavier as in the paper, uniform as in PyTorch"
     )
-    beta_cap: float = setting(0.2, low=0, high=10, help="the largest weight of the KL divergence")
+    beta_cap: float = setting(0.2, low=0, high=10, help="maximum weight of the KL divergence")
     reach_cap_at: float = setting(
-        0.5, low=0, high=1, help="the share of all planned updates after which beta meets its cap"
+        0.5, low=0, high=1, help="share of the planned updates after which beta reaches its cap"
     )
     anneal_updates: int | None = setting(
         None,
         low=1,
         high=10**9,
         unit="updates",
-        help="the paper's T in place of reach_cap_at: beta = updates / T up to the cap",
+        help="annealing length T of the paper, in place of reach_cap_at: beta = updates / T up to the cap",
     )
 
     @classmethod
     def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto`."""
-        sizes: dict[str, Any] = {"hidden": () if shape.users < DEEP_FROM_USERS else (600,), "epochs": 100}
+        sizes: dict[str, Any] = {"hidden": () if shape.users < HIDDEN_LAYER_MIN_USERS else (600,), "epochs": 100}
         sizes["batch_size"] = auto_batch_size(shape)
-        if shape.users < FEW_USERS:
+        if shape.users < SMALL_DATA_USERS:
             sizes |= {"batch_size": auto_batch_size(shape, 25), "learning_rate": 2e-3, "epochs": 70}
         return cls(**sizes, patience=12, averaging=0.85)
 
@@ -81,61 +86,62 @@ class MultVAE(GradientModel):
         down = [*config.hidden, 2 * config.latent]
         up = [config.latent, *reversed(config.hidden)]
         self.first = SparseLinear(shape.items, down[0])
-        self.encoder = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(down))
-        self.decoder = nn.ModuleList(nn.Linear(here, there) for here, there in pairwise(up))
+        self.encoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(down))
+        self.decoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(up))
         self.last = nn.Linear(up[-1], shape.items)
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw all weights as the authors' code does, or as PyTorch does by itself."""
+        """Draw the weights as the authors' code does, or as PyTorch does by default."""
         if self.config.initial == "xavier":
-            initialise(self, generator)
+            initialise_xavier(self, generator)
         else:
             initialise_uniform([self.first, *self.encoder, *self.decoder, self.last], generator)
 
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
-        """Negative evidence lower bound with annealed KL divergence, nats per user (equation 5 with weight beta)."""
-        kept = progress.noise.dropout_mask(self.config.dropout)
-        mu, logvar = self.encode(batch, unit_length(batch) * kept)
+        """Return the negative evidence lower bound, nats per user (equation 5, KL divergence weighted by beta)."""
+        mask = progress.noise.dropout_mask(self.config.dropout)  # (entries,)
+        mu, logvar = self.encode(batch, l2_normalised(batch) * mask)  # (rows, latent) each
         z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent) * self.config.noise_sd
-        reconstruction = multinomial_nll(self.decode(z), batch)
-        by_dimension = normal_kl_by_dimension(mu, logvar)
-        kl, beta = by_dimension.sum(1), self.beta(progress.update, progress.planned)
+        reconstruction = multinomial_nll(self.decode(z), batch)  # (rows, items) -> (rows,)
+        kl_by_dimension = normal_kl_by_dimension(mu, logvar)  # (rows, latent)
+        kl = kl_by_dimension.sum(1)  # (rows, latent) -> (rows,)
+        beta = self.beta(progress.update, progress.planned)
         parts: dict[str, Tensor | float] = {
             "reconstruction": reconstruction,
             "kl": kl,
             "beta": beta,
-            "kl_by_dimension": by_dimension,
+            "kl_by_dimension": kl_by_dimension,
         }
         return Loss(reconstruction + beta * kl, parts)
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """Logits at z = mu, without dropout."""
-        mu, _ = self.encode(batch, unit_length(batch))
+        """Return the logits at z = mu, without dropout, (rows, items)."""
+        mu, _ = self.encode(batch, l2_normalised(batch))
         return self.decode(mu)
 
     def encode(self, batch: Batch, entries: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of q(z | x), (rows, latent) float32 each."""
-        hidden = self.first(batch, entries)
+        """Return mean and log-variance of q(z | x), (rows, latent) float32 each."""
+        hidden = self.first(batch, entries)  # (entries,) -> (rows, width)
         for layer in self.encoder:
-            hidden = layer(torch.tanh(hidden))
-        mu, logvar = hidden.float().chunk(2, dim=1)
+            hidden = layer(torch.tanh(hidden))  # (rows, width) -> (rows, next width), 2 * latent at the end
+        mu, logvar = hidden.float().chunk(2, dim=1)  # (rows, 2 * latent) -> 2 x (rows, latent)
         return mu, logvar
 
     def decode(self, z: Tensor) -> Tensor:
-        """Logits over all items, (rows, items)."""
+        """Return the logits of z (rows, latent) over all items, (rows, items)."""
         for layer in self.decoder:
-            z = torch.tanh(layer(z))
-        logits: Tensor = self.last(z)
+            z = torch.tanh(layer(z))  # (rows, width) -> (rows, next width)
+        logits: Tensor = self.last(z)  # (rows, width) -> (rows, items)
         return logits
 
     def beta(self, update: int, planned: int) -> float:
-        """Weight of the KL divergence at this update."""
+        """Return the weight of the KL divergence at an update."""
         config = self.config
         return anneal(
             update, planned, cap=config.beta_cap, reach_cap_at=config.reach_cap_at, anneal_updates=config.anneal_updates
         )
 
     def schedules_done(self, update: int, planned: int) -> bool:
-        """Patience is not counted before beta has met its cap (or when it never will)."""
+        """Return whether beta has reached its cap; early stopping waits for it unless the cap is out of reach."""
         reachable = self.beta(planned, planned) >= self.config.beta_cap
         return not reachable or self.beta(update, planned) >= self.config.beta_cap

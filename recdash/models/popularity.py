@@ -1,4 +1,4 @@
-"""Popularity: the yardstick that knows no user."""
+"""Popularity: the non-personalised baseline."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from recdash.settings import Config
 
 @dataclass(frozen=True, kw_only=True)
 class PopularityConfig(Config):
-    """Popularity has nothing to set."""
+    """Popularity has no settings."""
 
     @classmethod
     def auto(cls, shape: DataShape, **given: Any) -> Self:
-        """Return the only settings there are."""
+        """Return the settings of preset `auto`."""
         return cls()
 
 
@@ -31,10 +31,10 @@ class Popularity(ClosedFormModel):
 
     name: ClassVar[str] = "popularity"
     title: ClassVar[str] = "Popularity"
-    source: ClassVar[str] = "yardstick"
+    source: ClassVar[str] = "baseline"
     config_class: ClassVar[type[Config]] = PopularityConfig
     answers_without_picks: ClassVar[bool] = True
-    reads_picks: ClassVar[bool] = False
+    uses_picks: ClassVar[bool] = False
 
     def solve(self, train: Any) -> Self:
         """Count the training users of every item."""
@@ -44,5 +44,5 @@ class Popularity(ClosedFormModel):
         return self
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """The counts, once for every row."""
-        return self.tensors()["counts"].repeat(len(batch), 1)
+        """Return the counts for every row, (rows, items)."""
+        return self.tensors()["counts"].repeat(len(batch), 1)  # (items,) -> (rows, items)

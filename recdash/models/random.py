@@ -1,4 +1,4 @@
-"""Random: the yardstick below which nothing may fall."""
+"""Random: the lower bound of all baselines."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ from recdash.settings import Config
 
 @dataclass(frozen=True, kw_only=True)
 class RandomConfig(Config):
-    """Random has nothing to set."""
+    """Random has no settings."""
 
     @classmethod
     def auto(cls, shape: DataShape, **given: Any) -> Self:
-        """Return the only settings there are."""
+        """Return the settings of preset `auto`."""
         return cls()
 
 
 class Random(ClosedFormModel):
-    """Gives every history an order of the items that depends on the history and the seed alone."""
+    """Ranks items in an order that depends on the history and the seed alone."""
 
     name: ClassVar[str] = "random"
     title: ClassVar[str] = "Random"
-    source: ClassVar[str] = "yardstick"
+    source: ClassVar[str] = "baseline"
     config_class: ClassVar[type[Config]] = RandomConfig
     answers_without_picks: ClassVar[bool] = True
-    reads_picks: ClassVar[bool] = False
+    uses_picks: ClassVar[bool] = False
 
     def solve(self, train: Any) -> Self:
-        """Draw one number per item; nothing is read from the histories."""
+        """Draw one number per item; the histories are not read."""
         keys = np.random.default_rng(self.seed).integers(2**63, size=self.shape.items)
         self.load_tensors({"keys": torch.from_numpy(keys)})
         return self
 
     @property
-    def n_learned(self) -> int:
-        """Nothing: the numbers are drawn."""
+    def n_parameters(self) -> int:
+        """0: the numbers are drawn, not learned."""
         return 0
 
     def score_batch(self, batch: Batch) -> Tensor:
-        """Uniform numbers in [0, 1): equal histories get equal ones, in whatever order their items stand."""
+        """Return uniform numbers in [0, 1), (rows, items); the order of items in a history does not matter."""
         keys = self.tensors()["keys"].cpu().numpy().astype(np.uint64)
-        of_rows = np.zeros(len(batch), np.uint64)
+        of_rows = np.zeros(len(batch), np.uint64)  # (rows,)
         np.add.at(of_rows, batch.row_of.cpu().numpy(), _mix(keys[batch.items.cpu().numpy()]))
-        mixed = _mix(_mix(of_rows)[:, None] + keys)
+        mixed = _mix(_mix(of_rows)[:, None] + keys)  # (rows, 1) + (items,) -> (rows, items)
         return torch.from_numpy((mixed >> np.uint64(40)).astype(np.float32) / 2**24).to(batch.items.device)
 
 
 def _mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64 (Steele et al., OOPSLA 2014): every bit of the result depends on every bit given."""
+    """The finaliser of splitmix64 (Steele et al., OOPSLA 2014): every bit of the result depends on every input bit."""
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))

@@ -1,4 +1,4 @@
-"""What models that predict ratings share: what was observed, the rule for the unseen, clipping, ranking by stars."""
+"""`RatingModel`: what all models that predict ratings share."""
 
 from __future__ import annotations
 
@@ -17,129 +17,145 @@ from recdash.errors import DataError, UsageError
 from recdash.models.base import Model, Task
 from recdash.models.batch import Batch
 
-FEWEST_TO_RANK = 5  # items with fewer training ratings are never recommended (spec: protocols, B7)
-PAPER_UNSEEN = 3.0  # AutoRec, WWW 2015: the prediction for users or items without training ratings
-OBSERVED = "observed."  # under this name a checkpoint keeps the training ratings
-PAIRS_AT_ONCE = 1 << 13  # so that what is gathered for them stays in the cache: three times as fast as 1 << 16
+MIN_RATINGS_TO_RANK = 5  # items with fewer training ratings are never recommended (spec: protocols, B7)
+PAPER_DEFAULT_RATING = 3.0  # AutoRec, WWW 2015: prediction for users or items without training ratings
+RATINGS_PREFIX = "observed."  # prefix of the training ratings in a checkpoint
+PAIRS_PER_CHUNK = 1 << 13  # their gathered vectors stay in the CPU cache: three times as fast as 1 << 16
 
 
-class Observed:
-    """The training ratings as a model keeps them: rows by user, counts, and the mean."""
+class TrainingRatings:
+    """The training ratings that a model stores: rows by user, counts and the mean."""
 
     def __init__(self, train: Histories) -> None:
         if train.values is None:
-            raise DataError("These histories have no ratings, which a rating model learns from. Use a ranking model.")
+            raise DataError("These histories have no ratings, which a rating model requires. Use a ranking model.")
         self.rows, self.values = train, train.values
         self.user_counts = train.counts
         self.item_counts = np.bincount(train.items, minlength=train.n_items)
         self.mean = float(self.values.mean(dtype=np.float64)) if train.n_entries else 0.0
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the rows as tensors, for a checkpoint."""
+        """Return the rows as tensors for a checkpoint."""
         parts = {"indptr": self.rows.indptr, "items": self.rows.items, "values": self.values}
-        kept = {OBSERVED + name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in parts.items()}
-        return kept | {f"{OBSERVED}n_items": torch.tensor([self.rows.n_items])}
+        tensors = {RATINGS_PREFIX + name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in parts.items()}
+        return tensors | {f"{RATINGS_PREFIX}n_items": torch.tensor([self.rows.n_items])}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Observed:
-        """Rebuild from `tensors`."""
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> TrainingRatings:
+        """Restore the ratings from `tensors`."""
         part = {
-            name.removeprefix(OBSERVED): t.cpu().numpy() for name, t in tensors.items() if name.startswith(OBSERVED)
+            name.removeprefix(RATINGS_PREFIX): t.cpu().numpy()
+            for name, t in tensors.items()
+            if name.startswith(RATINGS_PREFIX)
         }
         return cls(Histories(part["indptr"], part["items"], part["values"], int(part["n_items"][0])))
 
 
 class RatingModel(Model):
-    """A model of the task "rating": `predict` for pairs of known users and items, `score` for anybody's stars."""
+    """A model of the task "rating": `predict` for pairs of known users and items, `score` for any user's ratings."""
 
     task: ClassVar[Task] = "rating"
-    observed: Observed
+    training_ratings: TrainingRatings
     _codes: Tensor | None = None
 
-    def observe(self, train: Histories) -> None:
-        """Remember the training ratings; called once, before training."""
-        self.observed = Observed(train)
+    def set_training_ratings(self, train: Histories) -> None:
+        """Store the training ratings; called once, before training."""
+        self.training_ratings = TrainingRatings(train)
 
-    def encode_observed(self) -> Tensor:
-        """What the decoder reads for every training row, (rows, width); for models that have such a thing."""
+    def encode_training_rows(self) -> Tensor:
+        """Return the decoder input of every training row, (rows, width); for models with an encoder."""
         raise NotImplementedError
 
     @property
     def codes(self) -> Tensor:
-        """`encode_observed`, computed once while the weights rest."""
+        """Result of `encode_training_rows`, computed once and cached until the weights change."""
         if self._codes is None:
             with torch.no_grad():
-                self._codes = self.encode_observed().float()
+                self._codes = self.encode_training_rows().float()
         return self._codes
 
-    def forget_codes(self) -> None:
-        """Called when the weights are about to change."""
+    def clear_codes(self) -> None:
+        """Drop the cached codes; called when the weights are about to change."""
         self._codes = None
 
     def clear_caches(self) -> None:
-        """Drop the codes, which lie on the device of the weights."""
-        self.forget_codes()
+        """Drop the codes, which are on the device of the weights."""
+        self.clear_codes()
 
     @property
-    def n_learned(self) -> int:
-        """How many numbers were learned; the training ratings, which the model keeps, do not count."""
-        return sum(tensor.numel() for name, tensor in self.tensors().items() if not name.startswith(OBSERVED))
+    def n_parameters(self) -> int:
+        """Number of learned values; the stored training ratings do not count."""
+        return sum(tensor.numel() for name, tensor in self.tensors().items() if not name.startswith(RATINGS_PREFIX))
 
     @abstractmethod
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """Unclipped predictions for pairs whose user and item both have training ratings, (pairs,)."""
+        """Return unclipped predictions, (pairs,), for pairs whose user and item both have training ratings."""
 
     def predict(self, users: Any, items: Any) -> NDArray[np.float32]:
         """Predict ratings, clipped to the scale.
 
-        users, items: (pairs,) numbers of training rows and of items, or one number each.  A pair whose user or item has
-        no training ratings gets the training mean, or 3 with `unseen="paper"`.  Returns (pairs,) float32.  Raises
-        UsageError for what are no whole numbers, DataError when the two differ in length.
+        Args:
+            users: (pairs,) numbers of training rows, or a single number.
+            items: (pairs,) numbers of items, or a single number.
+
+        Returns:
+            (pairs,) float32. A pair whose user or item has no training ratings gets the training mean, or 3 with
+            `unseen="paper"`.
+
+        Raises:
+            UsageError: Users or items are not whole numbers.
+            DataError: Users and items differ in length.
         """
-        who = whole_numbers(users, "predict: users", UsageError)
-        what = whole_numbers(items, "predict: items", UsageError)
-        if len(who) != len(what):
-            raise DataError(f"predict: {len(who)} users and {len(what)} items. Give one item for each user.")
-        seen = self.both_seen(who, what)
-        out = np.full(len(who), self.unseen_value(), np.float32)
-        places = np.flatnonzero(seen)
-        for start in range(0, len(places), PAIRS_AT_ONCE):
-            chosen = places[start : start + PAIRS_AT_ONCE]
+        user_rows = whole_numbers(users, "predict: users", UsageError)
+        item_indices = whole_numbers(items, "predict: items", UsageError)
+        if len(user_rows) != len(item_indices):
+            raise DataError(f"predict: {len(user_rows)} users and {len(item_indices)} items. Give one item per user.")
+        known = self.have_training_ratings(user_rows, item_indices)
+        out = np.full(len(user_rows), self.default_rating(), np.float32)
+        known_pairs = np.flatnonzero(known)
+        for start in range(0, len(known_pairs), PAIRS_PER_CHUNK):
+            chunk = known_pairs[start : start + PAIRS_PER_CHUNK]
             with torch.no_grad():
-                pairs = (torch.from_numpy(part[chosen]).to(self.device) for part in (who, what))
-                out[chosen] = self.predict_pairs(*pairs).float().cpu().numpy()
+                pairs = (torch.from_numpy(part[chunk]).to(self.device) for part in (user_rows, item_indices))
+                out[chunk] = self.predict_pairs(*pairs).float().cpu().numpy()
         low, high = self.scale
         return out.clip(low, high)
 
-    def both_seen(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether user and item of each pair have training ratings."""
-        known = (users >= 0) & (users < len(self.observed.user_counts)) & (items >= 0) & (items < self.shape.items)
+    def have_training_ratings(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether user and item of each pair have training ratings, (pairs,)."""
+        known = (
+            (users >= 0) & (users < len(self.training_ratings.user_counts)) & (items >= 0) & (items < self.shape.items)
+        )
         seen = np.zeros(len(users), np.bool_)
-        seen[known] = (self.observed.user_counts[users[known]] > 0) & (self.observed.item_counts[items[known]] > 0)
+        seen[known] = (self.training_ratings.user_counts[users[known]] > 0) & (
+            self.training_ratings.item_counts[items[known]] > 0
+        )
         return seen
 
-    def unseen_value(self) -> float:
-        """The prediction where user or item is unseen."""
-        return PAPER_UNSEEN if getattr(self.config, "unseen", "mean") == "paper" else self.observed.mean
+    def default_rating(self) -> float:
+        """Return the prediction for pairs whose user or item has no training ratings."""
+        return PAPER_DEFAULT_RATING if getattr(self.config, "unseen", "mean") == "paper" else self.training_ratings.mean
 
     @property
     def scale(self) -> tuple[float, float]:
         """Lowest and highest rating."""
         if self.shape.scale is not None:
             return self.shape.scale
-        return float(self.observed.values.min()), float(self.observed.values.max())
+        return float(self.training_ratings.values.min()), float(self.training_ratings.values.max())
 
     def ratings_of(self, batch: Batch) -> Tensor:
-        """The ratings of a batch; plain picks count as nine tenths of the way up the scale, (entries,)."""
+        """Return the ratings of a batch, (entries,); picks without ratings count as 7/8 of the way up the scale."""
         low, high = self.scale
-        liked = low + 0.875 * (high - low)  # 4.5 on a scale of 1 to 5 (spec: models, 1.5)
+        pick_rating = low + 0.875 * (high - low)  # 4.5 on a scale of 1 to 5 (spec: models, 1.5)
         return (
-            torch.full((len(batch.items),), liked, device=batch.items.device) if batch.values is None else batch.values
+            torch.full((len(batch.items),), pick_rating, device=batch.items.device)
+            if batch.values is None
+            else batch.values
         )
 
-    def only_ranked(self, predictions: Tensor) -> Tensor:
-        """Push items with too few training ratings below all others, (rows, items)."""
-        few = torch.from_numpy(self.observed.item_counts < FEWEST_TO_RANK).to(predictions.device)
-        if bool(few.all()):
+    def demote_rare_items(self, predictions: Tensor) -> Tensor:
+        """Return predictions (rows, items) with items of too few training ratings ranked below all others."""
+        is_rare = torch.from_numpy(self.training_ratings.item_counts < MIN_RATINGS_TO_RANK).to(predictions.device)
+        if bool(is_rare.all()):
             return predictions
-        return torch.where(few, predictions - 1e6, predictions)
+        return torch.where(is_rare, predictions - 1e6, predictions)

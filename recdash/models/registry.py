@@ -1,4 +1,4 @@
-"""Which models there are; each is imported when it is asked for."""
+"""Registry of the models; each is imported on first use."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.errors import CheckpointError, unknown
+from recdash.atomic_files import wrap_read_errors
+from recdash.errors import CheckpointError, unknown_name
+from recdash.models.data_shape import DataShape
 
 if TYPE_CHECKING:
     import torch
 
     from recdash.models.base import Model
-    from recdash.models.data_shape import DataShape
     from recdash.settings import Config
 
-_WHERE = {
+_CLASSES = {
     "random": "random:Random",
     "popularity": "popularity:Popularity",
     "itemknn": "itemknn:ItemKNN",
@@ -38,43 +39,51 @@ PRESETS = ("auto", "paper", "published", "tuned", "fast")
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all models, yardsticks first."""
-    return tuple(_WHERE)
+    """Return the names of all models, baselines first."""
+    return tuple(_CLASSES)
 
 
 @cache
 def model_class(name: str) -> type[Model]:
-    """Return the class of a model; raises UsageError, listing the known names, for any other name."""
-    if name not in _WHERE:
-        raise unknown("model", name, _WHERE)
-    module, attribute = _WHERE[name].split(":")
-    found: type[Model] = getattr(import_module(f"recdash.models.{module}"), attribute)
-    return found
+    """Return the class of a model; raises UsageError for an unknown name."""
+    if name not in _CLASSES:
+        raise unknown_name("model", name, _CLASSES)
+    module, attribute = _CLASSES[name].split(":")
+    loaded: type[Model] = getattr(import_module(f"recdash.models.{module}"), attribute)
+    return loaded
 
 
 def presets_of(name: str) -> tuple[str, ...]:
-    """Return the presets a model has."""
+    """Return the presets of a model."""
     model_class(name)
     return tuple(preset for preset in PRESETS if preset == "auto" or preset in _preset_file(name))
 
 
 def preset_used(name: str, preset: str) -> str:
-    """Return the preset whose settings a model takes: `auto` for `tuned`, where nobody has searched for any.
+    """Return the preset that a model uses: `auto` in place of `tuned` for models that were not tuned.
 
-    Raises UsageError, listing those that the model has, for any other preset that it does not have.
+    Raises UsageError for any other preset that the model does not have.
     """
     own = presets_of(name)
     if preset not in own and preset != "tuned":
-        raise unknown(f"preset of {name}", preset, own)
+        raise unknown_name(f"preset of {name}", preset, own)
     return preset if preset in own else "auto"
 
 
 def configure(name: str, shape: DataShape, preset: str = "auto", settings: Mapping[str, Any] | None = None) -> Config:
-    """Return a model's settings: the preset's, with those given by name put over them.
+    """Return the settings of a model: those of the preset, overridden by the settings given by name.
 
-    `auto` depends on the shape of the data alone; the other presets say in their file what they change, either in
-    `auto` or in the defaults; `tuned` is `auto` for a model without one (see `preset_used`).  Raises UsageError for
-    unknown presets, unknown settings and values out of bounds.
+    `auto` depends on the shape of the data alone. The file of any other preset lists its differences from `auto` or
+    from the defaults. `tuned` is `auto` for models without one (see `preset_used`).
+
+    Args:
+        name: Model name.
+        shape: Size of the training data.
+        preset: Name of the preset.
+        settings: Settings by name.
+
+    Raises:
+        UsageError: An unknown preset or setting, or a value out of bounds.
     """
     config_class: Any = model_class(name).config_class
     used = preset_used(name, preset)
@@ -92,26 +101,31 @@ def build(name: str, config: Config, shape: DataShape) -> Model:
 
 
 def load(folder: str | Path, device: str = "cpu") -> Model:
-    """Read a model that `save` wrote.
+    """Load a model that `save` wrote.
 
-    device: where it is to compute; a GPU without free memory leaves it on the CPU, with a warning.  Raises
-    CheckpointError when the model is damaged or from a newer version, UsageError for a device that is not here.
+    Args:
+        folder: Folder of the model.
+        device: Device to compute on; if a GPU has no free memory, the model stays on the CPU, with a warning.
+
+    Raises:
+        CheckpointError: The model is missing, damaged or from a newer version.
+        UsageError: The device is unknown or not available.
     """
-    from recdash import devices
+    from recdash import devices  # lazy: torch
 
     chosen = devices.choose(device)
     model = _read(folder)
-    said = move(model, chosen)
-    if said:
-        warnings.warn(said, stacklevel=2)
+    warning = move(model, chosen)
+    if warning:
+        warnings.warn(warning, stacklevel=2)
     return model
 
 
 def move(model: Model, device: torch.device) -> str:
-    """Move a model to a device; where that has no room it stays on the CPU, and one line that says so is returned."""
-    import torch
+    """Move a model to a device; if memory runs out there, leave it on the CPU and return a warning, else ""."""
+    import torch  # lazy: torch
 
-    from recdash import devices
+    from recdash import devices  # lazy: torch
 
     movable: Any = model  # every model has `to`, those of PyTorch its own
     try:
@@ -120,43 +134,41 @@ def move(model: Model, device: torch.device) -> str:
         if not devices.is_out_of_memory(error):
             raise
         movable.to(torch.device("cpu"))
-        return stays_on_cpu(error, device)
+        return cpu_fallback_message(error, device)
     return ""
 
 
-def stays_on_cpu(error: BaseException, device: torch.device) -> str:
-    """Return in one line why a model computes on the CPU although another device was asked for."""
-    from recdash import devices
+def cpu_fallback_message(error: BaseException, device: torch.device) -> str:
+    """Return the warning for a model that runs on the CPU because another device is out of memory."""
+    from recdash import devices  # lazy: torch
 
-    return f"{devices.out_of_memory(error, device)} It computes on the CPU instead."
+    return f"{devices.out_of_memory_message(error, device)} It computes on the CPU instead."
 
 
 def _read(folder: str | Path) -> Model:
-    import numpy as np
+    import numpy as np  # lazy: numpy
 
-    from recdash.atomic_files import reading_back
-    from recdash.data.catalogue import Catalogue
-    from recdash.models import checkpoint_io
-    from recdash.models.base import POPULARITY_FILE
-    from recdash.models.data_shape import DataShape
+    from recdash.data.catalogue import Catalogue  # lazy: numpy
+    from recdash.models import checkpoint_io  # lazy: torch
+    from recdash.models.base import POPULARITY_FILE  # lazy: torch
 
-    home, foreign = Path(folder), "this checkpoint does not fit this version of recdash"
-    tensors, facts = checkpoint_io.read(home)
-    catalogue = checkpoint_io.read_text(home, facts, "catalogue.json")
-    with reading_back(home, CheckpointError, "Train again.", foreign):
-        users, items, interactions, scale = facts["shape"]
+    path, problem = Path(folder), "this checkpoint does not fit this version of recdash"
+    tensors, manifest = checkpoint_io.read(path)
+    catalogue = checkpoint_io.read_text(path, manifest, "catalogue.json")
+    with wrap_read_errors(path, CheckpointError, "Train again.", problem):
+        users, items, interactions, scale = manifest["shape"]
         shape = DataShape(users, items, interactions, tuple(scale) if scale else None)
-        config = model_class(facts["model"]).config_class.from_dict(facts["config"])
-        model = build(facts["model"], config, shape)
+        config = model_class(manifest["model"]).config_class.from_dict(manifest["config"])
+        model = build(manifest["model"], config, shape)
         model.load_tensors(tensors)
-        model.record = dict(facts["record"])
+        model.record = dict(manifest["record"])
         model.catalogue = Catalogue.from_json(catalogue)
         if len(model.catalogue) not in (0, shape.items):
-            raise ValueError("a catalogue of other items")
-        if POPULARITY_FILE in facts.get("extra", {}):
-            model.popularity = np.array(json.loads(checkpoint_io.read_text(home, facts, POPULARITY_FILE)), np.int64)
+            raise ValueError("the catalogue has another number of items")
+        if POPULARITY_FILE in manifest.get("extra", {}):
+            model.popularity = np.array(json.loads(checkpoint_io.read_text(path, manifest, POPULARITY_FILE)), np.int64)
             if model.popularity.shape != (shape.items,):
-                raise ValueError("the popularity of other items")
+                raise ValueError("the popularity has another number of items")
     if hasattr(model, "eval"):
         model.eval()
     return model
@@ -165,5 +177,5 @@ def _read(folder: str | Path) -> Model:
 @cache
 def _preset_file(name: str) -> dict[str, dict[str, Any]]:
     path = package_files("recdash.models").joinpath("presets", f"{name}.json")
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
+    presets: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return presets

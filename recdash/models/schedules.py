@@ -1,13 +1,19 @@
-"""Quantities that change in the course of a training."""
+"""Schedules: quantities that change during a training."""
 
 from __future__ import annotations
 
 
 def anneal(update: int, planned: int, *, cap: float, reach_cap_at: float, anneal_updates: int | None = None) -> float:
-    """Weight of the KL divergence after `update` gradient updates (Liang et al., WWW 2018, section 2.2.2).
+    """Return the weight of the KL divergence after some updates (Liang et al., WWW 2018, section 2.2.2).
 
-    Rises linearly from 0 and stays at `cap`. `anneal_updates` is the paper's T: beta = update / T. Without it the
-    cap is met after the share `reach_cap_at` of the `planned` updates, which carries over to data of any size.
+    It rises linearly from 0 and stays at `cap`.
+
+    Args:
+        update: Updates done.
+        planned: Updates of the whole training.
+        cap: Largest weight.
+        reach_cap_at: Share of the planned updates after which the cap is reached, which suits data of any size.
+        anneal_updates: The paper's T in place of `reach_cap_at`: the weight is update / T up to the cap.
     """
     if anneal_updates is not None:
         return min(cap, update / anneal_updates)

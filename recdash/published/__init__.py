@@ -1,5 +1,5 @@
-"""What others have published, and how it came about.
+"""Published results: their figures as data, and public tables recomputed with the mistakes of their code.
 
-`figures` is data that may stand anywhere beside our own, marked `published, not rerun`. Everything else here computes
-as the public tables did, mistakes included, and is reached by `services/reproduce` alone; a test holds that.
+`figures` may be used anywhere; show its numbers with `figures.MARK`. Everything else here computes as published,
+mistakes included. Only `recdash.services.reproduce` and its parts import it; a test proves that.
 """

@@ -1,57 +1,64 @@
-"""What a reproduction works with: data, a folder for what is done, and trainings that go on where they were stopped."""
+"""What the cells of a reproduced table share: data, a folder for unfinished work, and trainings that can be resumed."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from recdash import devices
-from recdash.atomic_files import (
-    append_row,
-    read_rows,
-    reading_back,
-)
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.errors import CheckpointError, RecdashError, UsageError
 from recdash.evaluation.evaluator import evaluate
-from recdash.json_values import is_count, is_number
 from recdash.models import checkpoint_io, registry
 from recdash.models.base import GradientModel, Model
+from recdash.published.training_files import EpochLog, MetricValues, SavedState
 from recdash.splits import RatingSplit, Split, make_split
 from recdash.training.fit import fit
-from recdash.training.loop import EpochRecord, Hooks, Training, Validation
-from recdash.training.state import TrainingState
-
-KEEP_EVERY, SHARE_OF_TIME = 20.0, 0.05  # seconds between kept states, and their share of the time at most
-Figures = dict[str, float]
+from recdash.training.loop import (
+    Callbacks,
+    EpochRecord,
+    Training,
+    Validation,
+)
 
 
 class Interrupted(RecdashError):
-    """Somebody stopped the work; what is done is kept."""
+    """The user stopped the work; finished cells and the training state are saved."""
 
     exit_status = 130
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a cell came to: figures by column, and numbers from which sentences are made."""
+class CellResult:
+    """The result of a cell.
 
-    columns: Mapping[str, Figures]
+    Args:
+        columns: metrics by column, such as "as_published".
+        facts: numbers that the notes quote, such as "best_epoch".
+    """
+
+    columns: Mapping[str, MetricValues]
     facts: Mapping[str, float | int | str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Work:
-    """Where and on what a cell works.
+class CellContext:
+    """What a cell works with.
 
-    epochs: at most so many in every training, for a trial; None as published.  device: where trainings compute.
-    tell: called with the epoch and their planned number.  should_stop: asked after every update.
+    Args:
+        dataset: the data.
+        folder: the folder for unfinished work.
+        cell: name of the cell; its files begin with it.
+        epochs: maximum number of epochs in each training, for a trial run; None: as many as published.
+        device: where models are trained.
+        on_epoch: called with the epoch and the planned number of epochs.
+        should_stop: asked after every update.
     """
 
     dataset: Dataset
@@ -59,102 +66,123 @@ class Work:
     cell: str = "cell"
     epochs: int | None = None
     device: str = "auto"
-    tell: Callable[[int, int], Any] = lambda epoch, epochs: None
+    on_epoch: Callable[[int, int], Any] = lambda epoch, epochs: None
     should_stop: Callable[[], bool] = lambda: False
 
-    def split(self, protocol: str, **words: Any) -> Split | RatingSplit:
+    def make_split(self, protocol: str, **options: Any) -> Split | RatingSplit:
         """Return a split of the data."""
-        return make_split(self.dataset, protocol, **words)
+        return make_split(self.dataset, protocol, **options)
 
-    def untrained(
-        self, name: str, split: Split | RatingSplit, made: type[GradientModel] | None = None, **settings: Any
+    def build_model(
+        self, name: str, split: Split | RatingSplit, kind: type[GradientModel] | None = None, **settings: Any
     ) -> GradientModel:
-        """Return a model with the settings of the public run, some of them changed; `made`: a class of its own."""
+        """Return an untrained model with the settings of the published run.
+
+        Args:
+            name: the model's name.
+            split: the split whose shape the model gets.
+            kind: a class to use in place of the registered one.
+            settings: settings that differ from the published run.
+        """
         config: Any = registry.configure(name, split.shape, "published", settings)
         if self.epochs is not None:
             config = replace(config, epochs=min(self.epochs, config.epochs))
-        model = registry.build(name, config, split.shape) if made is None else made(config, split.shape)
+        model = registry.build(name, config, split.shape) if kind is None else kind(config, split.shape)
         return cast(GradientModel, model)
 
-    def fitted(self, name: str, split: Split | RatingSplit, *, preset: str = "auto", **settings: Any) -> Model:
-        """Train as anybody does, keeping states; raises Interrupted at a stop."""
+    def fit_model(self, name: str, split: Split | RatingSplit, *, preset: str = "auto", **settings: Any) -> Model:
+        """Train a model with `recdash.fit`, saving its state; raises Interrupted at a stop."""
         config = registry.configure(name, split.shape, preset, settings)
         planned = getattr(config, "epochs", 1)
         if self.epochs is not None and hasattr(config, "epochs"):
             settings["epochs"] = planned = min(self.epochs, planned)
-        kept = _Kept(self.path("training"), self.should_stop)
-        words: dict[str, Any] = {
+        saved = SavedState(self.path("training"), self.should_stop)
+        arguments: dict[str, Any] = {
             "preset": preset,
-            "on_epoch": lambda record: self.tell(record.epoch, planned),
-            "on_checkpoint": kept.keep,
+            "on_epoch": lambda record: self.on_epoch(record.epoch, planned),
+            "on_checkpoint": saved.save_if_due,
             "should_stop": self.should_stop,
             "device": self.device,
             **settings,
         }
         try:
-            model = fit(name, split, resume=kept.load(), **words)
-        except UsageError:  # what was kept belongs to another version or other settings
-            kept.drop()
-            model = fit(name, split, **words)
+            model = fit(name, split, resume=saved.load(), **arguments)
+        except UsageError:  # the saved state belongs to another version or other settings
+            saved.delete()
+            model = fit(name, split, **arguments)
         if model.record["stopped"]:
-            raise stopped()
-        kept.drop()
+            raise interruption()
+        saved.delete()
         return model
 
-    def trained(
+    def train_model(
         self,
         model: GradientModel,
         rows: Histories,
         validation: Validation,
         *,
         split: str,
-        begin: Callable[[float | None], Any] | None = None,
+        on_start: Callable[[float | None], Any] | None = None,
         precision: str = "float32",
         seed: int = 0,
-    ) -> tuple[Training, dict[int, Figures]]:
-        """Train a model that looks at itself in its own way; returns the training and the values of every epoch.
+        renamed_metrics: Mapping[str, str] | None = None,
+    ) -> tuple[Training, dict[int, MetricValues]]:
+        """Train a model with a validation of its own, saving its state and metrics.
 
-        split: its fingerprint.  begin: told the best value so far of a training that goes on, None of one that begins.
-        precision: of matrix products, "auto" where single precision takes too long.  Raises Interrupted at a stop.
+        Args:
+            model: the untrained model.
+            rows: the training rows.
+            validation: how an epoch is measured, and by which metric it is chosen.
+            split: fingerprint of the split.
+            on_start: called with the best value so far of a resumed training, or with None for a new one.
+            precision: precision of matrix products; "auto" where single precision takes too long.
+            seed: seed of weights and batches.
+            renamed_metrics: current metric names by the names in logs of earlier versions.
+
+        Returns:
+            The training, and the metrics of every epoch.
+
+        Raises:
+            Interrupted: at a stop; the state is saved.
         """
-        kept, log = _Kept(self.path("training"), self.should_stop), self.path("epochs.jsonl")
+        saved = SavedState(self.path("training"), self.should_stop)
+        log = EpochLog(self.path("epochs.jsonl"), renamed_metrics)
         facts = {"model": model.name, "config": model.config.to_dict(), "seed": seed, "split": split}
-        resume = kept.load()
-        if resume is None or resume.facts != facts or not _covers(log, resume.position.epoch):
+        resume = saved.load()
+        if resume is None or resume.identity != facts or not log.is_complete(resume.position.epoch):
             resume = None
-            _begin(log)
-        if begin is not None:
-            begin(None if resume is None else resume.best.value)
+            log.start()
+        if on_start is not None:
+            on_start(None if resume is None else resume.best.value)
 
-        def note(record: EpochRecord) -> None:
-            with _writing(log):
-                append_row(log, {"epoch": record.epoch, **record.values})
-            self.tell(record.epoch, model.config.epochs)
+        def record_epoch(record: EpochRecord) -> None:
+            log.append(record.epoch, record.values)
+            self.on_epoch(record.epoch, model.config.epochs)
 
-        hooks = Hooks(on_epoch=note, should_stop=self.should_stop, on_checkpoint=kept.keep)
+        callbacks = Callbacks(on_epoch=record_epoch, should_stop=self.should_stop, on_checkpoint=saved.save_if_due)
         device = devices.choose(self.device)
         training = Training(
             model,
             rows,
             validation,
             seed=seed,
-            dtype=devices.matrix_format(device, precision),
-            hooks=hooks,
-            facts=facts,
+            dtype=devices.matmul_dtype(device, precision),
+            callbacks=callbacks,
+            identity=facts,
             device=device,
             resume=resume,
         )
         training.run()
         if training.stopped:
-            raise stopped()
-        return training, _epochs(log, training.position.epoch)
+            raise interruption()
+        return training, log.read(training.position.epoch)
 
     def path(self, name: str) -> Path:
-        """Return a place for something that a cell keeps while it works."""
+        """Return the path of a file or folder of this cell."""
         return self.folder / f"{self.cell}.{name}"
 
-    def clear(self) -> None:
-        """Remove what is of no use once the cell is done."""
+    def delete_training_files(self) -> None:
+        """Delete states and logs, which a finished cell no longer needs."""
         for path in self.folder.glob(f"{self.cell}.*"):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -162,94 +190,30 @@ class Work:
                 path.unlink(missing_ok=True)
 
 
-def timed(run: Callable[[Work], Found], work: Work) -> tuple[Found, float]:
-    """Compute a cell; returns it with its seconds, those of a stopped training that it goes on with included."""
+def run_timed(run: Callable[[CellContext], CellResult], context: CellContext) -> tuple[CellResult, float]:
+    """Compute a cell; returns its result and its seconds, including those of a resumed training."""
     earlier, started = 0.0, time.perf_counter()
     with suppress(CheckpointError, KeyError, TypeError):
-        position = checkpoint_io.read_facts(work.path("training"))["position"]
+        position = checkpoint_io.read_manifest(context.path("training"))["position"]
         earlier = float(position["seconds"]) + float(position["validation_seconds"])
-    return run(work), earlier + time.perf_counter() - started
+    return run(context), earlier + time.perf_counter() - started
 
 
-def common(work: Work, name: str, protocol: str, metrics: Iterable[str] | None, **settings: Any) -> Found:
-    """The common column: preset `auto` under one of the protocols that are the same for all."""
-    split = work.split(protocol)
-    model = work.fitted(name, split, **settings)
+def common_protocol(
+    context: CellContext, name: str, protocol: str, metrics: Iterable[str] | None, **settings: Any
+) -> CellResult:
+    """Compute the common column: preset `auto` under a protocol that is the same for all models."""
+    split = context.make_split(protocol)
+    model = context.fit_model(name, split, **settings)
     found = evaluate(model, split, metric_names=metrics).mean
-    return Found({"common": dict(found)}, facts_of(model))
+    return CellResult({"common": dict(found)}, training_facts(model))
 
 
-def facts_of(model: Model) -> dict[str, float | int | str | None]:
-    """What sentences say of a training: the epoch that counts, and how many there were."""
+def training_facts(model: Model) -> dict[str, float | int | str | None]:
+    """Return the best epoch of a training and its number of epochs."""
     return {"best_epoch": model.record["best_epoch"], "epochs": model.record["epochs_run"]}
 
 
-class _Kept:
-    """The state of a training in a folder, renewed now and then and at a stop."""
-
-    def __init__(self, folder: Path, should_stop: Callable[[], bool]) -> None:
-        self.folder, self.should_stop = folder, should_stop
-        self._free_at = time.monotonic() + KEEP_EVERY
-
-    def load(self) -> TrainingState | None:
-        """Return what was kept, if anything can be read."""
-        try:
-            return TrainingState.load(self.folder)
-        except CheckpointError:
-            return None
-
-    def keep(self, state: TrainingState) -> None:
-        """Keep a state if it is time to."""
-        started = time.monotonic()
-        if started < self._free_at and not self.should_stop():
-            return
-        state.save(self.folder)
-        now = time.monotonic()
-        self._free_at = now + max(KEEP_EVERY, (now - started) / SHARE_OF_TIME)
-
-    def drop(self) -> None:
-        """Forget it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def stopped() -> Interrupted:
-    """Return what to raise at a stop."""
-    return Interrupted("Stopped; what is done is kept. The same command goes on from here.")
-
-
-def _begin(log: Path) -> None:
-    """Forget what an earlier training has logged."""
-    with _writing(log):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(log: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(
-            f"{log}: cannot be written ({error.strerror}). Free some space, or remove what is in its place."
-        ) from error
-
-
-def _epochs(log: Path, last: int) -> dict[int, Figures]:
-    """Read the values of the epochs up to `last`; one that was trained twice counts as it came last.
-
-    A line that a crash cut short is passed over.  Raises CheckpointError when the log cannot be read.
-    """
-    found: dict[int, Figures] = {}
-    with reading_back(log, CheckpointError, "Start the reproduction again."):
-        for row in read_rows(log):
-            epoch = row.pop("epoch", None)
-            if is_count(epoch) and all(map(is_number, row.values())):
-                found[epoch] = row
-    return {epoch: values for epoch, values in sorted(found.items()) if epoch <= last}
-
-
-def _covers(log: Path, last: int) -> bool:
-    """Whether the log has every epoch of a kept state: without it the state is of no use, for figures are read here."""
-    with suppress(CheckpointError):
-        return len(_epochs(log, last)) == last
-    return False
+def interruption() -> Interrupted:
+    """Return the error to raise at a stop."""
+    return Interrupted("Stopped; finished work is saved. Run the same command again to resume.")

@@ -1,4 +1,4 @@
-"""Published figures as data: `figures.json` beside this file, read once and checked."""
+"""Published figures as data: `figures.json` in this folder, read once and validated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from recdash.errors import DataError
 
-PARTS = ("test", "validation", "training users")
+EVALUATED_ON = ("test", "validation", "training users")
 MARK = "published, not rerun"
 TITLES = {
     "autorec": "AutoRec",
@@ -50,10 +50,14 @@ _OPTIONAL = {"split", "variant", "on", "note", "second_hand", "as_published"}
 
 @dataclass(frozen=True)
 class SplitInfo:
-    """Which users and items a figure was measured on. title: a short name.  about: whose split it is, in one sentence.
+    """The split that a figure was measured on.
 
     Figures of two splits never share a table, even under one protocol: EASE has NDCG@100 .420, .422 and .425 on three
     splits of MovieLens-20M.
+
+    Args:
+        title: short name.
+        about: one sentence about the split.
     """
 
     title: str
@@ -64,10 +68,20 @@ class SplitInfo:
 class Figure:
     """One published number.
 
-    model: recdash's name, or that of a model which recdash does not have.  dataset, metric: recdash's names; metrics
-    are fractions, RMSE is in stars.  protocol: recdash's name, or one that `protocols()` explains.  split: a name that
-    `splits()` explains.  on: whose figure it is.  second_hand: read in somebody else's table.  as_published: the
-    evaluation has mistakes that `note` names, so that the number compares with nothing but other numbers of its kind.
+    Args:
+        model: recdash's name of the model, or the name of a model that recdash does not have.
+        variant: variant of the model; "" for none.
+        dataset: recdash's name of the dataset.
+        protocol: recdash's name of the protocol, or one that `protocols` explains.
+        split: a name that `splits` explains.
+        metric: recdash's name of the metric.
+        value: the number; metrics are fractions, RMSE is in stars.
+        source: title of the source.
+        url: link to the source.
+        on: the users it was measured on, one of `EVALUATED_ON`.
+        second_hand: whether it was quoted from another publication than its own.
+        as_published: whether its evaluation has mistakes, named in `note`; then it compares only with such numbers.
+        note: remark.
     """
 
     model: str
@@ -86,7 +100,7 @@ class Figure:
 
     @property
     def title(self) -> str:
-        """The model's name for people, with its variant."""
+        """The model's title, with its variant."""
         name = TITLES.get(self.model, self.model)
         return f"{name} ({self.variant})" if self.variant else name
 
@@ -101,22 +115,22 @@ def figures(
     on: str | None = None,
     as_published: bool | None = None,
 ) -> tuple[Figure, ...]:
-    """Return the published figures in the order of the file, those that fit every word that is given."""
+    """Return the published figures that match all given values, in the order of the file."""
     given = {"model": model, "dataset": dataset, "protocol": protocol, "split": split, "metric": metric, "on": on}
     wanted = {name: value for name, value in given.items() if value is not None}
     return tuple(
         figure
-        for figure in _everything()
+        for figure in _all_figures()
         if all(getattr(figure, name) == value for name, value in wanted.items())
         and (as_published is None or figure.as_published is as_published)
     )
 
 
 def comparable(dataset: str, protocol: str) -> dict[str, tuple[Figure, ...]]:
-    """Return the figures that may stand under a table of ours, by their split: each split needs a table of its own.
+    """Return the figures to show next to our results, by split: each split needs a table of its own.
 
-    They have the same data, the same protocol, test users and no known mistake. Splits come in the order of `splits()`.
-    Our own split and version of the data may still differ, so each is to be marked with `MARK`.
+    They have the same dataset and protocol, were measured on test users, and have no known mistake. Our split and
+    version of the data may still differ, so mark them with `MARK`. Splits come in the order of `splits`.
     """
     found = figures(dataset=dataset, protocol=protocol, on="test", as_published=False)
     by_split = {name: tuple(figure for figure in found if figure.split == name) for name in splits()}
@@ -124,22 +138,22 @@ def comparable(dataset: str, protocol: str) -> dict[str, tuple[Figure, ...]]:
 
 
 def protocols() -> dict[str, str]:
-    """Return what each protocol means that is not one of recdash's own."""
-    return dict(_file()["protocols"])
+    """Return descriptions of the protocols that are not recdash's own."""
+    return dict(_content()["protocols"])
 
 
 def splits() -> dict[str, SplitInfo]:
-    """Return every split that some figure belongs to, by name."""
-    return {name: SplitInfo(**told) for name, told in _file()["splits"].items()}
+    """Return all splits by name."""
+    return {name: SplitInfo(**fields) for name, fields in _content()["splits"].items()}
 
 
 @cache
-def _everything() -> tuple[Figure, ...]:
-    return tuple(figure for row in _file()["figures"] for figure in _read(row, _file()["sources"], splits()))
+def _all_figures() -> tuple[Figure, ...]:
+    return tuple(figure for row in _content()["figures"] for figure in _read(row, _content()["sources"], splits()))
 
 
 @cache
-def _file() -> dict[str, Any]:
+def _content() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(files("recdash.published").joinpath("figures.json").read_text(encoding="utf-8"))
     return found
 
@@ -147,20 +161,21 @@ def _file() -> dict[str, Any]:
 def _read(
     row: Mapping[str, Any], sources: Mapping[str, Mapping[str, str]], known_splits: Collection[str]
 ) -> list[Figure]:
-    """Turn one row, which may hold several metrics, into figures; raises DataError for whatever it does not know.
+    """Convert one row into one figure per metric; its split is its own, else that of its source.
 
-    The split is the row's own, else that of its source.
+    Raises:
+        DataError: if the row lacks a field, or has an unknown field, source or split.
     """
     if missing := _REQUIRED - set(row):
         raise DataError(f"figures.json: {row} lacks {', '.join(sorted(missing))}. Fix the row.")
-    if strange := set(row) - _REQUIRED - _OPTIONAL:
-        raise DataError(f"figures.json: {row} has the unknown fields {', '.join(sorted(strange))}. Fix the row.")
-    if row["source"] not in sources or row.get("on", "test") not in PARTS:
-        raise DataError(f"figures.json: {row} names an unknown source or part. Fix the row.")
+    if unknown := set(row) - _REQUIRED - _OPTIONAL:
+        raise DataError(f"figures.json: {row} has the unknown fields {', '.join(sorted(unknown))}. Fix the row.")
+    if row["source"] not in sources or row.get("on", "test") not in EVALUATED_ON:
+        raise DataError(f"figures.json: {row} has an unknown source or an unknown `on`. Fix the row.")
     source = sources[row["source"]]
     split = row.get("split", source.get("split"))
     if split not in known_splits:
-        raise DataError(f"figures.json: {row} is of the unknown split {split!r}. Name one of the section `splits`.")
+        raise DataError(f"figures.json: {row} has the unknown split {split!r}. Use a name from the section `splits`.")
     return [
         Figure(
             model=row["model"],

@@ -1,4 +1,4 @@
-"""The rows of the public table under P-A1: popularity, EASE, Mult-VAE and CDAE."""
+"""Cells of the MetaRec table under `published-implicit` (protocol P-A1): popularity, EASE, Mult-VAE and CDAE."""
 
 from __future__ import annotations
 
@@ -7,53 +7,67 @@ from typing import Any
 from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.evaluator import evaluate
 from recdash.models.base import Model
-from recdash.published.context import Figures, Found, Work, facts_of
-from recdash.published.unmasked_topk import means, most_active_first, seen_places, unmasked, unmasked_and_masked
+from recdash.published.context import CellContext, CellResult, training_facts
+from recdash.published.training_files import MetricValues
+from recdash.published.unmasked_topk import (
+    list_metrics,
+    mean_seen_per_list,
+    most_active_first,
+    unmasked_and_masked_lists,
+    unmasked_lists,
+)
 from recdash.splits import Split, published_splits
 from recdash.training.loop import Validation
 
 METRICS = ("precision@100", "recall@100", "ndcg@100")
-ALSO = (*METRICS, "recall_all@100")
+ALL_METRICS = (*METRICS, "recall_all@100")
 _SEED = published_splits.SEEDS["published-implicit"]
 
 
-def closed_form(work: Work, name: str, **settings: Any) -> Found:
-    """One solution serves both columns; there is nothing to choose, so nothing is set aside for validation."""
-    split = published_splits.implicit(work.dataset, seed=_SEED, validation=False)
-    model = work.fitted(name, split, **settings)
-    return _both(model, split)
+def closed_form(context: CellContext, name: str, **settings: Any) -> CellResult:
+    """Fit a model without epochs: one solution gives both columns, and no validation part is needed."""
+    split = published_splits.implicit(context.dataset, seed=_SEED, validation=False)
+    model = context.fit_model(name, split, **settings)
+    return _both_columns(model, split)
 
 
-def as_published(work: Work, name: str) -> Found:
-    """Settings of the public run; the epoch is chosen on the test part, whose lists keep what was seen."""
-    split = published_splits.implicit(work.dataset, seed=_SEED, validation=False)
-    model = work.untrained(name, split)
+def as_published(context: CellContext, name: str) -> CellResult:
+    """Train with the published settings: lists contain seen items, and the epoch is chosen on the test part."""
+    split = published_splits.implicit(context.dataset, seed=_SEED, validation=False)
+    model = context.build_model(name, split)
 
     part = most_active_first(split.test)
 
-    def look(trained: Model) -> Figures:
-        return means(unmasked(trained, part), part.held_out, METRICS)
+    def measure(trained: Model) -> MetricValues:
+        return list_metrics(unmasked_lists(trained, part), part.held_out, METRICS)
 
-    training, epochs = work.trained(model, split.train, Validation(look, CRITERIA["ranking"]), split=split.fingerprint)
-    found = _both(model, split)
+    validation = Validation(measure, CRITERIA["ranking"])
+    training, epochs = context.train_model(model, split.train, validation, split=split.fingerprint)
+    found = _both_columns(model, split)
     last = epochs[max(epochs)]
     facts = {"best_epoch": training.best.epoch, "epochs": training.position.epoch, "last_ndcg@100": last["ndcg@100"]}
     masked = {f"masked_{metric}": found.columns["corrected"][metric] for metric in METRICS}
-    return Found({"as_published": found.columns["as_published"]}, {**found.facts, **facts, **masked})
+    return CellResult({"as_published": found.columns["as_published"]}, {**found.facts, **facts, **masked})
 
 
-def corrected(work: Work, name: str, **changes: Any) -> Found:
-    """The same data, split, sizes and steps, with the mistakes of the formula changed; chosen on validation items."""
-    split = published_splits.implicit(work.dataset, seed=_SEED)
-    model = work.fitted(name, split, preset="published", precision="float32", **changes)
-    return Found({"corrected": dict(evaluate(model, split, metric_names=ALSO).mean)}, facts_of(model))
+def corrected(context: CellContext, name: str, **changes: Any) -> CellResult:
+    """Train on the same data and split with the mistakes corrected; the epoch is chosen on validation items.
+
+    Args:
+        context: data and folder.
+        name: the model's name.
+        changes: settings that correct a mistake in the published formula.
+    """
+    split = published_splits.implicit(context.dataset, seed=_SEED)
+    model = context.fit_model(name, split, preset="published", precision="float32", **changes)
+    return CellResult({"corrected": dict(evaluate(model, split, metric_names=ALL_METRICS).mean)}, training_facts(model))
 
 
-def _both(model: Model, split: Split) -> Found:
+def _both_columns(model: Model, split: Split) -> CellResult:
     part = most_active_first(split.test)
-    left_in, taken_out = unmasked_and_masked(model, part)
+    unmasked, masked = unmasked_and_masked_lists(model, part)
     columns = {
-        "as_published": means(left_in, part.held_out, METRICS),
-        "corrected": means(taken_out, part.held_out, ALSO),
+        "as_published": list_metrics(unmasked, part.held_out, METRICS),
+        "corrected": list_metrics(masked, part.held_out, ALL_METRICS),
     }
-    return Found(columns, {"seen_places": seen_places(left_in, part.fold_in)})
+    return CellResult(columns, {"seen_places": mean_seen_per_list(unmasked, part.fold_in)})

@@ -1,4 +1,4 @@
-"""Cells one after the other, and beside them one that a second core cannot help."""
+"""Compute the cells of a table in order, and one that cannot use a second core in parallel with them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from recdash.published.context import Found, Work, stopped, timed
-from recdash.published.subprocess_cell import POSSIBLE, Beside
-from recdash.published.table_definitions import TableCell
+import torch
+
+from recdash.published.context import CellContext, CellResult, interruption, run_timed
+from recdash.published.subprocess_cell import SUPPORTED, SubprocessCell
+from recdash.published.table_schema import TableCell
 
 
 @dataclass(frozen=True)
-class Step:
-    """Where one cell stands: which of how many, and which epoch of it (0 before the first)."""
+class CellProgress:
+    """Progress of one cell. The names of the fields are those of the progress file.
+
+    Args:
+        cell: name of the cell.
+        about: short description.
+        number: position among the cells to compute, from 1.
+        of: number of cells to compute.
+        epoch: finished epochs.
+        epochs: planned epochs; 0 before the training starts.
+        over: whether the cell is done.
+    """
 
     cell: str
     about: str
@@ -26,60 +38,72 @@ class Step:
     over: bool = False
 
 
-def compute(
+def run_cells(
     cells: Sequence[TableCell],
-    work: Work,
+    context: CellContext,
     *,
-    say: Callable[[Step], Any],
-    keep: Callable[[TableCell, Found, float], Any],
+    on_progress: Callable[[CellProgress], Any],
+    on_result: Callable[[TableCell, CellResult, float], Any],
     cores: int,
 ) -> None:
-    """Compute cells; with two cores or more, the one that is `apart` has one of them to itself all the while.
+    """Compute cells; with two cores or more, the cell marked `own_process` gets a process and a core of its own.
 
-    work: data, folder, epochs and stopping.  say: called at every step.  keep: called with each result and its seconds.
-    Raises Interrupted when `work.should_stop` says so, with everything kept.
+    Args:
+        cells: what to compute, in this order.
+        context: data, folder, epochs and the request to stop.
+        on_progress: called when a cell starts, after each epoch, and when it is done.
+        on_result: called with each cell, its result and its seconds.
+        cores: number of CPU cores to use.
+
+    Raises:
+        Interrupted: when `context.should_stop` returns True; everything is saved.
     """
-    steps = {cell.name: Step(cell.name, cell.about, number, len(cells)) for number, cell in enumerate(cells, 1)}
+    first = {cell.name: CellProgress(cell.name, cell.about, number, len(cells)) for number, cell in enumerate(cells, 1)}
 
-    def tell(cell: TableCell, epoch: int, epochs: int) -> None:
-        say(replace(steps[cell.name], epoch=epoch, epochs=epochs))
+    def report(cell: TableCell, epoch: int, epochs: int) -> None:
+        on_progress(replace(first[cell.name], epoch=epoch, epochs=epochs))
 
-    def done(cell: TableCell, found: Found, seconds: float) -> None:
-        keep(cell, found, seconds)
-        say(replace(steps[cell.name], over=True))
+    def finish(cell: TableCell, result: CellResult, seconds: float) -> None:
+        on_result(cell, result, seconds)
+        on_progress(replace(first[cell.name], over=True))
 
-    worth_it = POSSIBLE and cores > 1 and len(cells) > 1
-    apart = next((cell for cell in cells if cell.apart), None) if worth_it else None
+    parallel = SUPPORTED and cores > 1 and len(cells) > 1
+    separate = next((cell for cell in cells if cell.own_process), None) if parallel else None
     with ExitStack() as stack:
-        beside: Beside | None = None
-        if apart is not None:
-            tell(apart, 0, 0)
-            own = replace(work, cell=apart.name)
-            beside = stack.enter_context(Beside(apart.run, own, partial(tell, apart), partial(done, apart)))
-            stack.enter_context(_threads(cores - 1))
+        subprocess: SubprocessCell | None = None
+        if separate is not None:
+            report(separate, 0, 0)
+            subprocess = stack.enter_context(
+                SubprocessCell(
+                    separate.run,
+                    replace(context, cell=separate.name),
+                    partial(report, separate),
+                    partial(finish, separate),
+                )
+            )
+            stack.enter_context(_torch_threads(cores - 1))
 
-        def hear(cell: TableCell, epoch: int, epochs: int) -> None:
-            tell(cell, epoch, epochs)
-            if beside is not None:
-                beside.listen()
+        def report_and_poll(cell: TableCell, epoch: int, epochs: int) -> None:
+            report(cell, epoch, epochs)
+            if subprocess is not None:
+                subprocess.poll()
 
         for cell in cells:
-            if cell is apart:
+            if cell is separate:
                 continue
-            tell(cell, 0, 0)
-            done(cell, *timed(cell.run, replace(work, cell=cell.name, tell=partial(hear, cell))))
-            if work.should_stop():
-                raise stopped()
-        while beside is not None and not beside.listen(wait=0.2):
-            if work.should_stop():
-                raise stopped()
+            report(cell, 0, 0)
+            own = replace(context, cell=cell.name, on_epoch=partial(report_and_poll, cell))
+            finish(cell, *run_timed(cell.run, own))
+            if context.should_stop():
+                raise interruption()
+        while subprocess is not None and not subprocess.poll(wait=0.2):
+            if context.should_stop():
+                raise interruption()
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Compute with so many threads inside."""
-    import torch
-
+def _torch_threads(number: int) -> Iterator[None]:
+    """Limit PyTorch to so many threads within the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -1,7 +1,7 @@
-"""One cell in a subprocess, at the same time as the others: for small steps, which a second core cannot speed up.
+"""One cell in a subprocess, in parallel with the others: its steps are too small to use a second core.
 
-`python -m recdash.published.subprocess_cell HANDLE` is that process. HANDLE is an inherited socket: over it the process
-is told what to compute and when to stop, and reports its progress.
+`python -m recdash.published.subprocess_cell HANDLE` is that process. HANDLE is an inherited socket, over which the
+process receives the cell and the request to stop, and sends its progress and its result.
 """
 
 from __future__ import annotations
@@ -16,97 +16,113 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
+import torch
+
 from recdash.errors import RecdashError, TrainingError
-from recdash.published.context import Found, Work, timed
+from recdash.published.context import CellContext, CellResult, run_timed
 
-POSSIBLE = os.name == "posix"  # elsewhere a process inherits no sockets
-_GONE = (BrokenPipeError, ConnectionResetError)
-_PATIENCE = 60.0  # seconds in which a stopped training must have kept its state
+SUPPORTED = os.name == "posix"  # elsewhere a process inherits no sockets
+_DISCONNECTED = (BrokenPipeError, ConnectionResetError)
+_STOP_TIMEOUT = 60.0  # seconds that a stopped training has to save its state
 
 
-class Beside:
-    """A cell that is being computed elsewhere, with one thread; the caller listens now and then.
+class SubprocessCell:
+    """A cell that a subprocess computes with one thread; the caller polls it. A context manager, which stops it.
 
-    on_epoch: called with the epoch and their planned number.  on_found: called once, with the result and its seconds.
+    Args:
+        run: the function of the cell; must be picklable.
+        context: what the cell works with.
+        on_epoch: called with the epoch and the planned number of epochs.
+        on_result: called once, with the result and its seconds.
     """
 
     def __init__(
         self,
-        run: Callable[[Work], Found],
-        work: Work,
+        run: Callable[[CellContext], CellResult],
+        context: CellContext,
         on_epoch: Callable[[int, int], Any],
-        on_found: Callable[[Found, float], Any],
+        on_result: Callable[[CellResult, float], Any],
     ) -> None:
-        self._on_epoch, self._on_found = on_epoch, on_found
+        self._on_epoch, self._on_result = on_epoch, on_result
         self._done = False
-        self._line, theirs = multiprocessing.Pipe()
-        handle = theirs.fileno()
-        # a process begun by hand: one begun by multiprocessing would import again whatever program this one runs
+        self._connection, child_end = multiprocessing.Pipe()
+        handle = child_end.fileno()
+        # not multiprocessing.Process: it would import the main module of the calling program again
         self._process = subprocess.Popen(
             [sys.executable, "-m", "recdash.published.subprocess_cell", str(handle)],
             stdin=subprocess.DEVNULL,
             pass_fds=(handle,),
-            start_new_session=True,  # Ctrl-C is for whoever waits, who says "stop"
+            start_new_session=True,  # Ctrl-C reaches only the caller, which then sends "stop"
         )
-        theirs.close()
-        with suppress(*_GONE):  # `listen` says so
-            self._line.send((run, replace(work, tell=_nobody, should_stop=_never)))
+        child_end.close()
+        with suppress(*_DISCONNECTED):  # `poll` reports a process that has ended
+            self._connection.send((run, replace(context, on_epoch=_ignore_epoch, should_stop=_never_stop)))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        """Stop it if it is still going on, after it has kept its state."""
-        with suppress(*_GONE):
-            self._line.send("stop")
+        """Stop the process if it still runs; it saves its state first."""
+        with suppress(*_DISCONNECTED):
+            self._connection.send("stop")
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._line.close()
+        self._connection.close()
 
-    def listen(self, wait: float = 0.0) -> bool:
-        """Take in what is new, waiting so many seconds for it; returns whether the cell is done.
+    def poll(self, wait: float = 0.0) -> bool:
+        """Handle all messages of the process.
 
-        Raises what the cell raised, and TrainingError when its process has ended without a word.
+        Args:
+            wait: seconds to wait for the first message.
+
+        Returns:
+            Whether the cell is done.
+
+        Raises:
+            RecdashError: what the cell raised.
+            TrainingError: the process ended without a result.
         """
-        while not self._done and self._line.poll(wait):
+        while not self._done and self._connection.poll(wait):
             try:
-                news = self._line.recv()
+                message = self._connection.recv()
             except (EOFError, ConnectionResetError) as error:
                 raise TrainingError(
-                    f"The process of one training ended with status {self._process.wait(_PATIENCE)}; what it kept is "
-                    "there. The same command goes on from here."
+                    f"The process of one training ended with status {self._process.wait(_STOP_TIMEOUT)}; its last "
+                    "saved state is kept. Run the same command again to resume."
                 ) from error
-            if isinstance(news, RecdashError):
-                raise news
-            said = self._on_found if isinstance(news[0], Found) else self._on_epoch
-            self._done = said is self._on_found
-            said(*news)
+            if isinstance(message, RecdashError):
+                raise message
+            if isinstance(message[0], CellResult):
+                self._done = True
+                self._on_result(*message)
+            else:
+                self._on_epoch(*message)
         return self._done
 
 
 def main(handle: int) -> None:
-    """Compute a cell and tell how it goes; whoever wants it says "stop", or is gone."""
-    import torch
-
+    """Compute one cell and send its progress; the cell stops when the caller sends "stop" or has ended."""
     torch.set_num_threads(1)
-    line: Connection[Any, Any] = Connection(handle)
-    run, work = line.recv()
-    ready = replace(work, tell=lambda epoch, epochs: line.send((epoch, epochs)), should_stop=line.poll)
-    with suppress(*_GONE):
+    connection: Connection[Any, Any] = Connection(handle)
+    run, context = connection.recv()
+    ready = replace(
+        context, on_epoch=lambda epoch, epochs: connection.send((epoch, epochs)), should_stop=connection.poll
+    )
+    with suppress(*_DISCONNECTED):
         try:
-            line.send(timed(run, ready))
+            connection.send(run_timed(run, ready))
         except RecdashError as error:
-            line.send(error)
+            connection.send(error)
 
 
-def _nobody(epoch: int, epochs: int) -> None:
-    """Tell nobody."""
+def _ignore_epoch(epoch: int, epochs: int) -> None:
+    """Picklable stand-in for a callback."""
 
 
-def _never() -> bool:
+def _never_stop() -> bool:
     return False
 
 

@@ -1,4 +1,4 @@
-"""SVAE as published: one user an update, and three ways to read the same weights (spec: protocols, P-A4)."""
+"""SVAE as published (protocol P-A4): one user per update, and three evaluations of the same weights."""
 
 from __future__ import annotations
 
@@ -12,98 +12,105 @@ from torch import Tensor, nn
 
 from recdash.data.histories import Histories
 from recdash.evaluation.criterion import CRITERIA
-from recdash.evaluation.evaluator import evaluate, quick_means
+from recdash.evaluation.evaluator import evaluate, mean_metrics
 from recdash.models.base import Model
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
-from recdash.models.gru import Packed
+from recdash.models.gru import PackedSequences
 from recdash.models.svae import SVAE, SVAEConfig
-from recdash.published.context import Figures, Found, Work
-from recdash.published.single_sequence_gru import SoloGru
-from recdash.published.unmasked_topk import masked, means, without_last
+from recdash.published.context import CellContext, CellResult
+from recdash.published.single_sequence_gru import SingleSequenceGru
+from recdash.published.training_files import MetricValues
+from recdash.published.unmasked_topk import list_metrics, masked_lists, without_last
 from recdash.splits import published_splits
 from recdash.splits.split import HeldOut
 from recdash.training.loop import Validation
 
-SEED = 12345  # of the public repository; with it the sizes of its parts come out to the user
+SEED = 12345  # of the public repository: it reproduces the published numbers of users exactly
 METRICS = ("precision@10", "recall_all@10", "ndcg@10", "precision@100", "recall_all@100", "ndcg@100")
-TRAINING_USERS = 200  # whose figures the public table prints
-_PARTS = ("training", "validation", "test")
+TRAINING_USERS = 200  # training users whose metrics the public table prints
 
 
 class SampledSVAE(SVAE):
-    """SVAE whose scores can be drawn from a sample of the code, as the authors' code does also when it evaluates."""
+    """SVAE that can score from a sample of the latent code, as the authors' code does in its evaluation."""
 
-    _drawn: torch.Generator | None = None
+    _generator: torch.Generator | None = None
 
     def __init__(self, config: SVAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
-        self.gru = SoloGru(config.embedding, config.recurrent)
+        self.gru = SingleSequenceGru(config.embedding, config.recurrent)
 
     @contextmanager
     def sampling(self, seed: int) -> Iterator[None]:
-        """Score from samples inside, the same ones for the same seed."""
-        self._drawn = torch.Generator().manual_seed(seed)
+        """Score from samples within the block; the same seed gives the same samples."""
+        self._generator = torch.Generator().manual_seed(seed)
         try:
             yield
         finally:
-            self._drawn = None
+            self._generator = None
 
-    def _after(self, batch: Batch) -> Tensor:
-        """Logits after the last item: at the mean of the code, or at a sample whose second output is a log-sd."""
-        if self._drawn is None:
-            return super()._after(batch)
-        packed = Packed.of(batch, batch.counts.cpu().numpy())
+    def _last_logits(self, batch: Batch) -> Tensor:
+        """Return logits after the last item, from the mean of the code or from a sample; output 2 is its log sd."""
+        if self._generator is None:
+            return super()._last_logits(batch)
+        packed = PackedSequences.of(batch, batch.counts.cpu().numpy())
         states = self.gru(nn.functional.embedding(batch.items[packed.entries], self.embedding), packed)
+        # one more row, which empty histories (end -1) read: (positions, width) -> (positions + 1, width)
         states = torch.cat([states, torch.zeros(1, states.shape[1], device=states.device)])
-        mu, raw = self._posterior(states[packed.ends])
-        z = mu + torch.exp(raw) * torch.randn(mu.shape, generator=self._drawn).to(mu.device)
-        logits: Tensor = self.last(torch.tanh(self.up(z)))
+        mu, log_sd = self._posterior(states[packed.ends])  # (users, latent) each
+        z = mu + torch.exp(log_sd) * torch.randn(mu.shape, generator=self._generator).to(mu.device)
+        logits: Tensor = self.last(torch.tanh(self.up(z)))  # (users, items)
         return logits
 
 
-def both(work: Work) -> Found:
-    """One training serves the printed figure, the test line of the log and the corrected column.
+def svae(context: CellContext) -> CellResult:
+    """Train once for the printed row, the test line of the log, and the corrected column.
 
-    It stays on the CPU, for which its updates of one user are written (`solo`).
+    The training stays on the CPU: its updates with one user are optimised for it (`single_sequence_gru`).
     """
-    work = replace(work, device="cpu")
-    split = published_splits.svae(work.dataset, seed=SEED)
-    parts = {"training": known_users(split.train), "validation": split.part("validation"), "test": split.test}
-    model = work.untrained("svae", split, SampledSVAE, patience=10_000)
+    context = replace(context, device="cpu")
+    split = published_splits.svae(context.dataset, seed=SEED)
+    parts = {"training": first_training_users(split.train), "validation": split.part("validation"), "test": split.test}
+    model = context.build_model("svae", split, SampledSVAE, patience=10_000)
 
-    def look(trained: Model) -> Figures:
-        found = quick_means(trained, split, ("ndcg@100",))
+    def measure(trained: Model) -> MetricValues:
+        values = mean_metrics(trained, split, ("ndcg@100",))
         for name, part in parts.items():
-            figures = as_printed(trained, part)
-            found |= {f"{name}.{metric}": value for metric, value in figures.items()}
-        return found
+            printed = metrics_as_printed(trained, part)
+            values |= {f"{name}.{metric}": value for metric, value in printed.items()}
+        return values
 
-    training, epochs = work.trained(model, split.train, Validation(look, CRITERIA["ranking"]), split=split.fingerprint)
-    shown = max(epochs, key=lambda epoch: epochs[epoch]["training.ndcg@100"])
-    chosen = max(epochs, key=lambda epoch: epochs[epoch]["validation.ndcg@100"])
-    proper = evaluate(model, split, metric_names=METRICS).mean
+    validation = Validation(measure, CRITERIA["ranking"])
+    training, epochs = context.train_model(model, split.train, validation, split=split.fingerprint)
+    printed_epoch = max(epochs, key=lambda epoch: epochs[epoch]["training.ndcg@100"])
+    chosen_epoch = max(epochs, key=lambda epoch: epochs[epoch]["validation.ndcg@100"])
     columns = {
-        "training_users": {metric: epochs[shown][f"training.{metric}"] for metric in METRICS},
-        "test_then": {metric: epochs[shown][f"test.{metric}"] for metric in METRICS},
-        "as_published": {metric: epochs[chosen][f"test.{metric}"] for metric in METRICS},
-        "corrected": dict(proper),
+        "training_users": {metric: epochs[printed_epoch][f"training.{metric}"] for metric in METRICS},
+        "test_then": {metric: epochs[printed_epoch][f"test.{metric}"] for metric in METRICS},
+        "as_published": {metric: epochs[chosen_epoch][f"test.{metric}"] for metric in METRICS},
+        "corrected": dict(evaluate(model, split, metric_names=METRICS).mean),
     }
-    facts = {"shown_epoch": shown, "chosen_epoch": chosen, "best_epoch": training.best.epoch, "epochs": max(epochs)}
-    return Found(columns, {**facts, "device": work.device})
+    facts: dict[str, float | int | str | None] = {
+        "shown_epoch": printed_epoch,
+        "chosen_epoch": chosen_epoch,
+        "best_epoch": training.best.epoch,
+        "epochs": max(epochs),
+        "device": context.device,
+    }
+    return CellResult(columns, facts)
 
 
-def known_users(train: Histories, users: int = TRAINING_USERS) -> HeldOut:
-    """Return the first training users with a fifth of their histories "held out", all of which is trained on."""
-    return published_splits.last_fifth(train.slice(0, min(users, len(train))), ())
+def first_training_users(train: Histories, users: int = TRAINING_USERS) -> HeldOut:
+    """Return the first training users with a fifth of their histories "held out"; all of it was trained on."""
+    return published_splits.hold_out_last_fifth(train.slice(0, min(users, len(train))), ())
 
 
-def as_printed(model: Model, part: HeldOut) -> Figures:
-    """Figures of the authors' evaluation: the last known item is neither read nor taken out, the code is sampled."""
+def metrics_as_printed(model: Model, part: HeldOut) -> MetricValues:
+    """Return metrics of the authors' evaluation: code sampled, last known item neither read nor removed from lists."""
     if not isinstance(model, SampledSVAE):
         raise TypeError("only a SampledSVAE is evaluated as printed")
-    some = np.flatnonzero(part.held_out.counts > 0)
-    read = without_last(part.fold_in.take(some))
+    users = np.flatnonzero(part.held_out.counts > 0)
+    fold_in = without_last(part.fold_in.take(users))
     with model.sampling(0):
-        top = masked(model, read)
-    return means(top, part.held_out.take(some), METRICS)
+        top = masked_lists(model, fold_in)
+    return list_metrics(top, part.held_out.take(users), METRICS)

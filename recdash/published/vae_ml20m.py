@@ -1,19 +1,20 @@
-"""Mult-VAE and Mult-DAE as the public table on MovieLens-20M has them, and read properly (spec: protocols, P-A5)."""
+"""Cells of the vae20m table (protocol P-A5): Mult-VAE and Mult-DAE as published on MovieLens-20M, and corrected."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from recdash.evaluation.criterion import CRITERIA
-from recdash.evaluation.evaluator import evaluate, quick_means
+from recdash.evaluation.evaluator import evaluate, mean_metrics
 from recdash.models.base import Model
-from recdash.published.context import Figures, Found, Work, facts_of
+from recdash.published.context import CellContext, CellResult, training_facts
+from recdash.published.training_files import MetricValues
 from recdash.splits import Split, published_splits
 from recdash.training.loop import Validation
 
 METRICS = ("recall_all@50", "ndcg@100")
-ALSO = (*METRICS, "recall@50", "recall@20")
-SETTINGS: dict[str, dict[str, Any]] = {
+ALL_METRICS = (*METRICS, "recall@50", "recall@20")
+SETTINGS: dict[str, dict[str, Any]] = {  # of vae_training.py and dae_training.py, where the preset differs
     "multvae": {
         "hidden": (600,),
         "noise_sd": 1.0,
@@ -27,29 +28,30 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def both(work: Work, name: str) -> Found:
-    """One training: the validation users' figures of the epoch chosen on them, and the test users' figures."""
-    split = _split(work)
-    model = work.untrained(name, split, **SETTINGS[name])
+def as_published_and_corrected(context: CellContext, name: str) -> CellResult:
+    """Train once: metrics of the validation users at the epoch chosen on them, and of the test users."""
+    split = _split(context)
+    model = context.build_model(name, split, **SETTINGS[name])
 
-    def look(trained: Model) -> Figures:
-        return quick_means(trained, split, ALSO)
+    def measure(trained: Model) -> MetricValues:
+        return mean_metrics(trained, split, ALL_METRICS)
 
-    training, epochs = work.trained(model, split.train, Validation(look, CRITERIA["ranking"]), split=split.fingerprint)
+    validation = Validation(measure, CRITERIA["ranking"])
+    training, epochs = context.train_model(model, split.train, validation, split=split.fingerprint)
     best = training.best.epoch
     columns = {
-        "as_published": {metric: epochs[best][metric] for metric in ALSO},
-        "corrected": dict(evaluate(model, split, metric_names=ALSO).mean),
+        "as_published": {metric: epochs[best][metric] for metric in ALL_METRICS},
+        "corrected": dict(evaluate(model, split, metric_names=ALL_METRICS).mean),
     }
-    return Found(columns, {"best_epoch": best, "epochs": max(epochs)})
+    return CellResult(columns, {"best_epoch": best, "epochs": max(epochs)})
 
 
-def yardstick(work: Work, name: str) -> Found:
-    """A model that has nothing to choose, on the same split."""
-    split = _split(work)
-    model = work.fitted(name, split)
-    return Found({"corrected": dict(evaluate(model, split, metric_names=ALSO).mean)}, facts_of(model))
+def baseline(context: CellContext, name: str) -> CellResult:
+    """Fit a model without epochs on the same split."""
+    split = _split(context)
+    model = context.fit_model(name, split)
+    return CellResult({"corrected": dict(evaluate(model, split, metric_names=ALL_METRICS).mean)}, training_facts(model))
 
 
-def _split(work: Work) -> Split:
-    return published_splits.vae20m(work.dataset, seed=published_splits.SEEDS["published-vae20m"])
+def _split(context: CellContext) -> Split:
+    return published_splits.vae20m(context.dataset, seed=published_splits.SEEDS["published-vae20m"])

@@ -1,1 +1,1 @@
-"""From picks to ranked lists with reasons; knows models, not runs."""
+"""Ranked lists with reasons for a user's picks; depends on models, not on runs."""

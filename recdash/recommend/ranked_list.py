@@ -1,4 +1,4 @@
-"""One model's list for somebody's picks, with reasons."""
+"""One model's list for a user's picks, with reasons."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CONTRIBUTION, SCORE_DROP = "contribution", "score drop"
 
 @dataclass(frozen=True)
 class Reason:
-    """What one pick did for one suggestion: `share` of the score, see `Suggestions.reasons_are`."""
+    """Contribution of one pick to one item: `share` of the score, see `RankedList.reason_kind`."""
 
     pick: Item
     share: float
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """One place of a list; `score` is the model's own, not a probability."""
+class RankedItem:
+    """One item of a list; `score` is the model's own, not a probability."""
 
     rank: int
     item: Item
@@ -35,22 +35,32 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class RankedList:
-    """What a model answers.
+    """A model's list for some picks.
 
-    unknown: picks that are not among the model's items.  reasons_are: "contribution" (exact parts of the score) or
-    "score drop" (score lost when the pick is left out), empty without reasons.
+    Attributes:
+        items: The list, best item first.
+        unknown: Picks that are not among the model's items.
+        reason_kind: "contribution" (exact parts of the score), "score drop" (score lost without the pick), or ""
+            without reasons.
     """
 
-    items: tuple[Suggestion, ...]
+    items: tuple[RankedItem, ...]
     unknown: tuple[Item, ...]
-    reasons_are: str = ""
+    reason_kind: str = ""
 
 
 def rank(model: Model, picks: Sequence[Item], k: int, *, explain: bool = True) -> RankedList:
-    """Rank the model's items for somebody who likes the picks; the picks themselves are never in the list.
+    """Rank the model's items for a user who likes the picks; the picks are never in the list.
 
-    picks: in the order in which they were liked. Without one that the model knows, only models that need none
-    answer. Ties go to the lower item index.
+    Args:
+        model: A trained model.
+        picks: Liked items, in the order in which they were liked. Without any pick that the model knows, only models
+            that need none return a list.
+        k: Maximum length of the list.
+        explain: Whether to compute reasons.
+
+    Returns:
+        The list; ties go to the lower item index.
     """
     indices = {item.id: model.catalogue.index_of.get(item.id) for item in picks}
     known = [(item, index) for item in picks if (index := indices[item.id]) is not None]
@@ -63,26 +73,26 @@ def rank(model: Model, picks: Sequence[Item], k: int, *, explain: bool = True) -
     masked[chosen] = -np.inf
     best = np.lexsort((np.arange(len(masked)), -masked))[: max(0, min(k, len(masked) - len(set(chosen))))]
     shares, kind = _shares(model, chosen, best, scores) if explain and known else (None, "")
-    suggestions = []
+    items = []
     for place, index in enumerate(best.tolist()):
         reasons = (
             [] if shares is None else [Reason(item, float(shares[row, place])) for row, (item, _) in enumerate(known)]
         )
         reasons.sort(key=lambda reason: -reason.share)
-        suggestions.append(Suggestion(place + 1, model.catalogue[index], float(scores[index]), tuple(reasons)))
-    return RankedList(tuple(suggestions), unknown, kind)
+        items.append(RankedItem(place + 1, model.catalogue[index], float(scores[index]), tuple(reasons)))
+    return RankedList(tuple(items), unknown, kind)
 
 
 def _shares(
     model: Model, chosen: Sequence[int], best: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32] | None, str]:
-    """What each pick adds to each suggestion, (picks, suggestions), and in what sense; None where no pick decides."""
-    if not model.reads_picks:
+    """Contribution of each pick to each item, (picks, items), and its kind; None if picks do not matter."""
+    if not model.uses_picks:
         return None, ""
     exact = model.contributions(chosen, best.tolist())
     if exact is not None:
         return exact, CONTRIBUTION
     if len(chosen) < 2:
-        return None, ""  # nothing would be left to compare with
+        return None, ""  # without its only pick the list has no input to compare with
     without = [[other for other in chosen if other != pick] for pick in chosen]
     return scores[best] - model.score(Histories.from_rows(without, model.shape.items))[:, best], SCORE_DROP

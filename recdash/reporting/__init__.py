@@ -1,1 +1,1 @@
-"""Comparisons as text and files: tables, HTML, Markdown, LaTeX and SVG. No Streamlit here."""
+"""Results as text and files: plain tables, CSV, Markdown, LaTeX, HTML and SVG. No Streamlit here."""

@@ -1,4 +1,4 @@
-"""A comparison as one file to pass on: tables with intervals, pictures, settings, data, versions, seeds."""
+"""Content of a comparison report, independent of its format: tables, curves, settings, data, versions, seeds."""
 
 from __future__ import annotations
 
@@ -9,32 +9,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.analysis import (
-    groups,
-    reference_figures,
-    slices,
-    versus_best,
-)
+from recdash.analysis import reference_figures, slices, versus_best
 from recdash.analysis.metric_info import title
+from recdash.analysis.run_labels import run_labels
 from recdash.reporting import tables
-from recdash.splits import split_options
+from recdash.reporting.formatting import listed
+from recdash.splits.split_options import describe_options
 
 if TYPE_CHECKING:
     from recdash.analysis.curves import Curves
-    from recdash.analysis.groups import Group, ResultRow
+    from recdash.analysis.groups import Group
     from recdash.analysis.seeds import SeedTable
-
-_ABOUT = (
-    "model", "preset", "seed", "best epoch", "epochs run", "validations", "device", "precision", "threads",
-    "trained",
-)  # fmt: skip
+    from recdash.runs.run_records import RunRecord
 
 
 @dataclass(frozen=True)
 class Section:
-    """One table of the report, and all that belongs to it; rows of different splits are never in one section.
+    """Part of a report about one group of comparable runs.
 
-    curves: of the runs that have more than one epoch.
+    Attributes:
+        group: The group.
+        curves: Learning curves of its runs with more than one epoch.
     """
 
     group: Group
@@ -42,107 +37,141 @@ class Section:
 
     @cached_property
     def metrics(self) -> list[str]:
-        """The columns."""
-        return tables.usual(self.group)
+        """Metric columns of the table."""
+        return tables.default_metrics(self.group)
 
     @cached_property
-    def names(self) -> dict[str, str]:
-        """What each run is called, by id."""
-        return groups.run_labels(self.group.rows)
+    def labels(self) -> dict[str, str]:
+        """Label of each run, by run id."""
+        return run_labels([row.run for row in self.group.rows])
 
     @cached_property
-    def verdict(self) -> versus_best.BestComparison | None:
-        """Who cannot be told from the best by the primary metric."""
+    def comparison(self) -> versus_best.BestComparison | None:
+        """Comparison of all runs with the best one by the primary metric."""
         return versus_best.compare_with_best(self.group, self.group.primary)
 
     @cached_property
-    def views(self) -> list[slices.SliceView]:
-        """Quality for parts of the users and of the items, those that some run kept."""
-        found = [slices.view(self.group, by) for by in ("activity", "popularity")]
-        return [view for view in found if view.cells]
+    def slice_views(self) -> list[slices.SliceView]:
+        """Quality by user activity and by item popularity, if at least one run stored the data for it."""
+        views = [slices.slice_view(self.group, by) for by in ("activity", "popularity")]
+        return [view for view in views if view.cells]
 
     @cached_property
-    def published(self) -> list[reference_figures.ReferenceTable]:
-        """What others have published for this data and protocol, one table per split."""
-        return reference_figures.beside(self.group)
+    def references(self) -> list[reference_figures.ReferenceTable]:
+        """Published results for this dataset and protocol, one table per split."""
+        return reference_figures.for_group(self.group)
 
-    def sentence(self) -> str:
-        """Return who is best and who cannot be told from it, in one sentence; empty for a run alone."""
-        found = self.verdict
-        if found is None or not found.standings:
+    def summary(self) -> str:
+        """Return the best run and the runs not significantly different from it; empty for a single run."""
+        comparison = self.comparison
+        if comparison is None or not comparison.standings:
             return ""
-        ties = [name for run_id, name in self.names.items() if found.tied(run_id) and not found.is_best(run_id)]
-        others = f"{', '.join(ties)} cannot be told from it" if ties else "no other run comes close enough to be chance"
-        return f"{self.names[found.best]} is best by {title(found.metric)}; {others}."
+        tied = [
+            label for run_id, label in self.labels.items() if comparison.tied(run_id) and not comparison.is_best(run_id)
+        ]
+        verb = "is" if len(tied) == 1 else "are"
+        others = f"{listed(tied)} {verb} not" if tied else "all others are"
+        best = f"{self.labels[comparison.best]} is best by {title(comparison.metric)}"
+        return f"{best}; {others} significantly different."
 
-    def settings(self) -> list[list[str]]:
-        """Return a table of words: how each run was trained, and each setting, one column a run."""
-        told = [_told(row) for row in self.group.rows]
-        lines = list(dict.fromkeys(name for one in told for name in one))
-        head = ["", *(self.names[row.run.id] for row in self.group.rows)]
-        return [head, *([name, *(one.get(name, "-") for one in told)] for name in lines)]
+    def slice_title(self, view: slices.SliceView) -> str:
+        """Return the heading of a table of slices."""
+        by = "number of interactions of the user" if view.by == "activity" else "number of training users of the item"
+        return f"{title(view.metric)} by {by}"
+
+    def slice_note(self, view: slices.SliceView) -> str:
+        """Return the note under a table of slices."""
+        return f"Number of {'users' if view.by == 'activity' else 'items'} in parentheses."
+
+    def settings_rows(self) -> list[list[str]]:
+        """Return a table of training details and settings, one column per run, the heading first."""
+        details = [_run_details(row.run, row.epochs_run) for row in self.group.rows]
+        names = list(dict.fromkeys(name for of_run in details for name in of_run))
+        heading = ["", *(self.labels[row.run.id] for row in self.group.rows)]
+        return [heading, *([name, *(of_run.get(name, "-") for of_run in details)] for name in names)]
 
     def facts(self) -> list[tuple[str, str]]:
-        """Return what the data and the split are, down to their fingerprints."""
+        """Return names and values that identify the data and the split, fingerprints included."""
         group = self.group
-        told = [(str(name).replace("_", " "), _plain(value)) for name, value in group.facts.items()]
         return [
-            ("data set", Path(group.dataset).name),
+            ("dataset", Path(group.dataset).name),
             ("data fingerprint", group.dataset_fingerprint or "unknown"),
             ("protocol", group.protocol),
             ("split seed", str(group.split_seed)),
             ("split fingerprint", group.split_fingerprint or "unknown"),
-            ("split options", split_options.options_in_words(group.options) or "the usual ones"),
-            *told,
+            ("split options", describe_options(group.options) or "default"),
+            *((str(name).replace("_", " "), _format_value(value)) for name, value in group.facts.items()),
         ]
 
     def versions(self) -> list[str]:
-        """Return the versions and machines behind the runs, each once."""
-        found = []
+        """Return library versions and machine of the runs, one line per combination."""
+        lines = []
         for row in self.group.rows:
             versions = ", ".join(f"{name} {version}" for name, version in row.run.versions.items())
             machine: Mapping[str, Any] = row.run.details.get("machine") or {}
-            where = ", ".join(str(machine[name]) for name in ("processor", "system") if name in machine)
-            found.append("; ".join(filter(None, (versions, where, f"{machine['cores']} cores" if machine else ""))))
-        return [said for said in dict.fromkeys(found) if said]
+            system = ", ".join(str(machine[name]) for name in ("processor", "system") if name in machine)
+            cores = f"{machine['cores']} cores" if machine else ""
+            lines.append("; ".join(filter(None, (versions, system, cores))))
+        return [line for line in dict.fromkeys(lines) if line]
 
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """Everything that a report shows. apart: why its tables are not one, in words."""
+    """Content of a whole report.
 
-    made: str
+    Attributes:
+        created: Date and time, as text.
+        version: Version of recdash.
+        sections: One section per group of comparable runs.
+        seed_tables: Tables of means over seeds.
+        not_comparable: Reasons why the sections cannot share one table; empty for a single section.
+    """
+
+    created: str
     version: str
     sections: tuple[Section, ...]
-    over_seeds: tuple[SeedTable, ...]
-    apart: tuple[str, ...]
+    seed_tables: tuple[SeedTable, ...]
+    not_comparable: tuple[str, ...]
 
     @property
     def title(self) -> str:
-        """A heading that names the data."""
-        data = dict.fromkeys(Path(section.group.dataset).name for section in self.sections)
-        return f"Recommenders on {', '.join(data)}"
+        """Heading of the report, with the names of its datasets."""
+        datasets = dict.fromkeys(Path(section.group.dataset).name for section in self.sections)
+        return f"Recommenders on {', '.join(datasets)}"
+
+    @property
+    def comparability_note(self) -> str:
+        """Warning that the tables are not comparable, with the reasons; empty for a single table."""
+        if not self.not_comparable:
+            return ""
+        return f"The {len(self.sections)} tables are not comparable. {' '.join(self.not_comparable)}"
 
 
-def _told(row: ResultRow) -> dict[str, str]:
-    run = row.run
-    trained = datetime.fromtimestamp(run.finished, UTC).strftime("%Y-%m-%d") if run.finished else "-"
-    values = (
-        run.model, run.preset, run.seed, run.best_epoch, row.epochs_run, run.details.get("n_validations"),
-        run.details.get("device", run.device), run.details.get("precision"), run.threads, trained,
-    )  # fmt: skip
-    about = dict(zip(_ABOUT, map(_plain, values), strict=True))
-    cost = {"parameters": _plain(run.details.get("parameters"))}
-    if (peak := run.details.get("peak_memory_bytes")) is not None:
-        cost["memory while training"] = f"{peak / 2**20:,.0f} MiB"
-    if (card := run.details.get("card_memory_bytes")) is not None:
-        cost["memory of the card"] = f"{card / 2**20:,.0f} MiB"
+def _run_details(run: RunRecord, epochs_run: int | None) -> dict[str, str]:
+    finished = datetime.fromtimestamp(run.finished, UTC).strftime("%Y-%m-%d") if run.finished else "-"
+    values: dict[str, object] = {
+        "model": run.model,
+        "preset": run.preset,
+        "seed": run.seed,
+        "best epoch": run.best_epoch,
+        "epochs run": epochs_run,
+        "validations": run.details.get("n_validations"),
+        "device": run.details.get("device", run.device),
+        "precision": run.details.get("precision"),
+        "threads": run.threads,
+        "finished": finished,
+        "parameters": run.details.get("parameters"),
+    }
+    if (memory := run.details.get("peak_memory_bytes")) is not None:
+        values["peak memory"] = f"{memory / 2**20:,.0f} MiB"
+    if (memory := run.details.get("card_memory_bytes")) is not None:
+        values["peak GPU memory"] = f"{memory / 2**20:,.0f} MiB"
     if (seconds := run.details.get("seconds_per_list")) is not None:
-        cost["time per list"] = f"{seconds * 1e3:.1f} ms"
-    return about | cost | {name: _plain(value) for name, value in run.config.items()} | {"run": run.id}
+        values["time per list"] = f"{seconds * 1e3:.1f} ms"
+    return {name: _format_value(value) for name, value in {**values, **run.config, "run": run.id}.items()}
 
 
-def _plain(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Words and numbers for people: titles shown as they are, times and sizes in plain language."""
+"""Formatting for people: Markdown escaping, durations, ages, counts, lists."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 import time
 from collections.abc import Iterable
 
-_MARKS = re.compile(r"([!-/:-@\[-`{-~])")  # every ASCII mark; Markdown takes a backslash before any of them
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")  # all ASCII punctuation; Markdown allows a backslash before each
 _SHORTCODE = re.compile(r":(?=[\w+-]+(?:/[\w+-]+)?:)")
-_JOINER = "\u2060"  # no width: it only keeps ":name:" from becoming a picture
+_JOINER = "\u2060"  # word joiner, no width: keeps ":name:" from becoming an emoji
 _ARROWS = re.compile(r"(?<!\S)(<?-{1,2}>?|[<>~]=)(?!\S)")
 
 
 def escape(text: str) -> str:
-    r"""Return text that Markdown shows as it is: `M*A*S*H`, `$1,000,000 Duck`, `<b>x</b>`, `:tada:`."""
-    whole = " ".join(text.split())
-    whole = _SHORTCODE.sub(f":{_JOINER}", whole)
-    whole = _ARROWS.sub(lambda found: _JOINER.join(found[1]), whole)
-    return _MARKS.sub(r"\\\1", whole)
+    r"""Return text that Markdown shows unchanged: `M*A*S*H`, `$1,000,000 Duck`, `<b>x</b>`, `:tada:`."""
+    line = " ".join(text.split())
+    line = _SHORTCODE.sub(f":{_JOINER}", line)
+    line = _ARROWS.sub(lambda match: _JOINER.join(match[1]), line)
+    return _PUNCTUATION.sub(r"\\\1", line)
 
 
 def duration(seconds: float | None, none: str = "–") -> str:
-    """Return a duration as people say it: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"; `none` where there is none."""
+    """Return a duration for people: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"; `none` if it is unknown."""
     if seconds is None or not math.isfinite(seconds):
         return none
     if seconds < 0.05:
@@ -40,7 +40,7 @@ def duration(seconds: float | None, none: str = "–") -> str:
 
 
 def ago(moment: float | None, now: float | None = None) -> str:
-    """Return how long ago a moment was, roughly: "just now", "5 min ago", "3 days ago"; "–" for none."""
+    """Return the approximate age of a time in seconds: "just now", "5 min ago", "3 days ago"; "–" for None."""
     if moment is None:
         return "–"
     seconds = max(0.0, (time.time() if now is None else now) - moment)
@@ -52,7 +52,7 @@ def ago(moment: float | None, now: float | None = None) -> str:
 
 
 def count(number: float | None) -> str:
-    """Return a whole number with thin groups of three: 1,000,209; "–" for none."""
+    """Return a whole number with thousands separators: 1,000,209; "–" for None."""
     return "–" if number is None else f"{number:,.0f}"
 
 
@@ -61,18 +61,7 @@ def plural(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def listed(words: Iterable[str], last: str = "and") -> str:
-    """Return words as an enumeration: "a", "a and b", "a, b and c"."""
-    *head, tail = list(words) or [""]
+def listed(items: Iterable[str], last: str = "and") -> str:
+    """Return an enumeration: "a", "a and b", "a, b and c"."""
+    *head, tail = list(items) or [""]
     return f"{', '.join(head)} {last} {tail}" if head else tail
-
-
-def setting(value: object) -> str:
-    """Return the value of a setting as it is written in a form: 600-200 for widths, "off" for none."""
-    if value is None:
-        return "off"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return "-".join(str(part) for part in value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)

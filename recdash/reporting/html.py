@@ -1,221 +1,289 @@
-"""A report as one HTML file that opens without a network: its style and its pictures are inside."""
+"""A report as one HTML file that needs no network: style and charts are part of the file.
+
+This module computes plain values; the markup is in `templates/`, where every value is escaped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
 from recdash.analysis import reference_figures
-from recdash.analysis.costs import COSTS, front
-from recdash.analysis.metric_info import MARK, higher_is_better, meaning, title
-from recdash.evaluation.criterion import DECIDING
+from recdash.analysis.costs import COSTS, pareto_front
+from recdash.analysis.metric_info import description, title
+from recdash.analysis.versus_best import compare_with_best_by_metric
+from recdash.evaluation.criterion import SELECTION_METRICS, higher_is_better
 from recdash.reporting import markdown, palette, seed_tables, svg, tables
 from recdash.reporting.svg import Line, Mark
+from recdash.reporting.table_format import alignments
 
 if TYPE_CHECKING:
     from recdash.analysis.costs import Cost
-    from recdash.analysis.curves import Curves
     from recdash.analysis.reference_figures import ReferenceTable
     from recdash.analysis.slices import SliceView
     from recdash.reporting.content import ComparisonReport, Section
 
-CURVES = (*DECIDING, "reconstruction", "kl", "loss")
-PARTS = {"activity": "interactions of the user", "popularity": "training users of the item"}
-STYLE = """
-:root { color-scheme: light dark; --line: #dfe3ea; --soft: #667085; --wash: #f5f6f9; }
-@media (prefers-color-scheme: dark) { :root { --line: #303744; --soft: #98a2b3; --wash: #191e26; } }
-body { margin: 0 auto; max-width: 1200px; padding: 2rem 1.2rem 4rem;
-  font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
-h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.3rem; margin: 2.6rem 0 .2rem; }
-h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; } p { margin: .4rem 0; }
-.soft, caption, figcaption { color: var(--soft); font-size: .9rem; text-align: left; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
-th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } thead th { background: var(--wash); font-weight: 600; }
-td.best { font-weight: 700; } .dot { display: inline-block; width: .6em; height: .6em; border-radius: 50%;
-  margin-right: .45em; }
-.two { display: grid; gap: 1.4rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); }
-figure { margin: 0; } svg { width: 100%; height: auto; } .note { border-left: 3px solid #c0870f; padding-left: .8rem; }
-pre { background: var(--wash); padding: .8rem; overflow-x: auto; font-size: .8rem; } summary { cursor: pointer; }
-@media print { details { display: none; } h2 { break-before: page; } }
-"""
-
-
-def page(report: ComparisonReport) -> str:
-    """Return the whole file."""
-    head = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(report.title)}</title><style>{STYLE}</style></head><body>"
-    )
-    parts = [head, f"<h1>{escape(report.title)}</h1>", _soft(f"recdash {report.version}, {report.made}")]
-    if report.apart:
-        parts.append(_note(f"{len(report.sections)} tables, which may not be compared. {' '.join(report.apart)}"))
-    parts += [part for section in report.sections for part in _section(section)]
-    parts += [_over_seeds(report)] if report.over_seeds else []
-    return "\n".join([*parts, "</body></html>"])
-
-
-def _section(section: Section) -> list[str]:
-    group = section.group
-    verdict = section.verdict
-    parts = [f"<h2>{escape(group.label)}</h2>"]
-    parts += [f"<p>{escape(section.sentence())}</p>"] if section.sentence() else []
-    parts += [_note(verdict.note)] if verdict is not None and verdict.note else []
-    parts += [_table(section), _published(section)]
-    parts += _gallery(
-        "How sure, and at what cost", [_intervals(section), *(_cost(section, one) for one in COSTS.values())]
-    )
-    parts += [_parts(section, view) for view in section.views]
-    parts += _gallery("How they learned", [_curve(section.curves, section, name) for name in CURVES])
-    return [part for part in [*parts, *_settings(section)] if part]
-
-
-def _gallery(heading: str, figures: Sequence[str]) -> list[str]:
-    there = [figure for figure in figures if figure]
-    return [f"<h3>{escape(heading)}</h3>", '<div class="two">', *there, "</div>"] if there else []
-
-
-def _table(section: Section) -> str:
-    rows = tables.lines(section.group, section.metrics, _CELLS, title, escape)
-    told = [f'<span title="{escape(meaning(name))}">{escape(title(name))}</span>' for name in section.metrics]
-    places = {4 + place: cell for place, cell in enumerate(told)}
-    head = [places.get(place, cell) for place, cell in enumerate(rows[0])]
-    dots = [f'<span class="dot" style="background:{palette.of(row.run.id)}"></span>' for row in section.group.rows]
-    body = [[f"{dot}{escape(section.names[row.run.id])}", *cells[1:]] for dot, row, cells in
-            zip(dots, section.group.rows, rows[1:], strict=True)]  # fmt: skip
-    under = tables.notes(section.group, section.metrics)
-    said = "<br>".join(escape(line) for line in under)
-    return f'{_grid([head, *body])}<p class="soft">{said}</p>'
-
-
-_CELLS = tables.Marks(
-    value=lambda mean, half: f"{mean} ± {half}" if half else mean,
-    best=lambda cell: f"<b>{cell}</b>",
-    tied=lambda cell: f"{cell} {MARK}",
-    other=lambda cell: cell,
+_CURVES = (*SELECTION_METRICS, "reconstruction", "kl", "loss")
+_CURVE_TITLES = {
+    "reconstruction": "Reconstruction loss",
+    "kl": "KL divergence in nats per user",
+    "loss": "Training loss",
+}
+_WITHOUT_MARKS = tables.CellStyle(
+    value=tables.PLAIN_STYLE.value,
+    best=str,
+    tied=tables.PLAIN_STYLE.tied,
+    other=str,
 )
 
 
-def _published(section: Section) -> str:
-    found = [_published_table(table, section.metrics) for table in section.published]
-    return "".join([*found, _soft(reference_figures.NOTE)]) if found else ""
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table.
+
+    Attributes:
+        text: Its text.
+        colour: Colour of the run, shown as a dot.
+        bold: Whether it is the best of its column.
+        link: Address behind the text.
+        tooltip: Text shown on hover.
+    """
+
+    text: str
+    colour: str = ""
+    bold: bool = False
+    link: str = ""
+    tooltip: str = ""
 
 
-def _published_table(table: ReferenceTable, first: Sequence[str]) -> str:
-    """Return the table of one split with its caption; the columns of our own table come first, then the others."""
-    metrics = list(dict.fromkeys([*table.columns(first), *table.metrics]))
-    rows = [["Model", *(escape(title(name)) for name in metrics), "Source", "Status"]]
-    for row in table.rows:
-        link = f'<a href="{escape(row.url)}" title="{escape(row.note)}">{escape(row.source)}</a>'
-        rows.append([escape(row.title), *tables.figures_of(row, metrics), link, escape(row.status)])
-    return f"<h3>{escape(table.heading)}</h3>{_grid(rows)}{_soft(table.about)}"
+@dataclass(frozen=True)
+class Table:
+    """A table with its heading and the notes under it; `numeric` marks the right-aligned columns."""
+
+    heading: list[Cell]
+    rows: list[list[Cell]]
+    numeric: list[bool]
+    title: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
-def _intervals(section: Section) -> str:
-    marks = _marks(section, section.group.primary)
-    name, lower = title(section.group.primary), higher_is_better(section.group.primary) is False
-    name = f"{name} (lower is better)" if lower else name
-    return _figure(svg.intervals(marks, name), f"{name}: mean over test users with 95 % intervals") if marks else ""
+@dataclass(frozen=True)
+class LegendEntry:
+    """One line of a chart in its legend."""
+
+    label: str
+    colour: str
+    dashed: bool
 
 
-def _marks(section: Section, metric: str, against: Cost | None = None) -> list[Mark]:
-    found = []
-    for row in section.group.rows:
-        value, cost = row.metrics.get(metric), 0.0 if against is None else against.value(row)
-        if value is not None and cost is not None:
-            low, high = (value.mean if bound is None else bound for bound in (value.low, value.high))
-            least = against.least if against is not None else 0.0
-            run_id = row.run.id
-            label = section.names[run_id]
-            found.append(Mark(label, palette.of(run_id), value.mean, low, high, max(cost, least)))
-    return found
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its caption and, where lines have no labels, a legend."""
+
+    svg: Markup
+    caption: str
+    legend: list[LegendEntry] = field(default_factory=list)
 
 
-def _cost(section: Section, cost: Cost) -> str:
-    marks, metric = _marks(section, section.group.primary, cost), section.group.primary
-    if len(marks) < 2:
-        return ""
-    places = front([(mark.against, mark.value) for mark in marks], lower=higher_is_better(metric) is False)
-    drawn = svg.scatter(
-        marks, title(metric), f"{cost.unit} (logarithmic)", front=[marks[place] for place in places], log=True
-    )
-    return _figure(drawn, f"{cost.title}: joined by dots is what no other run beats in both. {cost.help}")
+@dataclass(frozen=True)
+class SectionView:
+    """What the template of a section shows."""
+
+    title: str
+    summary: str
+    warning: str
+    results: Table
+    references: list[Table]
+    reference_note: str
+    quality: list[Figure]
+    slices: list[Table]
+    curves: list[Figure]
+    facts: Table
+    settings: Table
+    versions: list[str]
+    latex: str
 
 
-def _curve(learned: Sequence[Curves], section: Section, name: str) -> str:
-    dashes = palette.dashes([one.run.id for one in learned])
-    lines = [
-        Line(
-            section.names[one.run.id],
-            palette.of(one.run.id),
-            [(float(epoch), value) for epoch, value in one.series[name]],
-            one.run.best_epoch,
-            dashes[one.run.id],
+def page(report: ComparisonReport) -> str:
+    """Return a report as HTML."""
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=report.title,
+            version=report.version,
+            created=report.created,
+            warning=report.comparability_note,
+            sections=[_section(section) for section in report.sections],
+            seed_tables=_seed_tables(report),
+            seed_note=f"{seed_tables.NOTE}.",
         )
-        for one in learned
-        if name in one.series and len(one.series[name]) > 1
-    ]
-    if not lines:
-        return ""
-    on = " on the validation users" if name in DECIDING else ""
-    said = title(name) if on else name.capitalize() if name != "kl" else "KL divergence"
-    key = " ".join(
-        f'<span class="dot" style="background:{line.ink}"></span>{escape(line.label)}{_dashed(line)}' for line in lines
     )
-    return _figure(svg.curves(lines, said), f"{said}{on}, a ring at the best epoch. {key}", safe=True)
 
 
-def _dashed(line: Line) -> str:
-    return " (dashed)" if line.dashes else ""
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("recdash.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
-def _parts(section: Section, view: SliceView) -> str:
+def _section(section: Section) -> SectionView:
+    comparison = section.comparison
+    quality = [_interval_figure(section), *(_cost_figure(section, cost) for cost in COSTS.values())]
+    curves = [_curve_figure(section, name) for name in _CURVES]
+    return SectionView(
+        title=section.group.label,
+        summary=section.summary(),
+        warning="" if comparison is None else comparison.note,
+        results=_result_table(section),
+        references=[_reference_table(table, section.metrics) for table in section.references],
+        reference_note=reference_figures.NOTE,
+        quality=[figure for figure in quality if figure is not None],
+        slices=[_slice_table(section, view) for view in section.slice_views],
+        curves=[figure for figure in curves if figure is not None],
+        facts=_text_table([["Fact", "Value"], *map(list, section.facts())]),
+        settings=_text_table(section.settings_rows()),
+        versions=section.versions(),
+        latex=markdown.latex_of(section),
+    )
+
+
+def _text_table(rows: Sequence[Sequence[str]], title: str = "", notes: Sequence[str] = ()) -> Table:
+    return Table(
+        heading=[Cell(text) for text in rows[0]],
+        rows=[[Cell(text) for text in row] for row in rows[1:]],
+        numeric=[alignment == "right" for alignment in alignments(rows)],
+        title=title,
+        notes=list(notes),
+    )
+
+
+def _result_table(section: Section) -> Table:
+    group, metrics = section.group, section.metrics
+    rows = tables.result_rows(group, metrics, _WITHOUT_MARKS, title)
+    comparisons = compare_with_best_by_metric(group, metrics)
+    first = rows[0].index("Epochs") + 1  # of the metric columns
+    tooltips = dict(enumerate(map(description, metrics), start=first))
+    body = []
+    for row, texts in zip(group.rows, rows[1:], strict=True):
+        best = {
+            column
+            for column, metric in enumerate(metrics, start=first)
+            if metric in comparisons and comparisons[metric].standings and comparisons[metric].is_best(row.run.id)
+        }
+        cells = [Cell(text, bold=column in best) for column, text in enumerate(texts)]
+        body.append([Cell(section.labels[row.run.id], colour=palette.colour_of(row.run.id)), *cells[1:]])
+    return Table(
+        heading=[Cell(text, tooltip=tooltips.get(column, "")) for column, text in enumerate(rows[0])],
+        rows=body,
+        numeric=[alignment == "right" for alignment in alignments(rows)],
+        notes=tables.notes(group, metrics),
+    )
+
+
+def _reference_table(table: ReferenceTable, first: Sequence[str]) -> Table:
+    """Return the table of one published split; the columns of our own table come first."""
+    metrics = list(dict.fromkeys([*table.columns(first), *table.metrics]))
+    rows = [
+        [
+            Cell(row.title),
+            *map(Cell, tables.reference_cells(row, metrics)),
+            Cell(row.source, link=row.url, tooltip=row.note),
+            Cell(row.status),
+        ]
+        for row in table.rows
+    ]
+    heading = [Cell("Model"), *(Cell(title(name), tooltip=description(name)) for name in metrics)]
+    return Table(
+        heading=[*heading, Cell("Source"), Cell("Status")],
+        rows=rows,
+        numeric=[False, *(True for _ in metrics), False, False],
+        title=table.heading,
+        notes=[table.about],
+    )
+
+
+def _slice_table(section: Section, view: SliceView) -> Table:
     rows = [["Model", *(f"{part.name} ({part.size:,})" for part in view.parts)]]
     for run_id, cells in view.cells.items():
-        figures = ["-" if cell.mean != cell.mean else f"{cell.mean:.4f} ± {(cell.high - cell.low) / 2:.4f}"
-                   for cell in cells]  # fmt: skip
-        rows.append([escape(section.names[run_id]), *figures])
-    who = "users" if view.by == "activity" else "items"
-    head = f"<h3>{escape(title(view.metric))} by {PARTS[view.by]}</h3>"
-    return f"{head}{_grid(rows)}{_soft(f'In brackets the number of {who} of each part.')}"
+        values = [
+            "-" if cell.mean != cell.mean else f"{cell.mean:.4f} ± {(cell.high - cell.low) / 2:.4f}" for cell in cells
+        ]
+        rows.append([section.labels[run_id], *values])
+    return _text_table(rows, section.slice_title(view), [section.slice_note(view)])
 
 
-def _settings(section: Section) -> list[str]:
-    facts = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in section.facts())
-    settings = _grid([[escape(cell) for cell in row] for row in section.settings()])
-    versions = "".join(_soft(said) for said in section.versions())
-    tex = escape(markdown.latex_of(section))
+def _seed_tables(report: ComparisonReport) -> list[Table]:
     return [
-        f"<details><summary>Data and split</summary><table><tbody>{facts}</tbody></table></details>",
-        f"<details><summary>Settings, seeds, devices and versions</summary>{settings}{versions}</details>",
-        f"<details><summary>The table in LaTeX</summary><pre>{tex}</pre></details>",
+        _text_table(seed_tables.seed_rows(table, seed_tables.available_metrics(table), title), table.label)
+        for table in report.seed_tables
     ]
 
 
-def _over_seeds(report: ComparisonReport) -> str:
-    parts = ["<h2>Over seeds</h2>"]
-    for table in report.over_seeds:
-        metrics = seed_tables.columns_of(table)
-        rows = [[escape(cell) for cell in row] for row in seed_tables.lines(table, metrics, title)]
-        parts += [f"<h3>{escape(table.label)}</h3>", _grid(rows)]
-    return "\n".join([*parts, _soft(f"{seed_tables.NOTE}.")])
+def _interval_figure(section: Section) -> Figure | None:
+    marks = _marks(section, section.group.primary)
+    if not marks:
+        return None
+    name = title(section.group.primary)
+    axis = f"{name} (lower is better)" if higher_is_better(section.group.primary) is False else name
+    caption = f"{axis}, mean over the test users of {section.group.label}, with 95 % bootstrap intervals."
+    return Figure(Markup(svg.intervals(marks, axis)), caption)  # noqa: S704  (svg escapes every label)
 
 
-def _grid(rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{cell}</th>" for cell in rows[0])
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows[1:])
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def _cost_figure(section: Section, cost: Cost) -> Figure | None:
+    metric = section.group.primary
+    marks = _marks(section, metric, cost)
+    if len(marks) < 2:
+        return None
+    front = pareto_front([(mark.x, mark.value) for mark in marks], lower=higher_is_better(metric) is False)
+    chart = svg.scatter(
+        marks, title(metric), f"{cost.unit} (logarithmic)", front=[marks[index] for index in front], log=True
+    )
+    caption = f"{title(metric)} on the test users against {cost.unit} (logarithmic axis). {cost.help}"
+    if len(front) > 1:
+        caption += " A dotted line joins the runs that no other run beats in both."
+    return Figure(Markup(chart), caption)  # noqa: S704  (svg escapes every label)
 
 
-def _figure(drawn: str, said: str, *, safe: bool = False) -> str:
-    return f"<figure>{drawn}<figcaption>{said if safe else escape(said)}</figcaption></figure>"
+def _marks(section: Section, metric: str, cost: Cost | None = None) -> list[Mark]:
+    marks = []
+    for row in section.group.rows:
+        value, x = row.metrics.get(metric), 0.0 if cost is None else cost.value(row)
+        if value is not None and x is not None:
+            low, high = (value.mean if bound is None else bound for bound in (value.low, value.high))
+            x = x if cost is None else max(x, cost.minimum)
+            run_id = row.run.id
+            marks.append(Mark(section.labels[run_id], palette.colour_of(run_id), value.mean, low, high, x))
+    return marks
 
 
-def _soft(said: str) -> str:
-    return f'<p class="soft">{escape(said)}</p>' if said else ""
-
-
-def _note(said: str) -> str:
-    return f'<p class="note">{escape(said)}</p>'
+def _curve_figure(section: Section, name: str) -> Figure | None:
+    dashes = palette.dashes([curves.run.id for curves in section.curves])
+    lines = [
+        Line(
+            section.labels[curves.run.id],
+            palette.colour_of(curves.run.id),
+            [(float(epoch), value) for epoch, value in curves.series[name]],
+            curves.run.best_epoch,
+            dashes[curves.run.id],
+        )
+        for curves in section.curves
+        if name in curves.series and len(curves.series[name]) > 1
+    ]
+    if not lines:
+        return None
+    axis = _CURVE_TITLES.get(name) or title(name)
+    data = "validation part" if name in SELECTION_METRICS else "training part"
+    caption = f"{axis} after each epoch, on the {data} of {section.group.label}. A ring marks the best epoch."
+    legend = [LegendEntry(line.label, line.colour, bool(line.dashes)) for line in lines]
+    return Figure(Markup(svg.curves(lines, axis)), caption, legend)  # noqa: S704  (svg escapes every label)

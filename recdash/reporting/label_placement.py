@@ -1,37 +1,43 @@
-"""Where labels go in a picture, so that they cover neither each other nor the points."""
+"""Placement of labels in a chart: they overlap neither each other nor the points, as far as possible."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-PLACES = ("top right", "bottom right", "top left", "bottom left")
-LETTER, LINE, GAP, DOT = 6.4, 14.0, 7.0, 7.0  # pixels: width of a letter, height of a line, from the point, its radius
+POSITIONS = ("top right", "bottom right", "top left", "bottom left")
+# In pixels: mean width of a letter, height of a line, distance from the point, radius of a point with its margin.
+LETTER_WIDTH, LINE_HEIGHT, GAP, RADIUS = 6.4, 14.0, 7.0, 7.0
 Box = tuple[float, float, float, float]
 
 
-def places(points: Sequence[tuple[float, float]], texts: Sequence[str], first: str = "top right") -> list[str]:
-    """Return for each point where its label covers least: one of `PLACES`, `first` where several are as good.
+def place_labels(
+    points: Sequence[tuple[float, float]], labels: Sequence[str], preferred: str = "top right"
+) -> list[str]:
+    """Return for each point the position of its label with the least overlap.
 
-    points: pixels from the left and from the top.  A text that is empty is no label.
+    Args:
+        points: (x, y) in pixels from the left and from the top.
+        labels: Their labels; an empty label takes no space.
+        preferred: One of `POSITIONS`, chosen among positions of equal overlap.
     """
-    offered = sorted(PLACES, key=lambda place: place != first)
-    dots = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in points]
-    taken: list[Box] = []
-    found = []
-    for number, ((x, y), text) in enumerate(zip(points, texts, strict=True)):
-        others = [*taken, *dots[:number], *dots[number + 1 :]]
-        boxes = {place: _box(x, y, len(text) * LETTER, place) for place in offered}
-        best = min(offered, key=lambda place: sum(_overlap(boxes[place], other) for other in others))
-        found.append(best)
-        if text:
-            taken.append(boxes[best])
-    return found
+    positions = sorted(POSITIONS, key=lambda position: position != preferred)
+    dots = [(x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS) for x, y in points]
+    placed: list[Box] = []
+    chosen = []
+    for index, ((x, y), label) in enumerate(zip(points, labels, strict=True)):
+        obstacles = [*placed, *dots[:index], *dots[index + 1 :]]
+        boxes = {position: _box(x, y, len(label) * LETTER_WIDTH, position) for position in positions}
+        best = min(positions, key=lambda position: sum(_overlap(boxes[position], other) for other in obstacles))
+        chosen.append(best)
+        if label:
+            placed.append(boxes[best])
+    return chosen
 
 
-def _box(x: float, y: float, width: float, place: str) -> Box:
-    left = x + GAP if place.endswith("right") else x - GAP - width
-    top = y - GAP - LINE if place.startswith("top") else y + GAP
-    return left, top, left + width, top + LINE
+def _box(x: float, y: float, width: float, position: str) -> Box:
+    left = x + GAP if position.endswith("right") else x - GAP - width
+    top = y - GAP - LINE_HEIGHT if position.startswith("top") else y + GAP
+    return left, top, left + width, top + LINE_HEIGHT
 
 
 def _overlap(one: Box, other: Box) -> float:

@@ -5,81 +5,78 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recdash.analysis.metric_info import METRICS, title
-from recdash.evaluation.criterion import DECIDING
-from recdash.reporting import seed_tables, svg, tables
+from recdash.evaluation.criterion import SELECTION_METRICS
+from recdash.reporting import seed_tables, tables
+from recdash.reporting.svg import sparkline
+from recdash.reporting.table_format import markdown_table
 
 if TYPE_CHECKING:
     from recdash.reporting.content import ComparisonReport, Section
 
-CURVES = (*DECIDING, "loss")
+_CURVES = (*SELECTION_METRICS, "loss")
 
 
 def page(report: ComparisonReport) -> str:
     """Return the whole report as Markdown."""
-    parts = [f"# {report.title}", f"recdash {report.version}, {report.made}"]
-    if report.apart:
-        parts.append(f"> {len(report.sections)} tables, which may not be compared. {' '.join(report.apart)}")
+    parts = [f"# {report.title}", f"recdash {report.version}, {report.created}"]
+    if report.not_comparable:
+        parts.append(f"> {report.comparability_note}")
     for section in report.sections:
         parts += _section(section)
-    if report.over_seeds:
-        parts += ["## Over seeds", seed_tables.text(report.over_seeds, "md")]
+    if report.seed_tables:
+        parts += ["## Over seeds", seed_tables.render(report.seed_tables, "md")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def latex(report: ComparisonReport) -> str:
     """Return every table of the report as LaTeX for the package booktabs."""
     parts = [latex_of(section) for section in report.sections]
-    parts += [seed_tables.text(report.over_seeds, "latex")] if report.over_seeds else []
+    parts += [seed_tables.render(report.seed_tables, "latex")] if report.seed_tables else []
     return "\n\n".join(parts) + "\n"
 
 
 def latex_of(section: Section) -> str:
-    """Return one table as LaTeX."""
-    return tables.text([section.group], "latex", section.metrics)
+    """Return the table of one section as LaTeX."""
+    return tables.render([section.group], "latex", section.metrics)
 
 
 def _section(section: Section) -> list[str]:
-    verdict = section.verdict
+    comparison = section.comparison
     return [
         f"## {section.group.label}",
-        section.sentence(),
-        f"> {verdict.note}" if verdict is not None and verdict.note else "",
-        tables.text([section.group], "md", section.metrics),
+        section.summary(),
+        f"> {comparison.note}" if comparison is not None and comparison.note else "",
+        tables.render([section.group], "md", section.metrics),
         _curves(section),
-        *_parts(section),
+        *_slices(section),
         "### Data and split",
-        tables.markdown([["Fact", "Value"], *map(list, section.facts())]),
+        markdown_table([["Fact", "Value"], *map(list, section.facts())]),
         "### Settings, seeds, devices",
-        tables.markdown(section.settings()),
+        markdown_table(section.settings_rows()),
         *section.versions(),
+        "### The table in LaTeX",
         f"```latex\n{latex_of(section)}\n```",
     ]
 
 
 def _curves(section: Section) -> str:
-    rows = [["Model", "Value", "Curve", "First", "Best epoch", "Last"]]
-    for one in section.curves:
-        for name in CURVES:
-            values = [value for _, value in one.series.get(name, ())]
+    rows = [["Model", "Value", "Curve", "First epoch", "Best epoch", "Last epoch"]]
+    for curves in section.curves:
+        for name in _CURVES:
+            values = [value for _, value in curves.series.get(name, ())]
             if len(values) > 1:
-                ends = [f"{values[0]:.4f}", str(one.run.best_epoch or "-"), f"{values[-1]:.4f}"]
-                rows.append(
-                    [
-                        section.names[one.run.id],
-                        title(name) if name in METRICS or "@" in name else name.capitalize(),
-                        svg.sparkline(values),
-                        *ends,
-                    ]
-                )
-    return f"### Curves\n\n{tables.markdown(rows)}" if len(rows) > 1 else ""
+                label = title(name) if name in METRICS or "@" in name else name.capitalize()
+                first, last = (f"{values[index]:.4f}" for index in (0, -1))
+                best = str(curves.run.best_epoch or "-")
+                rows.append([section.labels[curves.run.id], label, sparkline(values), first, best, last])
+    return f"### Learning curves\n\n{markdown_table(rows)}" if len(rows) > 1 else ""
 
 
-def _parts(section: Section) -> list[str]:
-    found = []
-    for view in section.views:
-        what = "interactions of the user" if view.by == "activity" else "training users of the item"
+def _slices(section: Section) -> list[str]:
+    parts = []
+    for view in section.slice_views:
         rows = [["Model", *(f"{part.name} ({part.size:,})" for part in view.parts)]]
         for run_id, cells in view.cells.items():
-            rows.append([section.names[run_id], *("-" if c.mean != c.mean else f"{c.mean:.4f}" for c in cells)])
-        found += [f"### {title(view.metric)} by {what}", tables.markdown(rows)]
-    return found
+            rows.append([section.labels[run_id], *("-" if c.mean != c.mean else f"{c.mean:.4f}" for c in cells)])
+        parts += [f"### {section.slice_title(view)}", markdown_table(rows), section.slice_note(view)]
+    return parts

@@ -1,13 +1,12 @@
-"""Runs in a picture: a colour that belongs to each, and dashes for those that share one."""
+"""Colours and dash patterns of runs in charts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recdash.runs.run_ids import PALETTE
-from recdash.runs.run_ids import colour_of as of
+from recdash.runs.run_ids import PALETTE, colour_of
 
-__all__ = ["DASHES", "PALETTE", "dashes", "of"]
+__all__ = ["DASHES", "PALETTE", "colour_of", "dashes"]
 
 DASHES: tuple[tuple[int, ...], ...] = (
     (),
@@ -15,15 +14,15 @@ DASHES: tuple[tuple[int, ...], ...] = (
     (2, 3),
     (9, 3, 2, 3),
     (4, 2),
-)  # for runs of one colour in one picture
+)  # for runs of the same colour in one chart
 
 
 def dashes(run_ids: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """Return a dash pattern per run: solid, except where an earlier run of the list has the same colour."""
+    """Return the dash pattern of each run: solid, unless an earlier run of the list has the same colour."""
     seen: dict[str, int] = {}
-    found: dict[str, tuple[int, ...]] = {}
+    patterns: dict[str, tuple[int, ...]] = {}
     for run_id in run_ids:
-        colour = of(run_id)
-        found[run_id] = DASHES[seen.get(colour, 0) % len(DASHES)]
+        colour = colour_of(run_id)
+        patterns[run_id] = DASHES[seen.get(colour, 0) % len(DASHES)]
         seen[colour] = seen.get(colour, 0) + 1
-    return found
+    return patterns

@@ -1,66 +1,65 @@
-"""Means over seeds as text: for a terminal, a README or a paper."""
+"""Tables of means over seeds as text: for a terminal, a README or a paper."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from recdash.analysis.metric_info import divisors, title
-from recdash.reporting import formatting, tables
-from recdash.settings import as_names
+from recdash.analysis.metric_info import divisor_notes, title
+from recdash.reporting.formatting import duration
+from recdash.reporting.table_format import escape_latex, latex_table, markdown_table, plain_table
+from recdash.reporting.tables import DEFAULT_METRICS, metric_heading
+from recdash.settings import name_list
 
 if TYPE_CHECKING:
     from recdash.analysis.seeds import SeedTable, Spread
 
 NOTE = (
-    "mean of the splits' means ± standard deviation over splits / over training seeds within a split; "
-    "- where one seed tells nothing. With one training per split the first holds the noise of training as well"
+    "mean of the splits' means ± standard deviation over splits / over training seeds within a split; - with a single "
+    "seed. With one training per split, the first also includes the variation between trainings"
 )
 
 
-def text(found: Sequence[SeedTable], form: str, metrics: str | Sequence[str] | None = None) -> str:
-    """Return tables over seeds in one of the forms "table", "md" and "latex"."""
-    return "\n\n".join(_text(table, form, columns_of(table, metrics)) for table in found)
+def render(tables: Sequence[SeedTable], form: str, metrics: str | Sequence[str] | None = None) -> str:
+    """Return tables over seeds as "table", "md" or "latex" text."""
+    return "\n\n".join(_render(table, form, available_metrics(table, metrics)) for table in tables)
 
 
-def columns_of(table: SeedTable, metrics: str | Sequence[str] | None = None) -> list[str]:
-    """Return those of the metrics, by default of the usual ones, that the table has."""
-    there = {name for row in table.rows for name in row.metrics}
-    return [name for name in as_names(metrics or tables.SHOWN[table.task]) if name in there]
+def available_metrics(table: SeedTable, metrics: str | Sequence[str] | None = None) -> list[str]:
+    """Return those of the metrics, by default those of its task, that a table has."""
+    available = {name for row in table.rows for name in row.metrics}
+    return [name for name in name_list(metrics or DEFAULT_METRICS[table.task]) if name in available]
 
 
-def cell(spread: Spread | None) -> str:
-    """Return a mean with both of its standard deviations."""
+def spread_cell(spread: Spread | None) -> str:
+    """Return a mean with its two standard deviations: over splits / over training seeds."""
     if spread is None:
         return "-"
-    over = [f"±{value:.4f}" if value is not None else "-" for value in (spread.over_splits, spread.over_trainings)]
-    return f"{spread.mean:.4f} {over[0]} / {over[1]}"
+    over_splits, over_trainings = (
+        "-" if deviation is None else f"±{deviation:.4f}" for deviation in (spread.over_splits, spread.over_trainings)
+    )
+    return f"{spread.mean:.4f} {over_splits} / {over_trainings}"
 
 
-def lines(table: SeedTable, metrics: Sequence[str], name: Callable[[str], str]) -> list[list[str]]:
-    """Return heading and rows of a table over seeds as cells; `name` writes a metric."""
+def seed_rows(table: SeedTable, metrics: Sequence[str], name: Callable[[str], str]) -> list[list[str]]:
+    """Return the heading and the rows of a table over seeds; `name` returns the heading of a metric."""
     rows = [["Model", "Preset", "Splits", "Trainings", *map(name, metrics), "Runtime"]]
     for row in table.rows:
-        own = ", ".join(f"{setting}={value}" for setting, value in row.settings.items())
-        words = [
-            row.title,
-            f"{row.preset}, {own}" if own else row.preset,
-            str(len(row.split_seeds)),
-            str(row.trainings),
-        ]
-        cells = [cell(row.metrics.get(metric)) for metric in metrics]
-        rows.append([*words, *cells, formatting.duration(row.runtime_s, none="-")])
+        given = ", ".join(f"{setting}={value}" for setting, value in row.settings.items())
+        preset = f"{row.preset}, {given}" if given else row.preset
+        cells = [spread_cell(row.metrics.get(metric)) for metric in metrics]
+        runtime = duration(row.runtime_s, none="-")
+        rows.append([row.title, preset, str(len(row.split_seeds)), str(row.trainings), *cells, runtime])
     return rows
 
 
-def _text(table: SeedTable, form: str, metrics: Sequence[str]) -> str:
-    rows = lines(table, metrics, tables.heading if form == "table" else title)
-    under = [said for said in (NOTE, divisors(list(metrics))) if said]
+def _render(table: SeedTable, form: str, metrics: Sequence[str]) -> str:
+    rows = seed_rows(table, metrics, metric_heading if form == "table" else title)
+    notes = [note for note in (NOTE, divisor_notes(metrics)) if note]
     if form == "latex":
-        escaped = [[tables.tex(part).replace("±", "$\\pm$") for part in line] for line in rows]
-        return tables.latex(escaped, [table.label, *under])
+        escaped = [[escape_latex(cell).replace("±", "$\\pm$") for cell in row] for row in rows]
+        return latex_table(escaped, [table.label, *notes])
     if form == "md":
-        return "\n".join(
-            [f"**{table.label}**", "", tables.markdown(rows), "", *(f"{said}  " for said in under)]
-        ).rstrip()
-    return "\n".join([table.label, tables.columns(rows), *under])
+        parts = [f"**{table.label}**", "", markdown_table(rows), "", *(f"{note}  " for note in notes)]
+        return "\n".join(parts).rstrip()
+    return "\n".join([table.label, plain_table(rows), *notes])

@@ -1,106 +1,38 @@
-"""Results as text: for a terminal, a spreadsheet, a README or a paper."""
+"""Tables of results as text: for a terminal, a spreadsheet, a README or a paper."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recdash.analysis import reference_figures, split_summary
-from recdash.analysis.metric_info import DIVISORS, LEGEND, MARK, divisors, title
+from recdash.analysis import reference_figures, split_summary, versus_best
+from recdash.analysis.groups import metric_names
+from recdash.analysis.metric_info import DIVISORS, TIE_LEGEND, TIE_MARK, divisor_notes, title
+from recdash.analysis.run_labels import run_labels
 from recdash.reporting.formatting import duration
+from recdash.reporting.table_format import escape_formula, escape_latex, latex_table, markdown_table, plain_table
 from recdash.runs.run_records import STILL_IMPROVING
+from recdash.splits import event_order
 
 if TYPE_CHECKING:
     from recdash.analysis.groups import Group, ResultRow
     from recdash.analysis.reference_figures import ReferenceRow, ReferenceTable
     from recdash.analysis.versus_best import BestComparison
 
-SHOWN = {
+DEFAULT_METRICS = {
     "ranking": ("ndcg@100", "recall@20", "recall@50", "precision@10", "coverage@100"),
     "rating": ("rmse", "mae", "macro_rmse"),
 }
-FORMS = ("table", "csv", "md", "latex")
-Lines = list[list[str]]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def text(found: Sequence[Group], form: str, metrics: list[str] | None) -> str:
-    """Return groups in one of the forms; without `metrics` the usual ones of each task, in CSV all."""
-    if form == "csv":
-        return _csv(found, metrics)
-    write: Callable[[Group, list[str]], str] = {"table": _plain, "md": _markdown, "latex": _latex}[form]
-    return "\n\n".join(write(group, metrics or usual(group)) for group in found)
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of words as aligned columns, the first row being the heading; numbers stand to the right."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    numeric = [all(_is_number(row[place]) for row in rows[1:]) for place in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
-
-
-def harmless(cell: str) -> str:
-    """Return a text cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def usual(group: Group) -> list[str]:
-    """Return the columns of a group when none are named."""
-    there = {name for row in group.rows for name in row.metrics}
-    return [name for name in SHOWN[group.task] if name in there]
-
-
-def heading(metric: str) -> str:
-    """Return a metric's name as `--metrics` takes it, with the divisor of a recall behind it."""
-    kind = metric.partition("@")[0]
-    return f"{metric} ({DIVISORS[kind]})" if kind in DIVISORS else metric
-
-
-def notes(group: Group, metrics: Sequence[str], best: str = "in bold the best of its column") -> list[str]:
-    """Return the notes under a table: what the signs mean, the divisor of recall, the data, what is unsure, remarks."""
-    found = _verdicts(group, metrics)
-    lines = ["mean over test users ± half of the 95 % bootstrap interval"]
-    if any(one.standings for one in found.values()):
-        lines.append(f"{best}; {LEGEND}")
-    lines += [said for said in (divisors(list(metrics)), split_summary.in_words(group)) if said]
-    if group.primary in found and found[group.primary].note:
-        lines.append(found[group.primary].note)
-    return [*lines, *remarks(group)]
-
-
-def remarks(group: Group) -> list[str]:
-    """Return which trainings became unstable, which ended while still improving, and what else single runs remark.
-
-    A line each, if any; what the line of facts says of the whole group is left out.
-    """
-    from recdash.analysis.groups import run_labels
-    from recdash.splits import event_order
-
-    names = run_labels(group.rows)
-    unstable = [f"{names[row.run.id]} since epoch {row.run.unstable_epoch}" for row in group.rows if row.run.warning]
-    improving = [names[row.run.id] for row in group.rows if row.run.still_improving]
-    said = {"unstable": unstable, STILL_IMPROVING: improving}
-    for row in group.rows:
-        told = row.run.about_ties[0]
-        if told and told != event_order.remark(group.facts):
-            said.setdefault(told, []).append(names[row.run.id])
-    return [f"{what}: {', '.join(who)}" for what, who in said.items() if who]
+FORMATS = ("table", "csv", "md", "latex")
 
 
 @dataclass(frozen=True)
-class Marks:
-    """How a form of table writes a mean with its spread, the best of a column, and what cannot be told from it."""
+class CellStyle:
+    """How a format writes a mean with half of its interval, and marks it as best or as not significantly different."""
 
     value: Callable[[str, str], str]
     best: Callable[[str], str]
@@ -108,19 +40,23 @@ class Marks:
     other: Callable[[str], str]
 
 
-_SIGNS = Marks(
-    value=lambda mean, half: f"{mean} ± {half}" if half else mean,
+def _with_interval(mean: str, half: str) -> str:
+    return f"{mean} ± {half}" if half else mean
+
+
+PLAIN_STYLE = CellStyle(
+    value=_with_interval,
     best=lambda cell: f"{cell} *",
-    tied=lambda cell: f"{cell} {MARK}",
-    other=lambda cell: f"{cell}  ",
+    tied=lambda cell: f"{cell} {TIE_MARK}",
+    other=lambda cell: f"{cell}  ",  # as wide as a marked cell, so that the digits stay aligned
 )
-_BOLD = Marks(
-    value=lambda mean, half: f"{mean} ± {half}" if half else mean,
+MARKDOWN_STYLE = CellStyle(
+    value=_with_interval,
     best=lambda cell: f"**{cell}**",
-    tied=lambda cell: f"{cell} {MARK}",
+    tied=lambda cell: f"{cell} {TIE_MARK}",
     other=lambda cell: cell,
 )
-_TEX = Marks(
+LATEX_STYLE = CellStyle(
     value=lambda mean, half: f"{mean} $\\pm$ {half}" if half else mean,
     best=lambda cell: rf"\textbf{{{cell}}}",
     tied=lambda cell: rf"{cell}$^{{\approx}}$",
@@ -128,136 +64,160 @@ _TEX = Marks(
 )
 
 
-def _cells(row: ResultRow, metrics: Sequence[str], found: Mapping[str, BestComparison], marks: Marks) -> list[str]:
-    cells = []
-    for name in metrics:
-        value = row.metrics.get(name)
-        if value is None:
-            cells.append("-")
-            continue
-        known = value.low is not None and value.high is not None
-        half = f"{(value.high - value.low) / 2:.4f}" if known else ""  # type: ignore[operator]
-        cell, verdict = marks.value(f"{value.mean:.4f}", half), found.get(name)
-        if verdict is None or not verdict.standings:
-            cells.append(cell)
-        else:
-            run_id = row.run.id
-            mark = marks.best if verdict.is_best(run_id) else marks.tied if verdict.tied(run_id) else marks.other
-            cells.append(mark(cell))
-    return cells
+def render(groups: Sequence[Group], form: str, metrics: list[str] | None) -> str:
+    """Return the tables of groups as text.
+
+    Args:
+        groups: Groups of comparable runs, one table each.
+        form: One of `FORMATS`.
+        metrics: The columns; by default `DEFAULT_METRICS` of each task, in CSV all metrics.
+    """
+    if form == "csv":
+        return _csv(groups, metrics)
+    write: Callable[[Group, list[str]], str] = {"table": _plain, "md": _markdown, "latex": _latex}[form]
+    return "\n\n".join(write(group, metrics or default_metrics(group)) for group in groups)
 
 
-def lines(
-    group: Group, metrics: Sequence[str], marks: Marks, name: Callable[[str], str], plain: Callable[[str], str] = str
-) -> Lines:
-    """Return heading and rows of a group's table as cells; `name` writes a metric, `plain` makes words safe."""
-    found = _verdicts(group, metrics)
-    heads = ["Model", "Preset", "Seed", "Epochs", *(plain(name(metric)) for metric in metrics), "Runtime"]
-    rows = [heads]
+def default_metrics(group: Group) -> list[str]:
+    """Return those of `DEFAULT_METRICS` that a group has."""
+    available = {name for row in group.rows for name in row.metrics}
+    return [name for name in DEFAULT_METRICS[group.task] if name in available]
+
+
+def metric_heading(metric: str) -> str:
+    """Return a metric's name as `--metrics` takes it; a recall is followed by its divisor."""
+    kind = metric.partition("@")[0]
+    return f"{metric} ({DIVISORS[kind]})" if kind in DIVISORS else metric
+
+
+def notes(group: Group, metrics: Sequence[str], best: str = "best of its column in bold") -> list[str]:
+    """Return the notes under a table: marks, divisors of recall, data and split, warnings, remarks on runs."""
+    comparisons = versus_best.compare_with_best_by_metric(group, metrics)
+    lines = ["mean over test users ± half of the 95 % bootstrap interval"]
+    if any(comparison.standings for comparison in comparisons.values()):
+        lines.append(f"{best}; {TIE_LEGEND}")
+    lines += [note for note in (divisor_notes(metrics), split_summary.describe(group)) if note]
+    if group.primary in comparisons and comparisons[group.primary].note:
+        lines.append(comparisons[group.primary].note)
+    return [*lines, *remarks(group)]
+
+
+def remarks(group: Group) -> list[str]:
+    """Return remarks on single runs: unstable, still improving at the end, ties in time; one line per remark.
+
+    A remark on ties that holds for the whole group is left out, since the split summary contains it.
+    """
+    labels = run_labels([row.run for row in group.rows])
+    unstable = [f"{labels[row.run.id]} since epoch {row.run.unstable_epoch}" for row in group.rows if row.run.warning]
+    improving = [labels[row.run.id] for row in group.rows if row.run.still_improving]
+    runs_by_remark = {"unstable": unstable, STILL_IMPROVING: improving}
     for row in group.rows:
-        own = ", ".join(f"{name}={value}" for name, value in row.run.settings.items())
-        preset = f"{row.run.preset}, {own}" if own else row.run.preset
+        tie_note = row.run.tie_notes[0]
+        if tie_note and tie_note != event_order.tie_note(group.facts):
+            runs_by_remark.setdefault(tie_note, []).append(labels[row.run.id])
+    return [f"{remark}: {', '.join(runs)}" for remark, runs in runs_by_remark.items() if runs]
+
+
+def result_rows(
+    group: Group,
+    metrics: Sequence[str],
+    style: CellStyle,
+    name: Callable[[str], str],
+    escape: Callable[[str], str] = str,
+) -> list[list[str]]:
+    """Return the heading and the rows of a group's table.
+
+    Args:
+        group: The group.
+        metrics: The metric columns.
+        style: How values are written and marked.
+        name: Returns the heading of a metric.
+        escape: Makes text safe for the format.
+    """
+    comparisons = versus_best.compare_with_best_by_metric(group, metrics)
+    rows = [["Model", "Preset", "Seed", "Epochs", *(escape(name(metric)) for metric in metrics), "Runtime"]]
+    for row in group.rows:
+        given = ", ".join(f"{setting}={value}" for setting, value in row.run.settings.items())
+        preset = f"{row.run.preset}, {given}" if given else row.run.preset
         epochs = "-" if row.epochs_run is None else str(row.epochs_run)
-        cells = _cells(row, metrics, found, marks)
-        words = [plain(row.title), plain(preset), str(row.run.seed), epochs]
-        rows.append([*words, *cells, duration(row.run.runtime_s, none="-")])
+        cells = [metric_cell(row, metric, comparisons.get(metric), style) for metric in metrics]
+        runtime = duration(row.run.runtime_s, none="-")
+        rows.append([escape(row.title), escape(preset), str(row.run.seed), epochs, *cells, runtime])
     return rows
 
 
-def _verdicts(group: Group, metrics: Sequence[str]) -> Mapping[str, BestComparison]:
-    from recdash.analysis import versus_best
+def metric_cell(row: ResultRow, metric: str, comparison: BestComparison | None, style: CellStyle) -> str:
+    """Return one metric of one run, marked by its comparison with the best; "-" if the run does not have it."""
+    value = row.metrics.get(metric)
+    if value is None:
+        return "-"
+    half = "" if value.low is None or value.high is None else f"{(value.high - value.low) / 2:.4f}"
+    cell = style.value(f"{value.mean:.4f}", half)
+    if comparison is None or not comparison.standings:
+        return cell
+    if comparison.is_best(row.run.id):
+        return style.best(cell)
+    return style.tied(cell) if comparison.tied(row.run.id) else style.other(cell)
 
-    return versus_best.compare_with_best_by_metric(group, metrics)
+
+def reference_rows(table: ReferenceTable, metrics: Sequence[str], name: Callable[[str], str]) -> list[list[str]]:
+    """Return the heading and the rows of a table of published results; `name` returns the heading of a metric."""
+    columns = table.columns(metrics)
+    heading = ["Published model", *map(name, columns), "Source", "Status"]
+    return [heading, *([row.title, *reference_cells(row, columns), row.source, row.status] for row in table.rows)]
 
 
-def published_lines(table: ReferenceTable, metrics: Sequence[str], name: Callable[[str], str]) -> Lines:
-    """Return what others have published for one split, as heading and rows of cells; `name` writes a metric."""
-    shown = table.columns(metrics)
-    heads = ["Published model", *map(name, shown), "Source", "Status"]
-    return [heads, *([row.title, *figures_of(row, shown), row.source, row.status] for row in table.rows)]
-
-
-def figures_of(row: ReferenceRow, metrics: Sequence[str]) -> list[str]:
-    """Return the published figures of a row as cells."""
+def reference_cells(row: ReferenceRow, metrics: Sequence[str]) -> list[str]:
+    """Return the published values of a row; "-" where the source has none."""
     return [f"{row.values[metric]:.3f}" if metric in row.values else "-" for metric in metrics]
 
 
 def _plain(group: Group, metrics: list[str]) -> str:
-    parts = [
-        group.label,
-        columns(lines(group, metrics, _SIGNS, heading)),
-        *notes(group, metrics, "* best of its column"),
-    ]
-    for table in (beside := reference_figures.beside(group, metrics)):
-        parts += ["", table.heading, columns(published_lines(table, metrics, heading)), table.about]
-    return "\n".join([*parts, *([reference_figures.NOTE] if beside else [])])
+    table = plain_table(result_rows(group, metrics, PLAIN_STYLE, metric_heading))
+    parts = [group.label, table, *notes(group, metrics, "* best of its column")]
+    references = reference_figures.for_group(group, metrics)
+    for reference in references:
+        table = plain_table(reference_rows(reference, metrics, metric_heading))
+        parts += ["", reference.heading, table, reference.about]
+    return "\n".join([*parts, *([reference_figures.NOTE] if references else [])])
 
 
 def _markdown(group: Group, metrics: list[str]) -> str:
-    under = [f"{said}  " for said in notes(group, metrics)]
-    parts = [f"**{group.label}**", "", markdown(lines(group, metrics, _BOLD, title)), "", *under]
-    for table in (beside := reference_figures.beside(group, metrics)):
-        parts += ["", f"**{table.heading}**", "", markdown(published_lines(table, metrics, title)), "", table.about]
-    parts += ["", f"{reference_figures.NOTE}  "] if beside else []
+    table = markdown_table(result_rows(group, metrics, MARKDOWN_STYLE, title))
+    parts = [f"**{group.label}**", "", table, "", *(f"{note}  " for note in notes(group, metrics))]
+    references = reference_figures.for_group(group, metrics)
+    for reference in references:
+        table = markdown_table(reference_rows(reference, metrics, title))
+        parts += ["", f"**{reference.heading}**", "", table, "", reference.about]
+    parts += ["", f"{reference_figures.NOTE}  "] if references else []
     return "\n".join(parts).rstrip()
 
 
-def markdown(rows: Lines) -> str:
-    """Return rows of cells as a Markdown table, the first row being the heading."""
-    safe = [["\\|".join(cell.split("|")) for cell in row] for row in rows]
-    written = [f"| {' | '.join(row)} |" for row in safe]
-    return "\n".join([written[0], "|" + " --- |" * len(rows[0]), *written[1:]])
-
-
 def _latex(group: Group, metrics: list[str]) -> str:
-    parts = [latex(lines(group, metrics, _TEX, title, tex), [group.label, *notes(group, metrics)])]
-    for table in reference_figures.beside(group, metrics):
-        cells = [[tex(cell) for cell in row] for row in published_lines(table, metrics, title)]
-        parts.append(latex(cells, [table.heading, table.about, reference_figures.NOTE]))
+    rows = result_rows(group, metrics, LATEX_STYLE, title, escape_latex)
+    parts = [latex_table(rows, [group.label, *notes(group, metrics)])]
+    for reference in reference_figures.for_group(group, metrics):
+        rows = [[escape_latex(cell) for cell in row] for row in reference_rows(reference, metrics, title)]
+        parts.append(latex_table(rows, [reference.heading, reference.about, reference_figures.NOTE]))
     return "\n\n".join(parts)
 
 
-def latex(rows: Lines, said: Sequence[str]) -> str:
-    """Return rows of LaTeX cells as a tabular for the package booktabs; `said` stands before it as comments."""
-    written = [" & ".join(row) + r" \\" for row in rows]
-    head = [*(f"% {line}" for line in said), rf"\begin{{tabular}}{{{'l' * 2}{'r' * (len(rows[0]) - 2)}}}", r"\toprule"]
-    return "\n".join([*head, written[0], r"\midrule", *written[1:], r"\bottomrule", r"\end{tabular}"])
-
-
-def _csv(found: Sequence[Group], metrics: list[str] | None) -> str:
-    from recdash.analysis.groups import metric_names
-
-    chosen = metrics or metric_names(found)
-    parts = [f"{name}{part}" for name in chosen for part in ("", " low", " high")]
-    ends = ["unstable_epoch", "still_improving"]
+def _csv(groups: Sequence[Group], metrics: list[str] | None) -> str:
+    chosen = metrics or metric_names(groups)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["run", "name", "model", "dataset", "protocol", "split", "seed", "preset", "epochs", "runtime_s", *parts, *ends]
+        ["run", "name", "model", "dataset", "protocol", "split", "seed", "preset", "epochs", "runtime_s"]
+        + [f"{name}{part}" for name in chosen for part in ("", " low", " high")]
+        + ["unstable_epoch", "still_improving"]
     )
-    for group in found:
+    for group in groups:
         for row in group.rows:
             run = row.run
-            words = [run.id, run.name, run.model, Path(run.dataset).name, run.protocol, run.split_fingerprint]
-            numbers: list[object] = [run.seed, run.preset, row.epochs_run, run.runtime_s]
+            texts = [run.id, run.name, run.model, Path(run.dataset).name, run.protocol, run.split_fingerprint]
+            values: list[object] = [run.seed, run.preset, row.epochs_run, run.runtime_s]
             for name in chosen:
                 value = row.metrics.get(name)
-                numbers += [None, None, None] if value is None else [value.mean, value.low, value.high]
-            writer.writerow([*map(harmless, words), *numbers, run.unstable_epoch, run.still_improving])
+                values += [None, None, None] if value is None else [value.mean, value.low, value.high]
+            writer.writerow([*map(escape_formula, texts), *values, run.unstable_epoch, run.still_improving])
     return out.getvalue().rstrip("\n")
-
-
-_FOR_TEX = {sign: f"\\{sign}" for sign in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
-
-
-def tex(text: str) -> str:
-    """Return text in which LaTeX takes no sign for its own."""
-    return "".join(_FOR_TEX.get(sign, sign) for sign in text)
-
-
-def _is_number(cell: str) -> bool:
-    return cell == "-" or cell[:1].isdigit()

@@ -1,1 +1,1 @@
-"""Runs: what was asked for, what is training, what came of it. Knows no page and no command line."""
+"""Runs: the queue, the processes that train, and the store of records. Imports no page and no command line."""

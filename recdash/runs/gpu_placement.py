@@ -1,4 +1,4 @@
-"""The GPUs that runs share: how many there are, found without touching one, and which run goes where."""
+"""Which run trains on which GPU."""
 
 from __future__ import annotations
 
@@ -13,36 +13,43 @@ from pathlib import Path
 from recdash import paths
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA, WSL, AMD
-_QUESTION = "import torch; print(torch.cuda.device_count())"
+_COUNT_COMMAND = "import torch; print(torch.cuda.device_count())"
 
 
 @cache
 def count() -> int:
-    """Return how many GPUs PyTorch sees here.
+    """Return the number of GPUs that PyTorch can use on this machine.
 
-    A process of its own is asked, and only where there is a driver: a process that has touched a GPU can no longer fork
-    workers that use it, and a supervisor need not import torch.
+    A separate process counts them, and only where a driver exists: a process that has initialised CUDA cannot fork
+    workers that use a GPU, and a supervisor need not import torch.
     """
     if not any(Path(driver).exists() for driver in _DRIVERS):
         return 0
     with suppress(OSError, ValueError, subprocess.SubprocessError):
-        asked = subprocess.run([sys.executable, "-c", _QUESTION], capture_output=True, text=True, timeout=120)
-        return int(asked.stdout.strip() or 0)
+        command = [sys.executable, "-c", _COUNT_COMMAND]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return int(answer.stdout.strip() or 0)
     return 0
 
 
 def place(device: str, busy: Iterable[str]) -> str | None:
-    """Return the device for a run that asked for `device`; None when it has to wait for room on a GPU.
+    """Choose the device for a run.
 
-    busy: the devices of the runs that are training now. A run that may use any GPU gets the one with the fewest; one
-    that named a GPU gets that. At most `places.runs_per_gpu()` share each.
+    At most RECDASH_RUNS_PER_GPU runs share a GPU. A run that may use any GPU gets the one with the fewest runs.
+
+    Args:
+        device: The requested device, for example "auto", "cpu", "cuda" or "cuda:1".
+        busy: Devices of the runs that are training.
+
+    Returns:
+        The device, or None when the run has to wait for a GPU.
     """
-    asked = paths.default_device() if device == "auto" else device
-    if asked not in ("auto", "cuda") and not asked.startswith("cuda:"):
-        return asked
+    requested = paths.default_device() if device == "auto" else device
+    if requested not in ("auto", "cuda") and not requested.startswith("cuda:"):
+        return requested
     if not count():
-        return asked  # the worker says what is missing, or takes the CPU for "auto"
-    shared = Counter("cuda:0" if name == "cuda" else name for name in busy if name.startswith("cuda"))
-    fitting = [asked] if asked.startswith("cuda:") else [f"cuda:{number}" for number in range(count())]
-    best = min(fitting, key=lambda name: shared[name])
-    return best if shared[best] < paths.runs_per_gpu() else None
+        return requested  # the worker uses the CPU for "auto", or reports that there is no GPU
+    load = Counter("cuda:0" if name == "cuda" else name for name in busy if name.startswith("cuda"))
+    candidates = [requested] if requested.startswith("cuda:") else [f"cuda:{number}" for number in range(count())]
+    best = min(candidates, key=lambda name: load[name])
+    return best if load[best] < paths.runs_per_gpu() else None

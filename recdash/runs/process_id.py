@@ -1,4 +1,4 @@
-"""Which process owns a run, and whether it still lives."""
+"""Which process owns a run, and whether it is alive."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from typing import Any
 
 import psutil
 
-from recdash.json_values import (
-    is_count,
-    is_number,
-    json_object,
-)
+from recdash.json_values import is_count, is_number, json_object
 
-SILENCE = 10.0  # seconds without a heartbeat after which a worker on another host counts as dead
-_SAME_START = 2.0  # two readings of one start time may differ when the clock is set; no id is used twice so soon
+HEARTBEAT_TIMEOUT = 10.0  # seconds without a heartbeat after which a worker on another host counts as dead
+# Seconds. Two readings of one start time differ when the clock is set; no process id is used again within this time.
+_START_TOLERANCE = 2.0
 
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process, told from later ones that get the same id by its start time."""
+    """Identity of a process. Its start time distinguishes it from a later process with the same id.
+
+    Attributes:
+        host: See `this_host`.
+        pid: Process id on that host.
+        process_start: Seconds since 1970.
+    """
 
     host: str
     pid: int
@@ -33,47 +36,54 @@ class ProcessId:
 
     @classmethod
     def mine(cls) -> ProcessId:
-        """Return the identity of this process, read afresh."""
-        pid = os.getpid()
+        """Return the identity of this process. It is not cached: a forked worker has another one."""
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId:
+        """Return the identity of a process of this host that exists."""
         return cls(this_host(), pid, psutil.Process(pid).create_time())
 
     @classmethod
     def parse(cls, text: str) -> ProcessId:
-        """Return the identity that was written down as JSON; raises ValueError or KeyError for anything else."""
+        """Read an identity from JSON; raises ValueError or KeyError for anything else."""
         return cls.from_dict(json_object(text))
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> ProcessId:
-        """Return the identity that was written down as fields; raises ValueError or KeyError for anything else."""
-        host, pid, process_start = (
-            found["host"],
-            found["pid"],
-            found.get("process_start", found.get("born")),
-        )  # "born" until 0.2
+        """Read an identity from its fields; raises ValueError or KeyError for anything else."""
+        host, pid = found["host"], found["pid"]
+        process_start = found.get("process_start", found.get("born"))  # "born" until version 0.2
         if not isinstance(host, str) or not is_count(pid) or not 0 < pid < 2**31 or not is_number(process_start):
-            raise ValueError("no identity of a process")
+            raise ValueError("not the identity of a process")
         return cls(host, pid, float(process_start))
 
 
 @cache
 def this_host() -> str:
-    """Name the space in which process ids mean something: host and, in containers, the process namespace."""
+    """Name the host, and in containers also the process namespace: process ids are unique within it."""
     try:
-        space = f"/{Path('/proc/self/ns/pid').stat().st_ino}"
+        namespace = f"/{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
-        space = ""
-    return f"{socket.gethostname()}{space}"
+        namespace = ""
+    return f"{socket.gethostname()}{namespace}"
 
 
 def is_alive(who: ProcessId, heartbeat: float | None, now: float | None = None) -> bool:
-    """Whether that process lives: here by id and start time, elsewhere by a heartbeat of the last ten seconds."""
+    """Whether a process is alive.
+
+    Args:
+        who: A process of this host is checked by id and start time, one of another host by its heartbeat.
+        heartbeat: Time of its last heartbeat, in seconds since 1970.
+        now: Time to compare the heartbeat with; by default the present.
+    """
     if who.host != this_host():
-        return heartbeat is not None and (time.time() if now is None else now) - heartbeat <= SILENCE
+        return heartbeat is not None and (time.time() if now is None else now) - heartbeat <= HEARTBEAT_TIMEOUT
     try:
         process = psutil.Process(who.pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return abs(process.create_time() - who.process_start) < _SAME_START
+        return abs(process.create_time() - who.process_start) < _START_TOLERANCE
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
@@ -81,15 +91,15 @@ def is_alive(who: ProcessId, heartbeat: float | None, now: float | None = None) 
 
 
 def kill_tree(pid: int) -> None:
-    """End a process and all its children at once."""
+    """Kill a process and all its children, and wait up to 5 seconds until they are gone."""
     try:
         process = psutil.Process(pid)
-        family = [*process.children(recursive=True), process]
+        members = [*process.children(recursive=True), process]
     except psutil.NoSuchProcess:
         return
-    for member in family:
+    for member in members:
         try:
             member.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(family, timeout=5)
+    psutil.wait_procs(members, timeout=5)

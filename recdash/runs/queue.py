@@ -1,4 +1,4 @@
-"""The queue: what people ask for and take back, and who takes the next run. Every step is one transaction."""
+"""The queue: enqueue, claim, stop, resume, delete and edit runs. Every operation is one transaction."""
 
 from __future__ import annotations
 
@@ -14,52 +14,72 @@ from recdash.runs.run_ids import draw_id
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.schema import epochs, events, runs
 from recdash.runs.states import State
-from recdash.runs.store import Store, add_event, columns_of, next_seq, no_such_run, owner_lives, write_run
+from recdash.runs.store import (
+    Store,
+    add_event,
+    columns_of,
+    next_seq,
+    no_such_run,
+    owner_is_alive,
+    write_run,
+)
 
 NAME_LENGTH, NOTE_LENGTH = 120, 4000
-_IN_ONE_PICTURE = 240  # the latest runs, whose colours a new one keeps away from
+_RECENT_RUNS = 240  # a new run gets a colour that few of these have
 
 
 def enqueue(store: Store, requests: Sequence[Request], key: str | None = None) -> list[RunRecord]:
-    """Queue the requests together; returns one run per request, in order.
+    """Queue requests in one transaction. Equal requests never train twice at the same time.
 
-    A key that was used before gives the runs of that time. A request equal to one that is queued or running gives
-    that run: however often and from wherever a button is pressed, nothing trains twice at the same time.
+    Args:
+        store: Gets the runs.
+        requests: What to train.
+        key: Identifies this call. A repeated call with the same key returns the runs of the first one.
+
+    Returns:
+        One run per request, in order: a new one, or the queued or running run of an equal request.
     """
     with store.database.write() as connection:
-        next_seq(connection)  # from here on this is the only writer
+        next_seq(connection)  # takes the write lock before the first read
         ids = [
-            _enqueue_one(connection, request, f"{key}/{place}" if key else None)
-            for place, request in enumerate(requests)
+            _enqueue_one(connection, request, f"{key}/{number}" if key else None)
+            for number, request in enumerate(requests)
         ]
     by_id = {run.id: run for run in store.runs(ids=ids)}
     return [by_id[run_id] for run_id in ids]
 
 
-def next_queued(store: Store) -> list[RunRecord]:
-    """Return the queued runs, the longest waiting first."""
+def queued_runs(store: Store) -> list[RunRecord]:
+    """Return the queued runs, the longest-waiting first."""
     with store.database.read() as connection:
         query = select(runs.c.id).where(runs.c.state == State.QUEUED.value).order_by(runs.c.queued, runs.c.version)
         ids = list(connection.execute(query).scalars())
-    place = {run_id: number for number, run_id in enumerate(ids)}
-    return sorted(store.runs(ids=ids), key=lambda run: place[run.id])
+    position = {run_id: number for number, run_id in enumerate(ids)}
+    return sorted(store.runs(ids=ids), key=lambda run: position[run.id])
 
 
 def claim(store: Store, run_id: str, me: ProcessId, threads: int) -> RunRecord | None:
-    """Take a queued run for this process; None when somebody else was first or it is not queued any more.
+    """Assign a queued run to this process.
 
-    threads: for its training, kept from the first start on.
+    Args:
+        store: Holds the run.
+        run_id: Its id.
+        me: This process.
+        threads: Threads of its training. A resumed run keeps those of its first start.
+
+    Returns:
+        The run, or None when it is no longer queued.
     """
     now = time.time()
     with store.database.write() as connection:
         row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
-        mine = update(runs).where(runs.c.id == run_id, runs.c.state == State.QUEUED.value)
-        taken = connection.execute(
-            mine.values(
+        still_queued = update(runs).where(runs.c.id == run_id, runs.c.state == State.QUEUED.value)
+        claimed = connection.execute(
+            still_queued.values(
                 state=State.RUNNING.value, host=me.host, pid=me.pid, process_start=me.process_start, heartbeat=now
             )
         )
-        if row is None or taken.rowcount != 1:
+        if row is None or claimed.rowcount != 1:
             return None
         attempts = row["attempts"] + 1
         seq = write_run(
@@ -77,12 +97,12 @@ def claim(store: Store, run_id: str, me: ProcessId, threads: int) -> RunRecord |
 
 
 def stop(store: Store, run_id: str) -> RunRecord:
-    """Ask a running run to stop, or take a queued one back; for any other nothing happens."""
+    """Request that a running run stops, or cancel a queued one. Other runs are left unchanged."""
     with store.database.write() as connection:
         row = _row(connection, run_id)
         if row["state"] == State.QUEUED:
             seq = write_run(connection, run_id, state=State.STOPPED, finished=time.time())
-            add_event(connection, seq, run_id, "stopped", "before it began")
+            add_event(connection, seq, run_id, "stopped", "before it started")
         elif row["state"] == State.RUNNING and not row["stop_requested"]:
             seq = write_run(connection, run_id, stop_requested=1, stop_requested_at=time.time())
             add_event(connection, seq, run_id, "stop requested")
@@ -90,26 +110,30 @@ def stop(store: Store, run_id: str) -> RunRecord:
 
 
 def resume(store: Store, run_id: str) -> RunRecord:
-    """Queue a stopped, interrupted or failed run again; one that is queued or running stays as it is."""
+    """Queue a stopped, interrupted or failed run again. A queued or running run is left unchanged.
+
+    Raises:
+        UsageError: if the run is finished or does not exist.
+    """
     with store.database.write() as connection:
         row = _row(connection, run_id)
         if row["state"] == State.FINISHED:
             raise UsageError(
-                f"Run {run_id} is finished; there is nothing to resume. `recdash train` starts another one."
+                f"Run {run_id} is finished, there is nothing to resume. Start a new run with `recdash train`."
             )
-        if not _active(row):
+        if not _is_active(row):
             seq = write_run(
                 connection, run_id, state=State.QUEUED, queued=time.time(), finished=None, error="", stop_requested=0
             )
-            add_event(connection, seq, run_id, "queued", "to be resumed")
+            add_event(connection, seq, run_id, "queued", "to resume")
     return store.run(run_id)
 
 
 def delete(store: Store, run_id: str) -> None:
-    """Remove a run and its epochs; refused while it is running."""
+    """Delete a run, its epochs and its events; raises UsageError while it is running."""
     with store.database.write() as connection:
         row = _row(connection, run_id)
-        if row["state"] == State.RUNNING and owner_lives(row):
+        if row["state"] == State.RUNNING and owner_is_alive(row):
             raise UsageError(f"Run {run_id} is running. Stop it first: recdash runs stop {run_id}")
         for table, column in ((epochs, epochs.c.run), (events, events.c.run), (runs, runs.c.id)):
             connection.execute(delete_from(table).where(column == run_id))
@@ -117,29 +141,40 @@ def delete(store: Store, run_id: str) -> None:
 
 
 def rename(store: Store, run_id: str, name: str) -> RunRecord:
-    """Give a run another name, at most 120 characters on one line."""
+    """Rename a run; raises UsageError unless the name has 1 to 120 characters on one line."""
     return _edit(store, run_id, name=_one_line("name", name.strip(), NAME_LENGTH))
 
 
 def annotate(store: Store, run_id: str, note: str) -> RunRecord:
-    """Replace the note of a run, at most 4,000 characters."""
+    """Replace the note of a run; raises UsageError above 4,000 characters."""
     if len(note) > NOTE_LENGTH:
-        raise UsageError(f"The note has {len(note):,} characters, at most {NOTE_LENGTH:,} are kept. Shorten it.")
+        raise UsageError(f"The note has {len(note):,} characters, the limit is {NOTE_LENGTH:,}. Shorten it.")
     return _edit(store, run_id, note=note.strip())
 
 
-def sweep(store: Store, leave: Collection[str] = ()) -> list[RunRecord]:
-    """Write down which running runs, those to leave aside, have lost their process; returns them."""
+def mark_interrupted(store: Store, skip: Collection[str] = ()) -> list[RunRecord]:
+    """Record as interrupted every running run whose process died, except those in `skip`; return them."""
     with store.database.read() as connection:
         rows = connection.execute(select(runs).where(runs.c.state == State.RUNNING.value)).mappings().all()
-    lost = [row["id"] for row in rows if row["id"] not in leave and not owner_lives(row)]
-    for run in store.runs(ids=lost):
-        give_up(store, run.id, run.pid or 0, State.INTERRUPTED, run.error)
-    return store.runs(ids=lost)
+    dead = [row["id"] for row in rows if row["id"] not in skip and not owner_is_alive(row)]
+    for run in store.runs(ids=dead):
+        end_dead_run(store, run.id, run.pid or 0, State.INTERRUPTED, run.error)
+    return store.runs(ids=dead)
 
 
-def give_up(store: Store, run_id: str, pid: int, state: State, text: str) -> bool:
-    """Settle a run whose process `pid` is dead, or never claimed it; returns whether there was anything to settle."""
+def end_dead_run(store: Store, run_id: str, pid: int, state: State, text: str) -> bool:
+    """End a run whose worker died, or failed before it claimed the run.
+
+    Args:
+        store: Holds the run.
+        run_id: Its id.
+        pid: Process id of the worker. A run claimed by another process is left unchanged.
+        state: The new state. FAILED also ends a run that is still queued.
+        text: The error, and the text of the event.
+
+    Returns:
+        Whether the run was ended.
+    """
     with store.database.write() as connection:
         row = _row(connection, run_id)
         unclaimed = row["state"] == State.QUEUED and state is State.FAILED
@@ -156,14 +191,14 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         known = connection.execute(select(runs.c.id).where(runs.c.request_key == key)).scalar()
         if known is not None:
             return str(known)
-    alike = select(runs).where(
+    equal = select(runs).where(
         runs.c.request_hash == request.request_hash, runs.c.state.in_([State.QUEUED.value, State.RUNNING.value])
     )
-    for row in connection.execute(alike).mappings():
-        if _active(row):
+    for row in connection.execute(equal).mappings():
+        if _is_active(row):
             return str(row["id"])
     now = time.time()
-    latest = select(runs.c.id).order_by(runs.c.created.desc(), runs.c.id).limit(_IN_ONE_PICTURE)
+    latest = select(runs.c.id).order_by(runs.c.created.desc(), runs.c.id).limit(_RECENT_RUNS)
     run_id = draw_id(request.model, connection.execute(latest).scalars().all())
     seq = next_seq(connection)
     fields = {
@@ -219,11 +254,11 @@ def _row(connection: Connection, run_id: str) -> RowMapping:
     return row
 
 
-def _active(row: RowMapping) -> bool:
-    return row["state"] == State.QUEUED or (row["state"] == State.RUNNING and owner_lives(row))
+def _is_active(row: RowMapping) -> bool:
+    return row["state"] == State.QUEUED or (row["state"] == State.RUNNING and owner_is_alive(row))
 
 
 def _one_line(what: str, text: str, longest: int) -> str:
     if not text or len(text) > longest or not text.isprintable():
-        raise UsageError(f"A {what} has 1 to {longest} characters on one line; this one has {len(text)}. Change it.")
+        raise UsageError(f"The {what} has {len(text)} characters. Use 1 to {longest} printable characters on one line.")
     return text

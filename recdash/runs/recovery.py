@@ -1,4 +1,4 @@
-"""Rebuilding a lost or damaged store from the folders of its runs."""
+"""Rebuilds a lost or damaged store from the run folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from recdash.atomic_files import reading_back
+from recdash.atomic_files import wrap_read_errors
 from recdash.errors import CheckpointError, StoreError, UsageError
 from recdash.json_values import is_count, is_number
 from recdash.runs.run_folder import RunFolder, run_folders
@@ -37,10 +37,18 @@ _OBJECTS = ("settings", "config", "versions", "details", "options")
 _NUMBERS = ("threads", "epochs", "best_epoch", "best_value", "elapsed_s", "runtime_s")
 
 
-def mend(url: str) -> str:
-    """Move a damaged SQLite store aside and rebuild it; returns what was done, in words.
+def rebuild(url: str) -> str:
+    """Rebuild a store from the run folders. A damaged SQLite file is renamed, never deleted.
 
-    Raises UsageError when there is nothing to mend, StoreError when the store is not a file.
+    Args:
+        url: URL of the store.
+
+    Returns:
+        A sentence that reports what was done.
+
+    Raises:
+        UsageError: if the store is not damaged and lacks no run.
+        StoreError: if the store cannot be rebuilt because it is not an SQLite file.
     """
     store = Store(url)
     try:
@@ -48,17 +56,17 @@ def mend(url: str) -> str:
     except StoreError as error:
         if store.database.file is None or "damaged" not in str(error):
             raise
-        aside = _move_aside(store.database.file)
+        backup = _back_up(store.database.file)
         store.close()
         store = Store(url)
-        return f"{store.database.place} was damaged and lies now at {aside}. {_restore_all(store, set())}"
+        return f"{store.database.location} was damaged and is now {backup}. {_restore_all(store, set())}"
     if all(folder.path.name in known for folder in run_folders()):
-        raise UsageError(f"{store.database.place} is in order: nothing to mend.")
-    return f"{store.database.place} can be read. {_restore_all(store, known)}"
+        raise UsageError(f"{store.database.location} is not damaged: nothing to fix.")
+    return f"{store.database.location} is readable. {_restore_all(store, known)}"
 
 
 def _restore_all(store: Store, known: set[str]) -> str:
-    restored, passed_over = 0, []
+    restored, skipped = 0, []
     for folder in run_folders():
         if folder.path.name in known:
             continue
@@ -66,16 +74,16 @@ def _restore_all(store: Store, known: set[str]) -> str:
             _restore(store, folder)
             restored += 1
         except CheckpointError:
-            passed_over.append(folder.path.name)
-    left = f" {len(passed_over)} folders could not be read: {', '.join(passed_over)}." if passed_over else ""
-    return f"{restored} runs were rebuilt from their folders.{left}"
+            skipped.append(folder.path.name)
+    rest = f" Unreadable folders: {', '.join(skipped)}." if skipped else ""
+    return f"Runs rebuilt from their folders: {restored}.{rest}"
 
 
 def _restore(store: Store, folder: RunFolder) -> None:
     record, rows = folder.read_record(), folder.read_epochs()
-    with reading_back(folder.path, CheckpointError, "Train the run again.", "damaged record"):
+    with wrap_read_errors(folder.path, CheckpointError, "Train the run again.", "damaged record"):
         if record["id"] != folder.path.name:
-            raise ValueError("this record belongs to another folder")
+            raise ValueError("record of another folder")
         state = State(record["state"])
         fields = _fields(record, State.INTERRUPTED if state.is_active() else state)
     with store.database.write() as connection:
@@ -93,23 +101,23 @@ def _restore(store: Store, folder: RunFolder) -> None:
 
 
 def _fields(record: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """Return the columns of a run; raises KeyError, ValueError or TypeError for what no run records."""
+    """Return the columns of a run; raises KeyError, ValueError or TypeError for values that no run has."""
     fields: dict[str, Any] = {name: _checked(record.get(name) or "", _is_text) for name in _TEXTS}
-    fields["request_hash"] = fields["request_hash"] or _checked(record.get("twin") or "", _is_text)  # until 0.2
+    fields["request_hash"] = fields["request_hash"] or _checked(record.get("twin") or "", _is_text)  # until version 0.2
     fields |= {name: _checked(record[name], _is_text) for name in ("id", "name", "model", "dataset")}
     fields |= {name: _checked(record.get(name), _is_number_or_none) for name in _NUMBERS}
     fields |= {name: _checked(record.get(name) or 0, is_count) for name in _COUNTS}
     fields |= {name: _checked(record.get(name) or {}, _is_object) for name in _OBJECTS}
-    fields |= {name: _figures(record.get(name) or {}) for name in ("metrics", "validation")}
+    fields |= {name: _metrics(record.get(name) or {}) for name in ("metrics", "validation")}
     fields["intervals"] = {name: _interval(pair) for name, pair in (record.get("intervals") or {}).items()}
     fields |= {name: _seconds(record.get(name)) for name in _TIMES}
     created = fields["created"] or time.time()
     return fields | {"state": state, "stop_requested": 0, "created": created, "queued": created, "pid": None}
 
 
-def _checked(value: Any, fits: Callable[[object], bool]) -> Any:
-    if not fits(value):
-        raise ValueError("no run records this")
+def _checked(value: Any, is_valid: Callable[[object], bool]) -> Any:
+    if not is_valid(value):
+        raise ValueError("not a value of a run")
     return value
 
 
@@ -125,14 +133,14 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _figures(found: Mapping[str, Any]) -> dict[str, float]:
-    """Return figures by name; one that was no number was written as null."""
+def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
+    """Return metrics by name; NaN was written as null."""
     return {name: math.nan if value is None else _checked(value, is_number) for name, value in found.items()}
 
 
 def _interval(pair: Any) -> tuple[float, float]:
     low, high = pair
-    bounds = _figures({"low": low, "high": high})
+    bounds = _metrics({"low": low, "high": high})
     return bounds["low"], bounds["high"]
 
 
@@ -140,11 +148,11 @@ def _seconds(text: str | None) -> float | None:
     return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
-def _move_aside(file: Path) -> Path:
-    aside = file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-    file.replace(aside)
+def _back_up(file: Path) -> Path:
+    backup = file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    file.replace(backup)
     for ending in ("-wal", "-shm"):
         companion = file.with_name(file.name + ending)
         if companion.exists():
-            companion.replace(aside.with_name(aside.name + ending))
-    return aside
+            companion.replace(backup.with_name(backup.name + ending))
+    return backup

@@ -1,13 +1,13 @@
-"""The folder of a run: its record, its epochs, its weights, its per-user results and its log.
+"""The folder of a run: record, epochs, weights, per-user results and log.
 
 checkpoints/RUN_ID/run.json        the record, so that a lost store can be rebuilt
-                   epochs.jsonl    one line per epoch; of an epoch that comes twice the last line counts
+                   epochs.jsonl    one line per epoch; the last line of an epoch counts
                    best/           weights of the best validation epoch
-                   last/ previous/ training states to resume from, the newest and the one before; until it is finished
+                   last/ previous/ the two newest training states to resume from; deleted when the run is finished
                    arrays/         short arrays per epoch
                    per_user.npz    test metrics and top-100 lists of every test user
-                   facts.npz       lengths of histories, held-out items, popularity: for parts of users and items
-                   log.txt         what the worker said, tracebacks included
+                   facts.npz       history lengths, held-out items and popularity, for results by subgroup
+                   log.txt         output of the worker, including tracebacks
 """
 
 from __future__ import annotations
@@ -25,18 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash import paths
-from recdash.atomic_files import (
-    append_row,
-    read_rows,
-    reading_back,
-    replace_file,
-)
+from recdash.atomic_files import append_json_line, read_json_lines, replace_file, wrap_read_errors
 from recdash.errors import CheckpointError
-from recdash.json_values import (
-    is_count,
-    is_number,
-    json_object,
-)
+from recdash.json_values import is_count, is_number, json_object
 
 _RUN_ID = re.compile(r"[a-z0-9]+-[0-9a-f]{8}")
 _RECORD, _EPOCHS, _PER_USER, _LOG = "run.json", "epochs.jsonl", "per_user.npz", "log.txt"
@@ -46,7 +37,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class RunFolder:
-    """The files of one run. Files are replaced whole; nothing in them is ever unpickled."""
+    """The files of one run. Files are replaced atomically; nothing is ever unpickled."""
 
     def __init__(self, run_id: str) -> None:
         root = paths.checkpoint_dir().resolve()
@@ -57,17 +48,17 @@ class RunFolder:
         self.last = self.path / "last"
         self.previous = self.path / "previous"
         self.log = self.path / _LOG
-        self._last_is_whole = True
+        self._last_is_intact = True
 
     def make(self) -> None:
-        """Make the folder; raises CheckpointError with the reason when that is impossible."""
+        """Create the folder; raises CheckpointError with the reason if that fails."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _cannot_write(self.path, error) from error
 
     def has_model(self) -> bool:
-        """Whether there are weights to recommend with."""
+        """Whether the run has weights to recommend with."""
         return (self.best / "checkpoint.json").is_file()
 
     def write_record(self, record: Mapping[str, Any]) -> None:
@@ -77,13 +68,13 @@ class RunFolder:
     def read_record(self) -> dict[str, Any]:
         """Read run.json."""
         path = self.path / _RECORD
-        with reading_back(path, CheckpointError, _FIX):
+        with wrap_read_errors(path, CheckpointError, _FIX):
             return json_object(path.read_text(encoding="utf-8"))
 
     def add_epoch(self, row: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float32]]) -> None:
-        """Append one epoch, and keep its arrays."""
+        """Append one epoch and write its arrays."""
         try:
-            append_row(self.path / _EPOCHS, row)
+            append_json_line(self.path / _EPOCHS, row)
             if arrays:
                 (self.path / _ARRAYS).mkdir(exist_ok=True)
         except OSError as error:
@@ -92,14 +83,14 @@ class RunFolder:
             self._replace(f"{_ARRAYS}/{row['epoch']:06d}.npz", _npz(arrays))
 
     def read_epochs(self) -> list[dict[str, Any]]:
-        """Return the epochs in order; a line that was cut short by a crash, or damaged since, is left out."""
+        """Return the epochs in order, without truncated or damaged lines."""
         path = self.path / _EPOCHS
-        with reading_back(path, CheckpointError, _FIX):
-            found = {row["epoch"]: row for row in read_rows(path) if _is_epoch(row)}
+        with wrap_read_errors(path, CheckpointError, _FIX):
+            found = {row["epoch"]: row for row in read_json_lines(path) if _is_epoch(row)}
         return [found[epoch] for epoch in sorted(found)]
 
     def arrays(self, name: str, epoch: int | None = None) -> dict[int, NDArray[np.float32]]:
-        """Return {epoch: array} of one kind of array, of all epochs or of one; damaged files are left out."""
+        """Return {epoch: array} for one kind of array, of all epochs or of one, without damaged files."""
         found = {}
         for path in sorted((self.path / _ARRAYS).glob("*.npz" if epoch is None else f"{epoch:06d}.npz")):
             with suppress(CheckpointError):
@@ -108,52 +99,64 @@ class RunFolder:
                     found[int(path.stem)] = values[name]
         return found
 
-    def keep_state(self, state: Any) -> None:
-        """Keep a training state; the one before stays until this one is whole, unless `load_state` found it damaged."""
-        if self._last_is_whole and (self.last / "checkpoint.json").is_file():
+    def save_state(self, state: Any) -> None:
+        """Save a training state. The previous one stays until this one is complete.
+
+        A state that `load_state` found damaged is overwritten: it must not replace an intact previous one.
+        """
+        if self._last_is_intact and (self.last / "checkpoint.json").is_file():
             try:
                 shutil.rmtree(self.previous, ignore_errors=True)
                 self.last.replace(self.previous)
             except OSError as error:
                 raise _cannot_write(self.path, error) from error
         state.save(self.last)
-        self._last_is_whole = True
+        self._last_is_intact = True
 
     def load_state(self) -> tuple[Any, str]:
-        """Return the newest readable training state and what had to be passed over; (None, ...) when there is none."""
-        from recdash.training import TrainingState
+        """Load the newest readable training state.
 
-        said = ""
+        Returns:
+            The state, or None if there is none; and the errors of unreadable newer states, or an empty text.
+        """
+        from recdash.training import TrainingState  # lazy: torch
+
+        errors = ""
         for folder in (self.last, self.previous):
             if not folder.exists():
                 continue
             try:
-                return TrainingState.load(folder), said
+                return TrainingState.load(folder), errors
             except CheckpointError as error:
-                said = f"{said}{error} "
-                self._last_is_whole = self._last_is_whole and folder != self.last
-        return None, said
+                errors = f"{errors}{error} "
+                self._last_is_intact = self._last_is_intact and folder != self.last
+        return None, errors
 
-    def drop_states(self) -> None:
-        """Remove the training states: a finished run has nothing to resume."""
+    def delete_states(self) -> None:
+        """Delete the training states: a finished run has nothing to resume."""
         for folder in (self.last, self.previous):
             shutil.rmtree(folder, ignore_errors=True)
 
     def write_per_user(self, metrics: Mapping[str, NDArray[Any]], top: NDArray[Any]) -> None:
-        """Keep per-user test metrics (float32) and top lists (int32)."""
+        """Write per-user test results.
+
+        Args:
+            metrics: (users,) values by metric name; stored as float32.
+            top: (users, list length) item indices of the top lists; stored as int32.
+        """
         arrays = {name: np.asarray(values, np.float32) for name, values in metrics.items()}
         self._replace(_PER_USER, _npz({**arrays, "top": np.asarray(top, np.int32)}))
 
     def read_per_user(self, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Return what `write_per_user` kept: metrics by name, and "top"; of `names` only those that are there."""
+        """Return per-user metrics by name, and the top lists as "top"; of `names` only those that exist."""
         return _read_npz(self.path / _PER_USER, names, _check_per_user)
 
     def write_facts(self, facts: Mapping[str, NDArray[Any]]) -> None:
-        """Keep what a report knows about the test users and the items (`evaluation.Report.facts`)."""
+        """Write the facts about test users and items that subgroups need (`evaluation.Report.facts`)."""
         self._replace(_FACTS, _npz(facts))
 
     def read_facts(self) -> dict[str, NDArray[Any]]:
-        """Return what `write_facts` kept; empty for a run of an earlier version, which kept nothing."""
+        """Return what `write_facts` wrote; empty for a run of version 0.1."""
         path = self.path / _FACTS
         return _read_npz(path, None, _check_facts) if path.is_file() else {}
 
@@ -166,14 +169,14 @@ class RunFolder:
         return "\n".join(text.splitlines()[-lines:])
 
     def remove(self) -> None:
-        """Remove the folder; its name changes first, so that half a folder is never taken for a run."""
+        """Delete the folder. It is renamed first, so that a partly deleted folder is never taken for a run."""
         if self.path.exists():
-            going = self.path.with_name(f".{self.path.name}.deleted")
+            renamed = self.path.with_name(f".{self.path.name}.deleted")
             try:
-                self.path.replace(going)
+                self.path.replace(renamed)
             except OSError as error:
                 raise _cannot_write(self.path, error) from error
-            shutil.rmtree(going, ignore_errors=True)
+            shutil.rmtree(renamed, ignore_errors=True)
 
     def _replace(self, name: str, content: bytes) -> None:
         try:
@@ -183,7 +186,7 @@ class RunFolder:
 
 
 def run_folders() -> list[RunFolder]:
-    """Return all folders that hold the record of a run; links that lead elsewhere are left out."""
+    """Return the folders of all runs; symbolic links are skipped."""
     root = paths.checkpoint_dir()
     folders = sorted(path.parent for path in root.glob(f"*/{_RECORD}")) if root.is_dir() else []
     return [RunFolder(path.name) for path in folders if _RUN_ID.fullmatch(path.name) and not path.is_symlink()]
@@ -191,29 +194,29 @@ def run_folders() -> list[RunFolder]:
 
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stub takes the names for its own flags
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # the stub mistakes the names for options
     return buffer.getvalue()
 
 
 def _read_npz(path: Path, names: Collection[str] | None, check: Callable[[Arrays], None]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a file, of `names` only those that are there; `check` raises for what was not kept so."""
-    with reading_back(path, CheckpointError, "Train the run again."), np.load(path, allow_pickle=False) as file:
+    """Return the arrays of a file, of `names` only those that exist. `check` raises for invalid arrays."""
+    with wrap_read_errors(path, CheckpointError, "Train the run again."), np.load(path, allow_pickle=False) as file:
         found = {name: np.asarray(file[name]) for name in file.files if names is None or name in names}
         check(found)
         return found
 
 
 def _is_epoch(row: Mapping[str, Any]) -> bool:
-    """Whether a row has what `add_epoch` writes."""
+    """Whether a row has the fields that `add_epoch` writes."""
     values = row.get("values")
-    counted = is_count(row.get("epoch")) and is_count(row.get("update")) and is_number(row.get("seconds"))
-    return counted and isinstance(values, dict) and all(map(is_number, values.values()))
+    valid = is_count(row.get("epoch")) and is_count(row.get("update")) and is_number(row.get("seconds"))
+    return valid and isinstance(values, dict) and all(map(is_number, values.values()))
 
 
 def _check(array: NDArray[Any], dimensions: int, kinds: str = "iu") -> None:
-    """Raise ValueError unless an array has so many dimensions and holds whole numbers, or those of other kinds."""
+    """Raise ValueError unless an array has this many dimensions and one of these kinds of data type."""
     if array.ndim != dimensions or array.dtype.kind not in kinds:
-        raise ValueError("an array of another form")
+        raise ValueError("unexpected shape or data type")
 
 
 def _check_series(arrays: Arrays) -> None:
@@ -226,11 +229,11 @@ def _check_per_user(arrays: Arrays) -> None:
         _check(array, *((2, "iu") if name == "top" else (1, "iuf")))
     users = {len(array) for name, array in arrays.items() if name != "top"}
     if len(users) > 1 or 0 in users:
-        raise ValueError("metrics of no users, or of different ones")
+        raise ValueError("metrics of no users or of different users")
 
 
 def _check_facts(arrays: Arrays) -> None:
-    """Raise ValueError or KeyError unless the arrays are those of `evaluation.Report.facts` and fit each other."""
+    """Raise ValueError or KeyError unless the arrays are consistent `evaluation.Report.facts`."""
     history, item_counts = arrays["history"], arrays["item_counts"]
     _check(history, 1)
     _check(item_counts, 1)
@@ -238,18 +241,20 @@ def _check_facts(arrays: Arrays) -> None:
         entries, squared = arrays["entries"], arrays["squared"]
         _check(entries, 2)
         _check(squared, 2, "f")
-        fits = entries.shape == squared.shape and len(entries) == len(history)
+        consistent = entries.shape == squared.shape and len(entries) == len(history)
     else:
         ends, items = arrays["held_out_ends"], arrays["held_out_items"]
         _check(ends, 1)
         _check(items, 1)
-        whole = len(ends) == len(history) + 1 and ends[0] == 0 and ends[-1] == len(items)
-        fits = whole and bool((np.diff(ends) >= 0).all()) and bool(((items >= 0) & (items < len(item_counts))).all())
-    if not fits:
-        raise ValueError("arrays that do not fit each other")
+        complete = len(ends) == len(history) + 1 and ends[0] == 0 and ends[-1] == len(items)
+        consistent = (
+            complete and bool((np.diff(ends) >= 0).all()) and bool(((items >= 0) & (items < len(item_counts))).all())
+        )
+    if not consistent:
+        raise ValueError("inconsistent arrays")
 
 
 def _cannot_write(path: Path, error: OSError) -> CheckpointError:
     return CheckpointError(
-        f"{path}: cannot be written ({error.strerror}). Free some space, or set RECDASH_CHECKPOINT_DIR."
+        f"{path}: cannot be written ({error.strerror}). Free some disk space, or set RECDASH_CHECKPOINT_DIR."
     )

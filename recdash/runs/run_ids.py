@@ -1,4 +1,4 @@
-"""What a run is called, and the colour that goes with it on every page, in every report, on every machine."""
+"""Ids of runs, and the colour of each run: the same on every page, in every report and on every machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection
 from hashlib import blake2b
 
-# Twelve hues in two strengths. Each has a contrast of at least 3 to 1 against both page backgrounds (a test holds it).
+# Twelve hues in two strengths, each with a contrast of at least 3 to 1 against both page backgrounds (tested).
 PALETTE = (
     "#2d69de",
     "#eb6c0e",
@@ -42,7 +42,7 @@ def colour_of(run_id: str) -> str:
 
 
 def draw_id(model: str, taken: Collection[str]) -> str:
-    """Draw an id for a run of a model, in the colour that the fewest of the taken ids have."""
+    """Draw an id for a run of a model; its colour is the one that the fewest of the `taken` ids have."""
     uses = Counter(map(colour_of, taken))
     wanted = min(PALETTE, key=lambda colour: uses[colour])
     while True:

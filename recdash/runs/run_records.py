@@ -1,4 +1,4 @@
-"""What the store hands out: frozen records of runs, epochs and events, and what it takes in: a request."""
+"""Frozen records of runs, epochs and events as the store returns them, and the request that queues a run."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from recdash.runs.states import State
 from recdash.settings import DEFAULT_SPLIT_SEED
 
 # Entries of `details` as versions up to 0.2 recorded them.
-_DETAILS_UNTIL_0_2 = {"looks": "n_validations"}
+_RENAMED_DETAILS = {"looks": "n_validations"}
 STILL_IMPROVING = "still improving when it ended"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One training that somebody asks for, already checked: nothing in it is looked up again before it runs.
+    """A validated request for one training.
 
-    settings: only those given by name, over the preset.  dataset_fingerprint: of the data as it was when asked.
-    options: of the split, those that differ from the usual (`recdash.splits.split_options`).
+    Attributes:
+        settings: Settings given by name; they override the preset.
+        dataset_fingerprint: Fingerprint of the dataset at the time of the request.
+        epochs: Largest number of epochs; None for closed forms.
+        options: Options of the split that differ from the defaults (`recdash.splits.split_options`).
     """
 
     model: str
@@ -41,26 +44,32 @@ class Request:
 
     @property
     def request_hash(self) -> str:
-        """Equal for requests that would train the same thing: names and devices do not count."""
+        """Hash of everything that determines the result. Name and device do not count."""
         parts = [self.model, self.dataset_fingerprint or self.dataset, self.protocol, self.preset, dict(self.settings)]
-        options = [dict(self.options)] if self.options else []  # without any, the text of versions that knew none
+        options = [dict(self.options)] if self.options else []  # hashes of versions without options stay valid
         text = json.dumps([*parts, self.seed, self.split_seed, *options], sort_keys=True)
         return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """Everything the store knows about one run, at the moment of reading.
+    """One run as stored at the time of reading. Times are in seconds since 1970.
 
-    epoch: last epoch done.  epochs: the largest number there can be; None for closed forms and before the start.
-    metrics, intervals: on the test users, empty before the end.  validation: values at the best epoch so far.
-    config: all settings as the model used them; settings: only those that were given by name.
-    created, started, finished, heartbeat: seconds since 1970.  elapsed_s: wall time of training and validation up to
-    the last epoch, resumed parts included.  runtime_s: training alone, known at the end.
-    options: of the split, those that differ from the usual.
-    version: grows with every change of this run except heartbeats; use it in cache keys.
-    details: whatever else was recorded (precision, sizes, validations, evaluation time, ...). `split` are the facts of
-    the split; `unordered_ties` is the share of tied interactions where a model reads an order and the protocol none.
+    Attributes:
+        settings: Settings given by name.
+        config: All settings as the model used them.
+        epoch: Last completed epoch.
+        epochs: Largest number of epochs; None for closed forms and before the start.
+        metrics: Test metrics by name; empty until the run is finished.
+        intervals: Confidence intervals of the test metrics.
+        validation: Validation metrics at the best epoch so far.
+        elapsed_s: Wall time in seconds of training and validation up to the last epoch, including earlier attempts.
+        runtime_s: Training time in seconds, without validation; None before the run ends.
+        options: Options of the split that differ from the defaults.
+        version: Grows with every change except heartbeats; use it in cache keys.
+        details: Everything else that was recorded: precision, sizes, validations, evaluation time and so on. `split`
+            holds the facts of the split. `unordered_ties` is the share of tied interactions, for a model that reads an
+            order under a protocol that defines none.
     """
 
     id: str
@@ -105,49 +114,52 @@ class RunRecord:
 
     @property
     def unstable_epoch(self) -> int | None:
-        """The first epoch whose loss exploded without becoming NaN (`recdash.evaluation.stability`), or None."""
+        """First epoch whose loss exploded without becoming NaN (`recdash.evaluation.stability`), or None."""
         found: int | None = self.details.get("unstable_epoch")
         return found
 
     @property
     def still_improving(self) -> bool:
-        """Whether a training of several epochs ended with its best one: more epochs might have given a better model."""
+        """Whether the last epoch was the best: more epochs might give a better model."""
         ended = self.state in (State.FINISHED, State.STOPPED)
         return ended and self.epoch > 1 and self.best_epoch == self.epoch
 
     @property
     def warning(self) -> str:
-        """What makes the figures of this run doubtful: "unstable since epoch 7", or nothing."""
+        """A reason to doubt the metrics of this run, such as "unstable since epoch 7", or an empty text."""
         return "" if self.unstable_epoch is None else f"unstable since epoch {self.unstable_epoch}"
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of this run's figures has to know, in a few words each; often empty."""
+        """Short remarks on the metrics of this run; often empty."""
         improving = STILL_IMPROVING if self.still_improving else ""
-        return [said for said in (self.warning, improving, self.about_ties[0]) if said]
+        return [text for text in (self.warning, improving, self.tie_notes[0]) if text]
 
     @property
     def warnings(self) -> list[str]:
-        """What makes the figures of this run doubtful, or depend on chance, each in full; often empty."""
-        return [said for said in (self.warning, self.about_ties[1]) if said]
+        """Full sentences on why the metrics of this run are doubtful or depend on chance; often empty."""
+        return [text for text in (self.warning, self.tie_notes[1]) if text]
 
     @property
-    def about_ties(self) -> tuple[str, str]:
-        """What ties in time mean for this run, in a few words and in full; both empty where there are few."""
+    def tie_notes(self) -> tuple[str, str]:
+        """The effect of tied times on this run, as a short remark and as a sentence; both empty where ties are few."""
         facts, unordered = self.details.get("split", {}), self.details.get("unordered_ties", 0)
         if not unordered and "ties" not in facts:
             return "", ""
-        from recdash.splits import event_order  # numpy and scipy are loaded for the few runs that need it
+        from recdash.splits import event_order  # lazy: scipy, for the few runs that need it
 
         if unordered:
-            return event_order.remark_of_sequences(unordered), event_order.warning_of_sequences(unordered)
-        return event_order.remark(facts), event_order.warning(facts)
+            return event_order.sequence_tie_note(unordered), event_order.sequence_tie_warning(unordered)
+        return event_order.tie_note(facts), event_order.tie_warning(facts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as JSON values: times in ISO 8601, numbers that are none as null."""
+        """Return the record as JSON values: times in ISO 8601, NaN and infinite numbers as null."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain |= {"unstable_epoch": self.unstable_epoch, "still_improving": self.still_improving}
-        plain["twin"] = self.request_hash  # the name of this field until 0.2
+        # Fields are added, never renamed: these had other names until version 0.2.
+        plain["twin"] = self.request_hash
+        if "n_validations" in self.details:
+            plain["details"] = {**self.details, "looks": self.details["n_validations"]}
         plain |= {"remarks": self.remarks, "warnings": self.warnings}
         plain["state"] = self.state.value
         for name in ("created", "started", "finished", "heartbeat"):
@@ -157,7 +169,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch of one run; `seq` grows over the whole store, so "what is newer" is one comparison."""
+    """One epoch of one run; see `Store.add_epoch`. `seq` grows over the whole store."""
 
     run: str
     epoch: int
@@ -169,7 +181,7 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a run, in words."""
+    """Something that happened to a run, for example `kind` "stopped" with an explanation in `text`."""
 
     run: str
     seq: int
@@ -187,6 +199,6 @@ def iso(time: float | None) -> str | None:
     )
 
 
-def present_details(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the details of a run with the names that they have today."""
-    return {_DETAILS_UNTIL_0_2.get(name, name): value for name, value in details.items()}
+def rename_old_details(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename entries of `details` that an older version wrote."""
+    return {_RENAMED_DETAILS.get(name, name): value for name, value in details.items()}

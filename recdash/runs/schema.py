@@ -1,4 +1,4 @@
-"""The tables of the store, and the one path by which an empty or older store reaches this version."""
+"""The tables of the store, and the migration of an empty or older store to them."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ events = Table(
     Column("text", Text, nullable=False),
 )
 
-# Each step is plain SQL that SQLite and PostgreSQL both read, and is never edited once released: the tables above
-# say what the last step arrives at, and a test holds one against the other.
+# Each step is plain SQL that SQLite and PostgreSQL both accept, and is never edited once released. The tables above are
+# the result of the last step; a test compares them.
 _TO_1 = (
     """CREATE TABLE runs (
         id TEXT PRIMARY KEY, version BIGINT NOT NULL, request_key TEXT UNIQUE, twin TEXT NOT NULL,
@@ -106,7 +106,7 @@ _TO_1 = (
     "CREATE INDEX events_by_run ON events (run)",
 )
 _TO_2 = ("ALTER TABLE runs ADD COLUMN options TEXT NOT NULL DEFAULT '{}'",)
-# Version 0.3 gave columns their standard names: a text that was "stop" or empty became a number.
+# Version 0.3 gave columns their standard names. `wish` was "stop" or empty; `stop_requested` is 1 or 0.
 _TO_3 = (
     "DROP INDEX runs_by_twin",
     "ALTER TABLE runs RENAME COLUMN twin TO request_hash",
@@ -119,6 +119,7 @@ _TO_3 = (
 )
 _STEPS: tuple[tuple[str, ...], ...] = (_TO_1, _TO_2, _TO_3)
 VERSION = len(_STEPS)
+_MIGRATION_LOCK = 7239104  # an arbitrary number: the key of a PostgreSQL advisory lock
 
 
 def version_of(connection: Connection) -> int:
@@ -130,18 +131,18 @@ def version_of(connection: Connection) -> int:
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the store to this version, inside the caller's transaction; a second migrator finds nothing to do.
+    """Migrate the store to this version inside the caller's transaction. A second call changes nothing.
 
-    Raises StoreError when a newer program wrote the store.
+    Raises:
+        StoreError: if a newer version of recdash wrote the store.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(7239104)")
-        )  # any fixed number; SQLite holds its write lock
+        # SQLite holds its write lock already.
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
     found = version_of(connection)
     if found > VERSION:
         raise StoreError(
-            f"The run store has schema {found}, this recdash knows up to {VERSION}. "
+            f"The run store has schema version {found}, this version of recdash supports up to {VERSION}. "
             "Update recdash, or point RECDASH_STORE at another database."
         )
     if found == 0:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a run stands. `interrupted` means that its process died; it is found out when the run is read."""
+    """State of a run. `interrupted` means that its process died; this is detected when the run is read."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -16,13 +16,13 @@ class State(StrEnum):
     INTERRUPTED = "interrupted"
 
     def is_finished(self) -> bool:
-        """Whether training and test came to their end; the record of such a run is never altered."""
+        """Whether training and test are complete; such a run is never altered."""
         return self is State.FINISHED
 
     def is_active(self) -> bool:
-        """Whether something will still happen without anybody asking for it."""
+        """Whether the run is waiting or training."""
         return self in (State.QUEUED, State.RUNNING)
 
     def can_resume(self) -> bool:
-        """Whether the run may be queued again, to go on from its last checkpoint."""
+        """Whether the run can be queued again, to continue from its last checkpoint."""
         return self in (State.FAILED, State.STOPPED, State.INTERRUPTED)

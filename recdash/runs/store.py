@@ -1,4 +1,4 @@
-"""The run store: what is known about every run, kept in one database."""
+"""The run store: the records of all runs in one database."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
-from recdash.atomic_files import reading_back
+from recdash.atomic_files import wrap_read_errors
 from recdash.errors import StoreError, UsageError
 from recdash.runs.database import REBUILD, Database
 from recdash.runs.process_id import ProcessId, is_alive
-from recdash.runs.run_records import EpochRow, Event, RunRecord, present_details
+from recdash.runs.run_records import (
+    EpochRow,
+    Event,
+    RunRecord,
+    rename_old_details,
+)
 from recdash.runs.schema import epochs, events, meta, runs
 from recdash.runs.states import State
 
@@ -24,23 +29,23 @@ _JSON = ("settings", "metrics", "intervals", "validation", "config", "versions",
 class Store:
     """Runs, their epochs and their events.
 
-    Any number of processes may hold a store on the same URL, read and write. What it promises:
-    - A method that writes does so whole or not at all, and other processes see it once the method has returned.
-    - A reader is never blocked by a writer and never sees half of a write.
-    - The state of a record is true when it is read: a run whose process died reads `interrupted`.
+    Any number of processes may open the same URL for reading and writing. Guarantees:
+    - A write is complete or has no effect. Other processes see it once the method has returned.
+    - A reader is never blocked by a writer and never sees a partial write.
+    - The state of a record is the state at the time of reading: a run whose process died reads `interrupted`.
     - Only the process that claimed a run writes its progress; any other gets a StoreError. A finished run is never
-      altered, except for its name and its note.
-    - Writing an epoch again replaces it. Every write gets a `seq` above all earlier ones, so that a reader who
-      remembers the last one asks for what is newer and misses nothing.
-    - Numbers that are not finite come back as they went in.
-    - What cannot be done is a StoreError (or UsageError, for a run that does not exist) of one line.
+      altered, except for its name and note.
+    - Writing an epoch again replaces it. Every write gets a `seq` above all earlier ones, so a reader that remembers
+      the last `seq` can request everything newer.
+    - NaN and infinite numbers are preserved.
+    - Every failure is a one-line StoreError, or a UsageError for a run that does not exist.
     """
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
 
     def run(self, run_id: str) -> RunRecord:
-        """Return one run; raises UsageError when there is none of that id."""
+        """Return one run; raises UsageError if it does not exist."""
         found = self.runs(ids=[run_id])
         if not found:
             raise no_such_run(run_id)
@@ -55,34 +60,35 @@ class Store:
         request_hash: str | None = None,
         states: Iterable[State] | None = None,
     ) -> list[RunRecord]:
-        """Return the runs that fit, newest first; states are those of this moment."""
+        """Return the runs that match all given filters, newest first."""
         wanted = None if states is None else set(states)
         query = select(runs).order_by(runs.c.created.desc(), runs.c.id)
         query = query if ids is None else query.where(runs.c.id.in_(ids))
         for column, value in ((runs.c.dataset, dataset), (runs.c.model, model), (runs.c.request_hash, request_hash)):
             query = query if value is None else query.where(column == value)
         if wanted is not None:
-            kept = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
-            query = query.where(runs.c.state.in_([state.value for state in kept]))
+            # A run whose process died is stored as running until `queue.mark_interrupted` records it.
+            stored = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
+            query = query.where(runs.c.state.in_([state.value for state in stored]))
         with self.database.read() as connection:
             rows = connection.execute(query).mappings().all()
-        with self._making_sense():
+        with self._damage_as_error():
             found = [record_of(row) for row in rows]
         return found if wanted is None else [record for record in found if record.state in wanted]
 
     def epochs(self, run_ids: Sequence[str], after: int = 0) -> list[EpochRow]:
-        """Return the epochs of these runs that were written after `after`, in the order of writing."""
+        """Return the epochs of these runs whose `seq` is above `after`, in the order of writing."""
         query = select(epochs).where(epochs.c.run.in_(run_ids), epochs.c.seq > after).order_by(epochs.c.seq)
         with self.database.read() as connection:
             rows = connection.execute(query).all()
-        with self._making_sense():
+        with self._damage_as_error():
             return [
                 EpochRow(run, epoch, seq, number, seconds, json.loads(text))
                 for run, epoch, seq, number, seconds, text in rows
             ]
 
     def events(self, run_id: str) -> list[Event]:
-        """Return what happened to a run, oldest first."""
+        """Return the events of a run, oldest first."""
         query = select(events.c.run, events.c.seq, events.c.time, events.c.kind, events.c.text)
         with self.database.read() as connection:
             return [
@@ -94,8 +100,8 @@ class Store:
         with self.database.read() as connection:
             return int(connection.execute(select(meta.c.value).where(meta.c.name == "seq")).scalar() or 0)
 
-    def describe(self, run_id: str, me: ProcessId, **fields: Any) -> None:
-        """Record what its worker found out about a run, by field names of RunRecord; `details` are added to."""
+    def update_run(self, run_id: str, me: ProcessId, **fields: Any) -> None:
+        """Update fields of RunRecord, as the worker of the run. `details` are merged into the stored ones."""
         with self.database.write() as connection:
             row = self._owned(connection, run_id, me)
             if "details" in fields:
@@ -113,7 +119,20 @@ class Store:
         values: Mapping[str, float],
         **fields: Any,
     ) -> int:
-        """Keep one epoch, in place of an earlier one of that number, and move the run on to it; returns its `seq`."""
+        """Store one epoch, replacing an earlier one with the same number.
+
+        Args:
+            run_id: Id of the run.
+            me: The process that claimed it.
+            epoch: Number of the epoch, from 1.
+            update: Number of updates so far.
+            seconds: Wall time so far.
+            values: Losses and validation metrics by name.
+            **fields: Fields of RunRecord to update in the same transaction.
+
+        Returns:
+            The `seq` of this write.
+        """
         with self.database.write() as connection:
             self._owned(connection, run_id, me)
             seq = write_run(connection, run_id, epoch=epoch, elapsed_s=seconds, heartbeat=time.time(), **fields)
@@ -122,8 +141,12 @@ class Store:
             connection.execute(insert(epochs), [{**row, "numbers": json.dumps(dict(values))}])
         return seq
 
-    def beat(self, run_id: str, me: ProcessId) -> bool:
-        """Say that the worker lives; returns whether it is asked to stop. A lost run counts as asked to stop."""
+    def record_heartbeat(self, run_id: str, me: ProcessId) -> bool:
+        """Record that the worker is alive.
+
+        Returns:
+            Whether it has to stop: on request, or because the run no longer belongs to this process.
+        """
         query = select(runs.c.stop_requested).where(_owner(run_id, me))
         change = update(runs).where(_owner(run_id, me)).values(heartbeat=time.time(), process_start=me.process_start)
         with self.database.write() as connection:
@@ -131,15 +154,23 @@ class Store:
             connection.execute(change)
         return stop_requested != 0
 
-    def wants_stop(self, run_id: str) -> bool:
-        """Return whether somebody asked the run to stop."""
+    def is_stop_requested(self, run_id: str) -> bool:
+        """Return whether a stop of the run was requested."""
         with self.database.read() as connection:
             return bool(connection.execute(select(runs.c.stop_requested).where(runs.c.id == run_id)).scalar())
 
-    def settle(self, run_id: str, me: ProcessId, state: State, text: str = "", **fields: Any) -> None:
-        """End a run: the last thing that its worker writes. `text` becomes the error of a failed run."""
+    def end_run(self, run_id: str, me: ProcessId, state: State, text: str = "", **fields: Any) -> None:
+        """End a run: the last write of its worker.
+
+        Args:
+            run_id: Id of the run.
+            me: The process that claimed it.
+            state: The final state.
+            text: Text of the event; also the error of a failed or interrupted run.
+            **fields: Fields of RunRecord to update in the same transaction.
+        """
         if state.is_active():
-            raise ValueError(f"a run cannot settle as {state}")
+            raise ValueError(f"{state} is not a final state")
         with self.database.write() as connection:
             row = self._owned(connection, run_id, me)
             if "details" in fields:
@@ -151,52 +182,52 @@ class Store:
             add_event(connection, seq, run_id, state.value, text)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.database.close()
 
-    def _making_sense(self) -> AbstractContextManager[None]:
-        """Turn rows that make no sense, such as a failing disk leaves, into a StoreError that says how to rebuild."""
-        return reading_back(self.database.place, StoreError, REBUILD, "the run store is damaged")
+    def _damage_as_error(self) -> AbstractContextManager[None]:
+        """Turn rows that cannot be parsed, for example after a disk failure, into a StoreError."""
+        return wrap_read_errors(self.database.location, StoreError, REBUILD, "the run store is damaged")
 
     def _owned(self, connection: Connection, run_id: str, me: ProcessId) -> RowMapping:
         row = connection.execute(select(runs).where(_owner(run_id, me))).mappings().first()
         if row is None:
-            raise StoreError(f"Run {run_id} is not trained by this process any more. Nothing was written.")
+            raise StoreError(f"Run {run_id} no longer belongs to this process. Nothing was written.")
         return row
 
 
 def write_run(connection: Connection, run_id: str, **fields: Any) -> int:
-    """Change fields of one run inside a write transaction; returns the new `seq`, which is also its version."""
+    """Update fields of a run inside a write transaction; return the new `seq`, which becomes its version."""
     seq = next_seq(connection)
     connection.execute(update(runs).where(runs.c.id == run_id).values(version=seq, **columns_of(fields)))
     return seq
 
 
 def next_seq(connection: Connection) -> int:
-    """Count up; the counter's lock also puts all writers in a row, so seqs appear in the order in which they grow."""
+    """Return the next `seq`. The update locks the counter, so that writers commit in the order of their `seq`."""
     connection.execute(update(meta).where(meta.c.name == "seq").values(value=meta.c.value + 1))
     return int(connection.execute(select(meta.c.value).where(meta.c.name == "seq")).scalar_one())
 
 
 def add_event(connection: Connection, seq: int, run_id: str, kind: str, text: str = "") -> None:
-    """Note what happened, under a `seq` that no other event has."""
+    """Add an event under a `seq` that no other event has."""
     connection.execute(insert(events), [{"seq": seq, "run": run_id, "time": time.time(), "kind": kind, "text": text}])
 
 
 def columns_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn values of record fields into those of columns."""
+    """Convert fields of RunRecord to column values."""
     plain = {name: json.dumps(value) if name in _JSON else value for name, value in fields.items()}
     return {name: value.value if isinstance(value, State) else value for name, value in plain.items()}
 
 
 def record_of(row: RowMapping) -> RunRecord:
-    """Turn a row into a record, finding out whether its process lives."""
+    """Convert a row to a record. A running run whose process died becomes `interrupted`."""
     values = {name: row[name] for name in RunRecord.__dataclass_fields__ if name in row}
     values.update({name: json.loads(row[name]) for name in _JSON})
     values["intervals"] = {name: (low, high) for name, (low, high) in values["intervals"].items()}
-    values["details"] = present_details(values["details"])
+    values["details"] = rename_old_details(values["details"])
     state = State(row["state"])
-    if state is State.RUNNING and not owner_lives(row):
+    if state is State.RUNNING and not owner_is_alive(row):
         state = State.INTERRUPTED
         values["error"] = (
             row["error"] or "The process that trained this run ended unexpectedly. Resume it from its last checkpoint."
@@ -205,7 +236,7 @@ def record_of(row: RowMapping) -> RunRecord:
     return RunRecord(**{**values, "state": state, "stopping": state is State.RUNNING and row["stop_requested"] != 0})
 
 
-def owner_lives(row: RowMapping) -> bool:
+def owner_is_alive(row: RowMapping) -> bool:
     """Whether the process that claimed this run is alive."""
     if row["pid"] is None:
         return False
@@ -213,7 +244,7 @@ def owner_lives(row: RowMapping) -> bool:
 
 
 def no_such_run(run_id: str) -> UsageError:
-    """Return the error for an id that names nothing."""
+    """Return the error for a run that does not exist."""
     return UsageError(f"There is no run {run_id!r}. See `recdash runs list`.")
 
 

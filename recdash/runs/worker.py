@@ -1,6 +1,6 @@
-"""The worker: one process that trains one run, writes what happens to the store, and ends.
+"""The worker: a process that trains one run, records its progress in the store, and ends.
 
-`python -m recdash.runs.worker RUN_ID` takes the run from the queue, or ends at once when somebody else has it.
+`python -m recdash.runs.worker RUN_ID` claims a queued run. It ends at once when the run is no longer queued.
 """
 
 from __future__ import annotations
@@ -31,70 +31,70 @@ if TYPE_CHECKING:
     from recdash.splits import RatingSplit, Split
     from recdash.training import EpochRecord, TrainingState
 
-BEAT_EVERY, ASK_EVERY = 2.0, 0.4  # seconds
-SHARE_OF_TIME = 0.025  # of the training, for states and for best weights each: checkpoints cost at most a twentieth
-LEAST_PAUSE = 1.0
+HEARTBEAT_SECONDS, STOP_CHECK_SECONDS = 2.0, 0.4
+MAX_TIME_SHARE = 0.025  # of the training time, for training states and for best weights each: 5 % in all
+MIN_PAUSE_SECONDS = 1.0  # between two checkpoints
 
 
 class Stopped(Exception):
-    """The run was asked to stop before there was anything to keep."""
+    """A stop was requested before training started."""
 
 
 class Heartbeat(threading.Thread):
-    """Says every two seconds that this process lives, and asks whether it has to stop."""
+    """A thread that records heartbeats and checks for stop requests. Set `done` to end it."""
 
     def __init__(self, store: Store, run_id: str, me: ProcessId) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.store, self.run_id, self.pid = store, run_id, me.pid
-        self.asked, self.over = threading.Event(), threading.Event()
+        self.stop_requested, self.done = threading.Event(), threading.Event()
 
     def run(self) -> None:
-        """Beat until `over` is set; a store that is busy now is asked again."""
+        """Work until `done` is set. A store that is busy is tried again later."""
         last = 0.0
-        while not self.over.wait(ASK_EVERY):
+        while not self.done.wait(STOP_CHECK_SECONDS):
             with suppress(StoreError):
-                if time.monotonic() - last >= BEAT_EVERY:
-                    stop_requested = self.store.beat(self.run_id, ProcessId.mine())
+                if time.monotonic() - last >= HEARTBEAT_SECONDS:
+                    stop_requested = self.store.record_heartbeat(self.run_id, ProcessId.mine())
                     last = time.monotonic()
                 else:
-                    stop_requested = self.store.wants_stop(self.run_id)
+                    stop_requested = self.store.is_stop_requested(self.run_id)
                 if stop_requested:
-                    self.asked.set()
+                    self.stop_requested.set()
 
 
-class Budget:
-    """Lets work be done now and then, so that it takes at most a share of the time."""
+class Throttle:
+    """Limits repeated work to MAX_TIME_SHARE of the time."""
 
     def __init__(self) -> None:
-        self._free_at = 0.0
+        self._next = 0.0
 
-    def allows(self) -> bool:
-        """Whether it is time again."""
-        return time.monotonic() >= self._free_at
+    def is_due(self) -> bool:
+        """Whether the work may be done now."""
+        return time.monotonic() >= self._next
 
-    def spend(self, started: float) -> None:
-        """Charge the work that began at `started`."""
+    def record(self, started: float) -> None:
+        """Record work from `started` until now, on the monotonic clock."""
         now = time.monotonic()
-        self._free_at = now + max(LEAST_PAUSE, (now - started) / SHARE_OF_TIME)
+        self._next = now + max(MIN_PAUSE_SECONDS, (now - started) / MAX_TIME_SHARE)
 
 
 class Worker:
-    """Trains one claimed run from its data set to its test results."""
+    """Trains one claimed run, from its dataset to its test results."""
 
     def __init__(self, store: Store, run: RunRecord, me: ProcessId, device: str = "") -> None:
         self.store, self.run, self.me, self.device = store, run, me, device or run.device
         self.folder = RunFolder(run.id)
-        self.heart = Heartbeat(store, run.id, me)
-        self._states, self._bests = Budget(), Budget()
+        self.heartbeat = Heartbeat(store, run.id, me)
+        self._state_throttle, self._best_throttle = Throttle(), Throttle()
         self._best_value: float | None = None
         self._unstable = False
         self._tied_share = 0.0
 
     def work(self) -> State:
-        """Train, and settle the run whatever happens; returns the state in which it ended."""
-        self.heart.start()
+        """Train, and record how the run ended in any case; return its final state."""
+        self.heartbeat.start()
         signals = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.signal(number, lambda *_: self.heart.asked.set()) for number in signals}
+        before = {number: signal.signal(number, lambda *_: self.heartbeat.stop_requested.set()) for number in signals}
         try:
             state, text, fields = State.FINISHED, "", {}
             try:
@@ -104,32 +104,33 @@ class Worker:
                 state = State.STOPPED
             except Exception as error:
                 traceback.print_exc()
-                state, text = State.FAILED, in_words(error, self.device)
-            self.store.settle(self.run.id, self.me, state, text, **fields)
-            _say(f"{state.value} {text}".strip())
+                state, text = State.FAILED, error_message(error, self.device)
+            self.store.end_run(self.run.id, self.me, state, text, **fields)
+            _log(f"{state.value} {text}".strip())
             with suppress(RecdashError):
                 self.folder.write_record(self.store.run(self.run.id).to_dict())
             if state.is_finished():
-                self.folder.drop_states()
+                self.folder.delete_states()
             return state
         finally:
-            self.heart.over.set()
+            self.heartbeat.done.set()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def _train(self) -> dict[str, Any]:
+        from recdash.training import fit  # lazy: torch
+
         self.folder.make()
         self.folder.write_record(self.run.to_dict())
         split = self._split()
-        resume, passed_over = self.folder.load_state() if self.run.attempts > 1 else (None, "")
-        if passed_over:
-            _say(passed_over)
-        self._describe(split, resume)
-        self._go_on_or_stop()
-        from recdash.training import fit
+        resume, load_errors = self.folder.load_state() if self.run.attempts > 1 else (None, "")
+        if load_errors:
+            _log(load_errors)
+        self._record_setup(split, resume)
+        self._raise_if_stop_requested()
 
-        peak_memory.forget_peak()
-        _say(f"training {self.run.model}" + (f" from epoch {resume.position.epoch} on" if resume is not None else ""))
+        peak_memory.reset_peak()
+        _log(f"training {self.run.model}" + (f" from epoch {resume.position.epoch} on" if resume is not None else ""))
         model = fit(
             self.run.model,
             split,
@@ -138,7 +139,7 @@ class Worker:
             device=self.device,
             threads=self.run.threads,
             on_epoch=self._on_epoch,
-            should_stop=self.heart.asked.is_set,
+            should_stop=self.heartbeat.stop_requested.is_set,
             on_checkpoint=self._on_checkpoint,
             on_best=self._on_best,
             resume=resume,
@@ -151,22 +152,22 @@ class Worker:
         return {"stopped": False, **self._results(model, split)}
 
     def _split(self) -> Split | RatingSplit:
-        from recdash.splits.split_options import SplitOptions
+        from recdash.splits.split_options import SplitOptions  # lazy: scipy
 
-        _say(f"reading {self.run.dataset}")
+        _log(f"reading {self.run.dataset}")
         options = SplitOptions.from_dict(self.run.options)
         dataset = options.load(self.run.dataset)
         if self.run.dataset_fingerprint and dataset.fingerprint != self.run.dataset_fingerprint:
             raise DataError(
-                f"{self.run.dataset} has changed since this run was asked for. Start a new run on the new data."
+                f"{self.run.dataset} has changed since this run was queued. Start a new run on the new data."
             )
-        self._go_on_or_stop()
+        self._raise_if_stop_requested()
         self._tied_share = dataset.tied_share
         return options.make(dataset, self.run.protocol, seed=self.run.split_seed)
 
-    def _describe(self, split: Split | RatingSplit, resume: TrainingState | None) -> None:
-        from recdash.models import registry
-        from recdash.splits import RatingSplit
+    def _record_setup(self, split: Split | RatingSplit, resume: TrainingState | None) -> None:
+        from recdash.models import registry  # lazy: torch
+        from recdash.splits import RatingSplit  # lazy: scipy
 
         config = registry.configure(self.run.model, split.shape, self.run.preset, self.run.settings).to_dict()
         if resume is not None and resume.best.epoch:
@@ -174,7 +175,7 @@ class Worker:
             self._best_value = CRITERIA[task].sign * resume.best.value
         model_class = registry.model_class(self.run.model)
         unordered = self._tied_share if model_class.needs_order and "ties" not in split.facts else 0.0
-        self.store.describe(
+        self.store.update_run(
             self.run.id,
             self.me,
             config=config,
@@ -199,41 +200,43 @@ class Worker:
         criterion = criterion_of(record.values)
         if criterion is not None and criterion.is_better(record.values[criterion.metric], self._best_value):
             value = self._best_value = record.values[criterion.metric]
-            looked = {name: number for name, number in record.values.items() if "@" in name or name in _RATING}
-            fields = {"best_epoch": record.epoch, "best_value": value, "validation": looked}
+            validation = {
+                name: number for name, number in record.values.items() if "@" in name or name in _RATING_METRICS
+            }
+            fields = {"best_epoch": record.epoch, "best_value": value, "validation": validation}
         if record.unstable_epoch is not None and not self._unstable:
             self._unstable = True
-            _say(f"epoch {record.epoch}: the loss is more than ten times that of the first epoch")
-            self.store.describe(self.run.id, self.me, details={"unstable_epoch": record.unstable_epoch})
+            _log(f"epoch {record.epoch}: the loss is more than ten times that of the first epoch")
+            self.store.update_run(self.run.id, self.me, details={"unstable_epoch": record.unstable_epoch})
         epoch, update, seconds, values = record.epoch, record.update, record.seconds, record.values
         self.store.add_epoch(self.run.id, self.me, epoch=epoch, update=update, seconds=seconds, values=values, **fields)
         row = {"epoch": epoch, "update": update, "seconds": seconds, "values": values}
         self.folder.add_epoch(row, record.arrays)
 
     def _on_checkpoint(self, state: TrainingState) -> None:
-        if self.heart.asked.is_set() or self._states.allows():
+        if self.heartbeat.stop_requested.is_set() or self._state_throttle.is_due():
             started = time.monotonic()
-            self.folder.keep_state(state)
-            self._states.spend(started)
+            self.folder.save_state(state)
+            self._state_throttle.record(started)
 
     def _on_best(self, model: Model) -> None:
-        if self._bests.allows():
+        if self._best_throttle.is_due():
             started = time.monotonic()
             model.save(self.folder.best)
-            self._bests.spend(started)
+            self._best_throttle.record(started)
 
     def _results(self, model: Model, split: Split | RatingSplit) -> dict[str, Any]:
-        from recdash.evaluation import evaluate
-        from recdash.evaluation.latency import seconds_per_list
+        from recdash.evaluation import evaluate  # lazy: scipy
+        from recdash.evaluation.latency import seconds_per_list  # lazy: torch
 
         peak = peak_memory.peak_bytes()
-        _say("evaluating on the test users")
+        _log("evaluating on the test users")
         model.save(self.folder.best)
         report = evaluate(model, split, on="test")
         self.folder.write_per_user(report.per_user, report.top)
         self.folder.write_facts(report.facts)
         record = model.record
-        kept = ("precision", "device", "epochs_run", "n_validations", "validation_seconds", "machine")
+        recorded = ("precision", "device", "epochs_run", "n_validations", "validation_seconds", "machine")
         return {
             "metrics": {name: float(value) for name, value in report.mean.items()},
             "intervals": {name: (float(low), float(high)) for name, (low, high) in report.interval.items()},
@@ -243,62 +246,62 @@ class Worker:
             "runtime_s": record["seconds"],
             "versions": record["versions"],
             "details": {
-                **{name: record[name] for name in kept if name in record},
+                **{name: record[name] for name in recorded if name in record},
                 "n_scored": report.n_scored,
                 "evaluation_seconds": report.seconds,
-                "parameters": model.n_learned,
+                "parameters": model.n_parameters,
                 "peak_memory_bytes": peak,
-                "card_memory_bytes": peak_memory.gpu_bytes(model.device),
-                "seconds_per_list": seconds_per_list(model, _read_by(split)),
+                "card_memory_bytes": peak_memory.gpu_peak_bytes(model.device),
+                "seconds_per_list": seconds_per_list(model, _model_input(split)),
             },
         }
 
-    def _go_on_or_stop(self) -> None:
-        if self.heart.asked.is_set() or self.store.wants_stop(self.run.id):
+    def _raise_if_stop_requested(self) -> None:
+        if self.heartbeat.stop_requested.is_set() or self.store.is_stop_requested(self.run.id):
             raise Stopped
 
 
-def _read_by(split: Split | RatingSplit) -> Histories:
-    """Return what a model reads when it is asked for lists: fold-ins of test users, or users' training ratings."""
-    from recdash.splits import RatingSplit
+def _model_input(split: Split | RatingSplit) -> Histories:
+    """Return the input for recommendation lists: fold-in of the test users, or training ratings of the users."""
+    from recdash.splits import RatingSplit  # lazy: scipy
 
     return split.train if isinstance(split, RatingSplit) else split.test.fold_in
 
 
-_RATING = ("rmse", "mae", "macro_rmse")
+_RATING_METRICS = ("rmse", "mae", "macro_rmse")
 
 
-def in_words(error: BaseException, device: str = "cpu") -> str:
-    """Return what went wrong on one line, for the record of a failed run."""
-    from recdash import devices
+def error_message(error: BaseException, device: str = "cpu") -> str:
+    """Return the error of a failed run on one line."""
+    from recdash import devices  # lazy: torch
 
     if isinstance(error, RecdashError):
         return str(error)
     if devices.is_out_of_memory(error):
-        return devices.out_of_memory(error, devices.choose(device))
+        return devices.out_of_memory_message(error, devices.choose(device))
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "The disk is full. Free some space and resume the run."
+        return "The disk is full. Free some disk space and resume the run."
     first = (str(error).strip().splitlines() or [""])[0][:200]
-    return f"{type(error).__name__}: {first}. The log of the run has the details."
+    return f"{type(error).__name__}: {first}. See the run's log for details."
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run as a process."""
     parser = argparse.ArgumentParser(prog="python -m recdash.runs.worker", description=__doc__)
-    parser.add_argument("run", help="the id of a queued run")
+    parser.add_argument("run", help="id of a queued run")
     parser.add_argument(
-        "--threads", type=int, default=None, help="threads of the training, kept from its first start on"
+        "--threads", type=int, default=None, help="threads of the training; a resumed run keeps its own"
     )
-    parser.add_argument("--device", default="", help="the device, in place of the one that was asked for")
+    parser.add_argument("--device", default="", help="device, overriding the requested one")
     options = parser.parse_args(arguments)
-    store, me = Store(process_env.absolute(paths.store_url())), ProcessId.mine()
+    store, me = Store(process_env.absolute_url(paths.store_url())), ProcessId.mine()
     run = queue.claim(store, options.run, me, options.threads or process_env.threads_per_run())
     if run is None:
-        _say("this run is not waiting any more")
+        _log("this run is no longer queued")
         return 0
     Worker(store, run, me, options.device).work()
     return 0

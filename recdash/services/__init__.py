@@ -1,1 +1,1 @@
-"""What pages and the command line call: requests in, plain values out. No Streamlit here."""
+"""Services behind the pages and the command line: requests in, plain values out. No Streamlit here."""

@@ -1,4 +1,4 @@
-"""Comparing models on one data set: what is trained already counts, what is missing is trained."""
+"""Comparison of models on one dataset: existing runs are reused, missing ones are trained."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from recdash.errors import UsageError, unknown
+from recdash.errors import UsageError, unknown_name
 from recdash.models import registry
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.states import State
-from recdash.services import launch
+from recdash.services import launch, training_requests
 from recdash.services.store_access import open_store
-from recdash.settings import DEFAULT_SPLIT_SEED, as_names
+from recdash.settings import DEFAULT_SPLIT_SEED, name_list
 
 if TYPE_CHECKING:
-    from recdash.data.dataset_registry import Entry
+    from recdash.data.dataset_registry import DatasetEntry
     from recdash.splits.split_options import SplitOptions
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison needs: for each request, in order, the run that answers it, or None.
+    """Requests of a comparison with their existing runs.
 
-    A finished run counts, then one that is queued or running, then one that stopped half-way and can go on.
+    Attributes:
+        requests: The requests.
+        runs: The run of each request, or None. A finished run is preferred, then a queued or running one, then one
+            that can be resumed.
     """
 
     requests: tuple[Request, ...]
@@ -31,24 +34,27 @@ class Comparison:
 
     @property
     def missing(self) -> tuple[Request, ...]:
-        """The requests for which nothing is there."""
+        """Requests without a run."""
         return tuple(request for request, run in zip(self.requests, self.runs, strict=True) if run is None)
 
 
 def models_for(protocol: str | None = None) -> list[str]:
-    """Return all models that suit a protocol's task; without a protocol, all that have a protocol to train under."""
-    from recdash.splits import PROTOCOLS
+    """Return all models for the task of a protocol; without a protocol, all models."""
+    from recdash.splits import PROTOCOLS  # lazy: scipy
 
     if protocol is not None and protocol not in PROTOCOLS:
-        raise unknown("protocol", protocol, PROTOCOLS)
+        raise unknown_name("protocol", protocol, PROTOCOLS)
     tasks = {PROTOCOLS[protocol].task} if protocol else {known.task for known in PROTOCOLS.values()}
     return [name for name in registry.names() if registry.model_class(name).task in tasks]
 
 
-def left_out(protocol: str | None, dataset: str, options: SplitOptions | None = None) -> dict[str, str]:
-    """Return which of all models the data cannot serve, each with the reason: no order, or no ratings."""
-    entry = launch.data_entry(dataset, options)
-    reasons = {name: launch.lacks(name, entry) or _off_task(name, entry) for name in models_for(protocol)}
+def excluded_models(protocol: str | None, dataset: str, options: SplitOptions | None = None) -> dict[str, str]:
+    """Return the models that cannot be trained on a dataset, each with the reason."""
+    entry = training_requests.data_entry(dataset, options)
+    reasons = {
+        name: training_requests.unsuitable_data(name, entry) or _other_task(name, entry)
+        for name in models_for(protocol)
+    }
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
@@ -69,25 +75,30 @@ def requests(
 ) -> list[Request]:
     """Return the checked requests of a comparison.
 
-    models: a list, or names separated by commas; "all" are those that the data can serve.
-    seeds: repeats split and training with each of them.  training_seeds: repeats the training with each of them, on
-    every split; without it each split has one training, with the split's own seed where `seeds` are given.
-    options: of the splits, see `launch.plan`.
+    Arguments that are not listed here are those of `recdash.services.training_requests.plan`.
+
+    Args:
+        models: A list, or names separated by commas; "all" means every model that suits the data.
+        seeds: Split seeds; split and training are repeated with each of them.
+        training_seeds: Training seeds; the training is repeated with each of them on every split. Without them each
+            split has one training, with the split seed if `seeds` are given.
+        seed: Training seed, without `seeds` and `training_seeds`.
+        split_seed: Split seed, without `seeds`.
     """
-    chosen, protocol = as_names(models), launch.protocol_of(protocol, dataset, options)
+    chosen, protocol = name_list(models), training_requests.resolve_protocol(protocol, dataset, options)
     if "all" in chosen:
-        without = left_out(protocol, dataset, options)
-        chosen = [name for name in models_for(protocol) if name not in without]
+        excluded = excluded_models(protocol, dataset, options)
+        chosen = [name for name in models_for(protocol) if name not in excluded]
     for given in (seeds, training_seeds):
         if given is not None and not given:
             raise UsageError("No seeds were given. Give whole numbers, for example --seeds 1,2,3.")
     splits = [split_seed] if seeds is None else list(dict.fromkeys(seeds))
-    alone = {split: [seed if seeds is None else split] for split in splits}
-    pairs = [(own, split) for split in splits for own in dict.fromkeys(training_seeds or alone[split])]
+    default = {split: [seed if seeds is None else split] for split in splits}
+    pairs = [(own, split) for split in splits for own in dict.fromkeys(training_seeds or default[split])]
     return [
         request
         for own, split in pairs
-        for request in launch.plan(
+        for request in training_requests.plan(
             chosen,
             dataset,
             protocol=protocol,
@@ -102,40 +113,40 @@ def requests(
     ]
 
 
-def look(wanted: Sequence[Request]) -> Comparison:
-    """Return which of these are there: same model, data, protocol, split seed and options, settings, seed."""
+def find_runs(requests: Sequence[Request]) -> Comparison:
+    """Find an existing run for each request: same model, data, protocol, split, settings and seeds."""
     store = open_store()
     return Comparison(
-        tuple(wanted), tuple(_best_of(store.runs(request_hash=request.request_hash)) for request in wanted)
+        tuple(requests), tuple(_best_of(store.runs(request_hash=request.request_hash)) for request in requests)
     )
 
 
-def start(wanted: Sequence[Request], *, key: str | None = None) -> list[RunRecord]:
-    """Train what is missing, resume what was left half done; returns one run per request, in order."""
-    comparison = look(wanted)
-    fresh = iter(launch.train(comparison.missing, key=key) if comparison.missing else [])
-    found = []
+def start(requests: Sequence[Request], *, key: str | None = None) -> list[RunRecord]:
+    """Train missing requests and resume unfinished runs; returns one run per request, in order."""
+    comparison = find_runs(requests)
+    new_runs = iter(launch.train(comparison.missing, key=key) if comparison.missing else [])
+    runs = []
     for run in comparison.runs:
         if run is None:
-            found.append(next(fresh))
+            runs.append(next(new_runs))
         else:
-            found.append(launch.resume(run.id) if run.state.can_resume() else run)
-    return found
+            runs.append(launch.resume(run.id) if run.state.can_resume() else run)
+    return runs
 
 
-def _off_task(model: str, entry: Entry) -> str | None:
-    """Return why a rating model takes no part among all models where the data came with a split for ranking."""
+def _other_task(model: str, entry: DatasetEntry) -> str | None:
+    """Return why "all" models exclude a rating model on a dataset with its own ranking split."""
     if entry.own_split != "ranking" or registry.model_class(model).task != "rating":
         return None
-    return f"{model} predicts ratings; {entry.name} came with a split for ranking. Name the model to let it rank."
+    return f"{model} predicts ratings; {entry.name} has a split for ranking. Name the model explicitly to rank with it."
 
 
 def _best_of(runs: Sequence[RunRecord]) -> RunRecord | None:
-    for fits in (
+    for candidates in (
         [run for run in runs if run.state is State.FINISHED],
         [run for run in runs if run.state.is_active()],
         [run for run in runs if run.state in (State.STOPPED, State.INTERRUPTED)],
     ):
-        if fits:
-            return fits[0]
+        if candidates:
+            return candidates[0]
     return None

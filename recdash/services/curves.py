@@ -1,4 +1,4 @@
-"""Learning curves from the store, and the epochs that are new since the last look."""
+"""Learning curves of runs, and the epochs recorded after a given one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import json
 from collections.abc import Sequence
 
 from recdash.analysis.curves import Curves, curves_from_epochs
-from recdash.errors import unknown
+from recdash.errors import unknown_name
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import EpochRow
 from recdash.services import tie_warnings
 from recdash.services.store_access import open_store
-from recdash.settings import as_names
+from recdash.settings import name_list
 
-FORMS = ("json", "csv")
+FORMATS = ("json", "csv")
 
 
 def curves(run_id: str) -> Curves:
@@ -24,9 +24,9 @@ def curves(run_id: str) -> Curves:
 
 
 def curves_of(run_ids: str | Sequence[str]) -> list[Curves]:
-    """Return the curves of several runs, read at one go."""
+    """Return the curves of several runs, read with one query."""
     store = open_store()
-    runs = tie_warnings.with_rule(store.run(run_id) for run_id in as_names(run_ids))
+    runs = tie_warnings.add_tie_rules(store.run(run_id) for run_id in name_list(run_ids))
     rows: dict[str, list[EpochRow]] = {run.id: [] for run in runs}
     for row in store.epochs(list(rows)):
         rows[row.run].append(row)
@@ -34,25 +34,27 @@ def curves_of(run_ids: str | Sequence[str]) -> list[Curves]:
 
 
 def kl_by_dimension(run_id: str, epoch: int | None = None) -> tuple[float, ...]:
-    """Return the KL divergence of each latent dimension in nats, largest first; empty for models without any.
+    """Return the KL divergence of each latent dimension in nats, largest first; empty for models without one.
 
-    epoch: by default, or where it kept nothing, the last one.
+    Args:
+        run_id: Id of the run.
+        epoch: The epoch; by default, or if it has no values, the last one with values.
     """
-    kept = RunFolder(run_id).arrays("kl_by_dimension", epoch) or RunFolder(run_id).arrays("kl_by_dimension")
-    if not kept:
+    stored = RunFolder(run_id).arrays("kl_by_dimension", epoch) or RunFolder(run_id).arrays("kl_by_dimension")
+    if not stored:
         return ()
-    return tuple(sorted((float(value) for value in kept[max(kept)]), reverse=True))
+    return tuple(sorted((float(value) for value in stored[max(stored)]), reverse=True))
 
 
-def newer(run_ids: str | Sequence[str], seq: int) -> list[EpochRow]:
-    """Return the epochs of these runs that were written after `seq`, in the order of writing."""
-    return open_store().epochs(as_names(run_ids), after=seq)
+def epochs_after(run_ids: str | Sequence[str], seq: int) -> list[EpochRow]:
+    """Return the epochs of these runs with a sequence number above `seq`, in the order of writing."""
+    return open_store().epochs(name_list(run_ids), after=seq)
 
 
 def export(found: Curves, form: str) -> str:
     """Return the curves as "csv" (one row per epoch) or "json" text."""
-    if form not in FORMS:
-        raise unknown("format", form, FORMS)
+    if form not in FORMATS:
+        raise unknown_name("format", form, FORMATS)
     if form == "json":
         return json.dumps(found.to_dict())
     by_epoch = {name: dict(points) for name, points in found.series.items()}

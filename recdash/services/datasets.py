@@ -1,4 +1,4 @@
-"""Data sets, as pages and the command line see them: a thin layer over recdash.data.dataset_registry."""
+"""Datasets for pages and the command line: a thin layer over `recdash.data.dataset_registry`."""
 
 from __future__ import annotations
 
@@ -8,92 +8,107 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from recdash.analysis import dataset_stats
 from recdash.data import dataset_registry
-from recdash.errors import DataError, RecdashError, StoreError, UsageError, unknown
+from recdash.data.split_roles import SplitFiles
+from recdash.errors import (
+    DataError,
+    RecdashError,
+    StoreError,
+    UsageError,
+    unknown_name,
+)
 from recdash.services.store_access import open_store, refuse_when_read_only
 from recdash.settings import DEFAULT_SPLIT_SEED
+from recdash.splits import make_split
 
 if TYPE_CHECKING:
     from recdash.analysis.dataset_stats import Distributions
     from recdash.data.dataset import Dataset
-    from recdash.data.dataset_registry import Entry
+    from recdash.data.dataset_registry import DatasetEntry
     from recdash.data.readers.dataset_builder import Reading
     from recdash.splits.split_options import SplitOptions
 
-ProgressCallback = Callable[[int, int | None], None]  # (bytes done, bytes in all; None when unknown)
+ProgressCallback = Callable[[int, int | None], None]  # (bytes done, total bytes or None if unknown)
 
 
-def entries() -> list[Entry]:
-    """Return every data set that is here or could be fetched."""
+def entries() -> list[DatasetEntry]:
+    """Return every dataset that is installed or can be downloaded."""
     return dataset_registry.available()
 
 
-def entry(name: str) -> Entry:
-    """Return one of them; raises UsageError, listing the known names, for any other name."""
-    found = {one.name: one for one in entries()}
-    if name not in found:
-        raise unknown("data set", name, found)
-    return found[name]
+def entry(name: str) -> DatasetEntry:
+    """Return one dataset; raises UsageError with the known names for any other name."""
+    known = {one.name: one for one in entries()}
+    if name not in known:
+        raise unknown_name("dataset", name, known)
+    return known[name]
 
 
 def name_in_runs(given: str | None) -> str | None:
-    """Return what runs call a data set that was given by name or path; None, for any, stays None.
+    """Return the name under which runs record a dataset given by name or path; None stays None.
 
-    One that is gone is known by its runs. Raises UsageError, with what is here, when nothing is called like that.
+    A dataset that was removed is still known by its runs. Raises UsageError with the known names for any other name.
     """
     if given is None:
         return None
     try:
         return dataset_registry.name_of(given)
     except UsageError:
-        gone = {given, dataset_registry.absolute(given)} & {run.dataset for run in open_store().runs()}
-        if not gone:
+        removed = {given, dataset_registry.absolute_path(given)} & {run.dataset for run in open_store().runs()}
+        if not removed:
             raise
-        return min(gone)
+        return min(removed)
 
 
 def load(name: str) -> Dataset:
-    """Return a data set by name or path; the last few stay in memory.
+    """Return a dataset by name or path; the last few stay in memory.
 
-    A path whose file leaves something to be said is read as a run on it was told to.
+    A file that cannot be read with default options is read with those of the newest run on it.
     """
-    one = next((one for one in entries() if one.name == name and one.ready), None)
-    if one is not None:
-        return _loaded(name, one.fingerprint)
+    installed = next((one for one in entries() if one.name == name and one.ready), None)
+    if installed is not None:
+        return _loaded(name, installed.fingerprint)
     try:
         return dataset_registry.load_dataset(name)
     except DataError:
-        told = _as_told(name)
-        if told is None:
+        dataset = _load_as_runs_did(name)
+        if dataset is None:
             raise
-        return told
+        return dataset
 
 
-def get(name: str, source: Path | None = None, progress: ProgressCallback | None = None) -> Entry:
-    """Fetch a known data set, from its publisher or from a folder or zip at hand; refused when read only."""
-    refuse_when_read_only("fetched")
+def get(name: str, source: Path | None = None, progress: ProgressCallback | None = None) -> DatasetEntry:
+    """Download a known dataset, or install it from a local folder or zip file; refused if read-only."""
+    refuse_when_read_only("downloaded")
     dataset_registry.get(name, source, progress)
     return entry(name)
 
 
 def read_file(name: str, file: Path, *, progress: ProgressCallback | None = None, **options: Any) -> Reading:
-    """Read a file of interactions for an import under a name, to be looked at; nothing is kept.
+    """Read a file of interactions as a preview of an import; nothing is saved.
 
-    options: see `recdash.data.readers.read_options.ReadOptions`.
+    Args:
+        name: Name of the dataset to be.
+        file: The file.
+        progress: Function that receives (bytes done, total bytes).
+        options: Fields of `recdash.data.readers.read_options.ReadOptions`.
     """
     return dataset_registry.read_file(name, file, progress=progress, **options)
 
 
-def keep(reading: Reading) -> Entry:
-    """Keep what was read under its name, in place of an earlier import; refused when read only."""
+def save(reading: Reading) -> DatasetEntry:
+    """Save a reading under its name and replace an earlier import; refused if read-only."""
     refuse_when_read_only("imported")
-    return dataset_registry.kept_entry(dataset_registry.keep(reading.dataset).name)
+    return dataset_registry.saved_entry(dataset_registry.save(reading.dataset).name)
 
 
-def import_csv(name: str, csv: Path, *, progress: ProgressCallback | None = None, **options: Any) -> Entry:
-    """Read a file of interactions and keep it under a name of its own; refused when read only."""
+def import_csv(name: str, csv: Path, *, progress: ProgressCallback | None = None, **options: Any) -> DatasetEntry:
+    """Read a file of interactions and save it as a dataset; refused if read-only."""
     refuse_when_read_only("imported")
-    return keep(read_file(name, csv, progress=progress, **options))
+    return save(read_file(name, csv, progress=progress, **options))
 
 
 def read_split(
@@ -106,46 +121,47 @@ def read_split(
     progress: ProgressCallback | None = None,
     **options: Any,
 ) -> Dataset:
-    """Read a split that was made elsewhere for an import, and see that it can be measured on; nothing is kept.
+    """Read a user-defined split as a preview of an import, and check that it can be evaluated; nothing is saved.
 
-    validation, test: fold-in and held-out, or only what is held out (see `recdash.data.split_roles.SplitFiles`).
-    options: see `recdash.data.readers.read_options.ReadOptions`.
+    Args:
+        name: Name of the dataset to be.
+        train: File of the training part.
+        validation: Files of fold-in and held-out items, or of held-out items only.
+        test: Likewise.
+        task: "ranking" or "rating"; inferred from the files by default.
+        progress: Function that receives (bytes done, total bytes).
+        options: Fields of `recdash.data.readers.read_options.ReadOptions`.
     """
-    from recdash.data.split_roles import SplitFiles
-    from recdash.splits import make_split
-
     files = SplitFiles(train, tuple(validation), tuple(test))
-    found = dataset_registry.read_split(name, files, task=task, progress=progress, **options)
-    make_split(found, "own")
-    return found
+    dataset = dataset_registry.read_split(name, files, task=task, progress=progress, **options)
+    make_split(dataset, "own")  # raises if it cannot be evaluated
+    return dataset
 
 
-def keep_split(dataset: Dataset) -> Entry:
-    """Keep what `read_split` gave under its name, in place of an earlier import; refused when read only."""
+def save_split(dataset: Dataset) -> DatasetEntry:
+    """Save a dataset from `read_split` under its name and replace an earlier import; refused if read-only."""
     refuse_when_read_only("imported")
-    return entry(dataset_registry.keep(dataset).name)
+    return entry(dataset_registry.save(dataset).name)
 
 
 def remove(name: str) -> None:
-    """Remove a data set's files; runs trained on it stay. Refused when read only or while a run trains on it."""
+    """Remove the files of a dataset; its runs stay. Refused if read-only, or while a run trains on it."""
     refuse_when_read_only("removed")
     try:
         busy = [run.id for run in open_store().runs(dataset=name) if run.state.is_active()]
     except StoreError:
-        busy = []  # a broken store must not keep anybody from freeing space
+        busy = []  # a damaged store must not prevent freeing disk space
     if busy:
         raise UsageError(f"{name} is in use by {', '.join(busy[:3])}. Stop it first: recdash runs stop {busy[0]}")
     dataset_registry.remove(name)
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return the numbers of a data set: users, items, density, rating histogram, long tail, activity, dates."""
-    import numpy as np
-
+    """Return statistics of a dataset: size, density, rating histogram, popularity skew, activity, dates."""
     data = load(name)
     by_item, by_user = np.sort(np.bincount(data.items))[::-1], np.bincount(data.users)
     tenth = max(1, len(by_item) // 10)
-    found: dict[str, Any] = {
+    statistics: dict[str, Any] = {
         "name": name,
         "source": data.source,
         "generated": data.generated,
@@ -157,7 +173,7 @@ def describe(name: str) -> dict[str, Any]:
         "density": len(data) / (data.n_users * data.n_items),
         "scale": None if data.scale is None else list(data.scale),
         "feedback": data.feedback,
-        "positive_from": data.usual_positive_from,
+        "positive_from": data.default_positive_from,
         "positives": data.n_positives,
         "time_kind": data.time_kind,
         "tied_share": data.tied_share,
@@ -168,26 +184,27 @@ def describe(name: str) -> dict[str, Any]:
     }
     if data.ratings is not None and data.feedback != "counts":
         values, counts = np.unique(data.ratings, return_counts=True)
-        found["mean_rating"] = float(data.ratings.mean())
-        found["ratings"] = [[float(value), int(count)] for value, count in zip(values, counts, strict=True)]
+        statistics["mean_rating"] = float(data.ratings.mean())
+        statistics["ratings"] = [[float(value), int(count)] for value, count in zip(values, counts, strict=True)]
     if data.times is not None and data.time_kind == "dates":
-        found["from"], found["to"] = data.said_time(int(data.times.min())), data.said_time(int(data.times.max()))
-    return found
+        statistics["from"], statistics["to"] = (
+            data.format_time(int(data.times.min())),
+            data.format_time(int(data.times.max())),
+        )
+    return statistics
 
 
 def distributions(name: str) -> Distributions:
-    """Return how a data set's interactions spread over items, users and time."""
-    from recdash.analysis import dataset_stats  # lazy: numpy
-
+    """Return the distribution of a dataset's interactions over items, users and time."""
     return dataset_stats.distributions(load(name))
 
 
 def split_facts(
     name: str, protocol: str, split_seed: int = DEFAULT_SPLIT_SEED, options: SplitOptions | None = None
 ) -> Mapping[str, Any]:
-    """Return what a protocol makes of a data set: users, items and entries of its parts.
+    """Return the number of users, items and entries in the parts of a split.
 
-    Raises SplitError when the data cannot be split so.
+    Raises SplitError if the protocol cannot split the data.
     """
     from recdash.splits.split_options import SplitOptions  # lazy: pandas
 
@@ -195,9 +212,9 @@ def split_facts(
     return dict(split.facts)
 
 
-def _as_told(name: str) -> Dataset | None:
-    """Read a path with the options of the newest run on it that had some; None where there is no such run."""
-    from recdash.splits.split_options import SplitOptions
+def _load_as_runs_did(name: str) -> Dataset | None:
+    """Read a file with the options of the newest run on it that has some; None without such a run."""
+    from recdash.splits.split_options import SplitOptions  # lazy: pandas
 
     with suppress(RecdashError):
         for run in open_store().runs(dataset=dataset_registry.name_of(name)):
@@ -210,5 +227,5 @@ def _as_told(name: str) -> Dataset | None:
 def _loaded(name: str, fingerprint: str) -> Dataset:
     data = dataset_registry.load_dataset(name)
     if fingerprint and data.fingerprint != fingerprint:
-        raise DataError(f"{name} changed while it was being read. Try again.")
+        raise DataError(f"{name} changed while it was read. Try again.")
     return data

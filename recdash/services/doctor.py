@@ -1,4 +1,4 @@
-"""What works on this machine, what does not, and how to mend it."""
+"""Checks of the installation: what works, what does not, and how to fix it."""
 
 from __future__ import annotations
 
@@ -14,160 +14,156 @@ from pathlib import Path
 from recdash import paths
 from recdash.errors import RecdashError
 
-_NEEDED = ("torch", "numpy", "scipy", "pandas", "safetensors", "tqdm", "SQLAlchemy", "psutil", "rapidfuzz", "pooch")
-_FOR_PAGES = ("streamlit", "altair", "plotly")
-_FREE_GB = 2.0
+_CORE_PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors", "tqdm")
+_SERVICE_PACKAGES = ("SQLAlchemy", "psutil", "filelock", "rapidfuzz", "pooch", "jinja2", "tabulate")
+_PAGE_PACKAGES = ("streamlit", "altair", "plotly")
+_MIN_FREE_GB = 2.0  # with less, a training on a large dataset may run out of space
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """Result of one check.
+
+    Attributes:
+        what: What was checked.
+        ok: Whether it works.
+        detail: What was found.
+        fix: What to do if it does not work.
+    """
 
     what: str
     ok: bool
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 def checks() -> list[Check]:
-    """Look at versions, device, folders, store, supervisor, data sets and disk; never raises."""
-    found: list[Check] = []
-    for what, look in _LOOKS.items():
+    """Check versions, device, folders, store, supervisor, datasets and disk; an error becomes a failed check."""
+    results: list[Check] = []
+    for what, check in _CHECKS.items():
         try:
-            found += look()
-        except Exception as error:  # a doctor that falls ill helps nobody
-            mend = "" if isinstance(error, RecdashError) else "Tell the developers what you did."
-            found.append(Check(what, False, str(error) or type(error).__name__, mend))
-    return found
+            results += check()
+        except Exception as error:  # one broken part must not hide the state of the others
+            fix = "" if isinstance(error, RecdashError) else "Report this error to the developers."
+            results.append(Check(what, False, str(error) or type(error).__name__, fix))
+    return results
 
 
-def mend_store() -> str:
-    """Move a damaged SQLite store aside and rebuild it from the run folders; returns what was done, in words."""
-    from recdash.runs import recovery
+def rebuild_store() -> str:
+    """Move a damaged SQLite store aside and rebuild it from the run folders; returns a summary."""
+    from recdash.runs import recovery  # lazy: SQLAlchemy
 
-    return recovery.mend(paths.store_url())
+    return recovery.rebuild(paths.store_url())
 
 
 def _python() -> list[Check]:
-    fine = sys.version_info >= (3, 11)
-    return [
-        Check(
-            "Python",
-            fine,
-            f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-            "Use Python 3.11 or newer.",
-        )
-    ]
+    supported = sys.version_info >= (3, 11)
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return [Check("Python", supported, detail, "Install Python 3.11 or newer.")]
 
 
 def _packages() -> list[Check]:
-    found = []
-    for names, what, mend in (
-        (_NEEDED, "Packages", "make app, or pip install -r requirements.txt"),
-        (_FOR_PAGES, "Packages of the pages", "make app, or pip install -r requirements.txt"),
+    results = []
+    for what, names in (
+        ("Packages", (*_CORE_PACKAGES, *_SERVICE_PACKAGES)),
+        ("Packages of the pages", _PAGE_PACKAGES),
     ):
-        have = {name: _version(name) for name in names}
-        missing = [name for name, number in have.items() if number is None]
-        there = ", ".join(f"{name} {number}" for name, number in have.items() if number is not None)
-        found.append(Check(what, not missing, f"missing: {', '.join(missing)}" if missing else there, mend))
-    return found
+        versions = {name: _version(name) for name in names}
+        missing = [name for name, number in versions.items() if number is None]
+        installed = ", ".join(f"{name} {number}" for name, number in versions.items() if number is not None)
+        detail = f"missing: {', '.join(missing)}" if missing else installed
+        results.append(Check(what, not missing, detail, "Run: make app, or: pip install -r requirements.txt"))
+    return results
 
 
 def _device() -> list[Check]:
-    from recdash import devices
-    from recdash.runs import gpu_placement, process_env
+    from recdash import devices  # lazy: torch
+    from recdash.runs import gpu_placement, process_env  # lazy: psutil
 
-    chosen = devices.choose("auto")
-    found = devices.describe(chosen)
-    free = devices.available_bytes(chosen)
-    found += "" if free is None else f", {devices.size(free)} free"
+    device = devices.choose("auto")
+    free = devices.available_bytes(device)
+    description = devices.describe(device) + ("" if free is None else f", {devices.format_bytes(free)} free")
     threads = f"{process_env.threads_per_run()} of {process_env.cores()} cores each"
-    shared = f", {paths.runs_per_gpu()} on each of {gpu_placement.count()} GPUs" if chosen.type == "cuda" else ""
+    on_gpus = f", {paths.runs_per_gpu()} on each of {gpu_placement.count()} GPUs" if device.type == "cuda" else ""
     return [
-        _trial(found, str(chosen)),
-        Check("Trainings", True, f"up to {paths.max_runs()} at once{shared}, {threads}"),
+        _one_update(description, str(device)),
+        Check("Trainings", True, f"up to {paths.max_runs()} at once{on_gpus}, {threads}"),
     ]
 
 
-def _trial(found: str, device: str) -> Check:
-    """Train one update on the device, and say what was seen."""
-    from recdash.training.device_check import one_update
+def _one_update(description: str, device: str) -> Check:
+    from recdash.training.device_check import one_update  # lazy: torch
 
     try:
         seconds = one_update(device)
-    except Exception as error:  # whatever a driver may do
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        advice = "Set RECDASH_DEVICE=cpu, or repair the driver."
-        return Check("Device", False, f"{found}: one update of Mult-VAE fails on it: {said}", advice)
-    return Check("Device", True, f"{found}; one update of Mult-VAE worked ({seconds:.2f} s)")
+    except Exception as error:  # drivers raise errors of many types
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        detail = f"{description}: one update of Mult-VAE fails on it: {reason}"
+        return Check("Device", False, detail, "Set RECDASH_DEVICE=cpu, or repair the driver.")
+    return Check("Device", True, f"{description}; one update of Mult-VAE worked ({seconds:.2f} s)")
 
 
 def _folders() -> list[Check]:
-    found = []
+    results = []
     for what, folder, variable in (
         ("Data folder", paths.data_dir(), "RECDASH_DATA_DIR"),
         ("Checkpoint folder", paths.checkpoint_dir(), "RECDASH_CHECKPOINT_DIR"),
     ):
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        mend = f"Give write permission, or set {variable} to another folder."
-        found.append(Check(what, os.access(there, os.W_OK) and there.is_dir(), str(folder), mend))
-    return found
+        parent = _existing(folder)
+        fix = f"Allow writing to it, or set {variable} to another folder."
+        results.append(Check(what, os.access(parent, os.W_OK) and parent.is_dir(), str(folder), fix))
+    return results
 
 
 def _store() -> list[Check]:
-    from recdash.runs import supervisor
-    from recdash.services.store_access import open_store
+    from recdash.runs import supervisor  # lazy: SQLAlchemy
+    from recdash.services.store_access import open_store  # lazy: SQLAlchemy
 
     store = open_store()
-    runs = store.runs()
-    states = {
-        state: sum(run.state.value == state for run in runs) for state in sorted({run.state.value for run in runs})
-    }
-    counted = ", ".join(f"{number} {state}" for state, number in states.items()) or "no runs yet"
-    who = supervisor.holder(store)
-    queued = states.get("queued", 0)
-    at_work = f"at work (process {who.pid})" if who else "not needed now" if not queued else "not at work"
+    states = [run.state.value for run in store.runs()]
+    counts = {state: states.count(state) for state in sorted(set(states))}
+    detail = ", ".join(f"{number} {state}" for state, number in counts.items()) or "no runs yet"
+    process = supervisor.running_supervisor(store)
+    queued = counts.get("queued", 0)
+    status = f"running (process {process.pid})" if process else "not running" if queued else "not needed now"
     return [
         Check(
             "Run store",
             store.database.writable,
-            f"{store.database.place}: {counted}",
-            "Give write permission, or set RECDASH_STORE.",
+            f"{store.database.location}: {detail}",
+            "Allow writing to it, or set RECDASH_STORE to another database URL.",
         ),
-        Check("Supervisor", who is not None or not queued, at_work, "recdash runs list starts it."),
+        Check("Supervisor", process is not None or not queued, status, "Start it: recdash runs list"),
     ]
 
 
-def _data() -> list[Check]:
-    from recdash.data import dataset_registry
+def _datasets() -> list[Check]:
+    from recdash.data import dataset_registry  # lazy: pandas
 
     entries = dataset_registry.available()
     ready = [entry.name for entry in entries if entry.ready]
-    away = [entry.name for entry in entries if not entry.ready]
-    detail = f"ready: {', '.join(ready) or 'none'}; not here: {', '.join(away) or 'none'}"
-    return [Check("Data sets", bool(ready), detail, "recdash data get NAME")]
+    missing = [entry.name for entry in entries if not entry.ready]
+    detail = f"ready: {', '.join(ready) or 'none'}; not downloaded: {', '.join(missing) or 'none'}"
+    return [Check("Datasets", bool(ready), detail, "Download one: recdash data get NAME")]
 
 
 def _disk() -> list[Check]:
-    found = []
+    results = []
     for folder in dict.fromkeys((paths.data_dir(), paths.checkpoint_dir())):
-        there = next(path for path in (Path(folder), *folder.parents) if path.exists())
-        free = shutil.disk_usage(there).free / 1e9
-        found.append(
-            Check(
-                "Disk",
-                free >= _FREE_GB,
-                f"{free:.1f} GB free at {folder}",
-                "Free some space: recdash runs delete, recdash data remove.",
-            )
-        )
-    return found
+        free = shutil.disk_usage(_existing(folder)).free / 1e9
+        fix = "Free disk space: recdash runs delete RUN, recdash data remove NAME"
+        results.append(Check("Disk", free >= _MIN_FREE_GB, f"{free:.1f} GB free at {folder}", fix))
+    return results
 
 
 def _mode() -> list[Check]:
-    return [
-        Check("Mode", True, "look and recommend only (RECDASH_READ_ONLY)" if paths.read_only() else "training allowed")
-    ]
+    detail = "read-only: no training, no imports (RECDASH_READ_ONLY)" if paths.read_only() else "training allowed"
+    return [Check("Mode", True, detail)]
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _version(package: str) -> str | None:
@@ -177,13 +173,13 @@ def _version(package: str) -> str | None:
         return None
 
 
-_LOOKS: dict[str, Callable[[], list[Check]]] = {
+_CHECKS: dict[str, Callable[[], list[Check]]] = {
     "Python": _python,
     "Packages": _packages,
     "Device": _device,
     "Folders": _folders,
     "Run store": _store,
-    "Data sets": _data,
+    "Datasets": _datasets,
     "Disk": _disk,
     "Mode": _mode,
 }

@@ -1,4 +1,4 @@
-"""How a file was understood, in words, before anything of it is kept."""
+"""How a file was read, as text for the terminal and the pages."""
 
 from __future__ import annotations
 
@@ -7,133 +7,144 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.reporting import tables
+from recdash.reporting import table_format
 
 if TYPE_CHECKING:
-    from recdash.data.readers.interactions import Plan
+    from recdash.data.readers.interactions import DetectedFormat
 
-_WORTH_SAYING = 0.01  # of the interactions tied
-_MOST_NAMES = 6  # of columns, in one line
-MOST_LINES, LONGEST_LINE = 4, 160  # of a file as it is
+_MIN_TIED_SHARE = 0.01  # of the interactions; fewer ties are not mentioned
+_MAX_NAMES = 6  # of columns in one line
+MAX_LINES, MAX_LINE_LENGTH = 4, 160  # of a raw file
 _MIDNIGHT = "T00:00:00Z"
 
 
 def lines(understood: Mapping[str, Any]) -> list[str]:
-    """Return what `Reading.to_dict` says as lines for a terminal."""
+    """Return the summary of a file as lines for a terminal; understood: see `Reading.to_dict`."""
     rows = [list(row.values()) for row in understood["rows"]]
-    said = [made(understood)]
+    found = [file_format(understood)]
     if rows:
-        said.append(tables.columns([list(understood["columns"]), *rows]))
-    return [*said, *sentences(understood)]
+        found.append(table_format.plain_table([list(understood["columns"]), *rows]))
+    return [*found, *sentences(understood)]
 
 
-def made(understood: Mapping[str, Any]) -> str:
-    """Say how the file is made: format, delimiter, encoding, header."""
+def file_format(understood: Mapping[str, Any]) -> str:
+    """Describe the format, encoding, separator and header of a file."""
     parts = [understood.get("format", ""), understood.get("encoding", "")]
     if understood.get("delimiter"):
-        parts.append(f"{understood['delimiter']} between the columns")
+        parts.append(f"columns separated by {understood['delimiter']}")
     if understood.get("header"):
-        parts.append("column names in the first row" if understood["header"] == "yes" else "no column names")
+        parts.append("with a header" if understood["header"] == "yes" else "without a header")
     return f"{understood['file']}: {', '.join(filter(None, parts))}"
 
 
 def sentences(understood: Mapping[str, Any]) -> list[str]:
-    """Say what was taken for what, how much there is, and what was left out."""
+    """Describe columns, sizes, ratings and times, what was left out, and other notes."""
     ignored = understood["ignored_columns"]
-    sizes = (_counted(understood[what], what[:-1]) for what in ("users", "items", "interactions"))
+    sizes = (_count(understood[what], what[:-1]) for what in ("users", "items", "interactions"))
     return [
-        f"Columns: {recognised(understood)}" + (f"; not used: {some_of(ignored)}" if ignored else ""),
+        f"Columns: {columns(understood)}" + (f"; not used: {first_names(ignored)}" if ignored else ""),
         ", ".join(sizes),
         feedback(understood),
         times(understood),
-        *(f"Left out: {left_out(one)}" for one in understood["dropped"]),
-        *(f"Note: {one}" for one in other_notes(understood)),
+        *(f"Left out: {left_out(dropped)}" for dropped in understood["dropped"]),
+        *(f"Note: {note}" for note in other_notes(understood)),
     ]
 
 
-def recognised(understood: Mapping[str, Any]) -> str:
-    """Say which column was taken for what, and why: "user = user_id (by its name), ..."."""
-    how = understood["recognised"]
-    columns = understood["columns"].items()
-    return ", ".join(f"{role} = {name}" + (f" ({how[role]})" if how.get(role) else "") for role, name in columns)
+def columns(understood: Mapping[str, Any]) -> str:
+    """Describe the column of each role and how it was found: "user = user_id (by name), ..."."""
+    methods = understood["recognised"]
+    roles = understood["columns"].items()
+    return ", ".join(f"{role} = {name}" + (f" ({methods[role]})" if methods.get(role) else "") for role, name in roles)
 
 
-def some_of(names: Sequence[str]) -> str:
-    """Return the first names of many: "a, b, c, d, e, f and 24 more"."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+def first_names(names: Sequence[str]) -> str:
+    """Return the first names of a long list: "a, b, c, d, e, f and 24 more"."""
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def left_out(dropped: str) -> str:
-    """Return one text of `Reading.dropped` as it reads after "Left out:"."""
-    one = re.sub(r"^1 ((?:bad |duplicate \(user, item\) )?)rows\b", r"1 \1row", dropped)
-    return re.sub(r" left out(?= \(|$)", "", one, count=1)
+    """Return a text of `Reading.dropped` without its "left out", to follow "Left out:"."""
+    singular = re.sub(r"^1 ((?:bad |duplicate \(user, item\) )?)rows\b", r"1 \1row", dropped)
+    return re.sub(r" left out(?= \(|$)", "", singular, count=1)
 
 
 def feedback(understood: Mapping[str, Any]) -> str:
-    """Say what the values mean and how many positives that gives; takes what `datasets.describe` says as well."""
-    scale, least, positives = understood["scale"], understood["positive_from"], understood["positives"]
+    """Describe the type of the values and the number of positives; understood: or as of `datasets.describe`."""
+    scale, threshold, positives = understood["scale"], understood["positive_from"], understood["positives"]
     if understood["feedback"] == "events":
-        return f"No ratings: every row is a positive, {positives:,} in all"
-    what = {"labels": "Labels", "counts": "Counts"}.get(understood["feedback"], "Ratings")
-    on = "" if scale is None else f" on a scale of {scale[0]:g} to {scale[1]:g}"
-    if least is None:
-        return f"{what}{on}: every row is a positive, {positives:,} in all"
-    share = f"{_counted(positives, 'positive')} ({positives / understood['interactions']:.0%} of all)"
-    none = "" if positives else "; say what counts as liked (--positive-from) or the scale (--scale)"
-    return f"{what}{on}; {least:g} or more is a positive: {share}{none}"
+        return f"No ratings: every row is a positive, {positives:,} in total"
+    kind = {"labels": "Labels", "counts": "Counts"}.get(understood["feedback"], "Ratings")
+    on_scale = "" if scale is None else f" on a scale of {scale[0]:g} to {scale[1]:g}"
+    if threshold is None:
+        return f"{kind}{on_scale}: every row is a positive, {positives:,} in total"
+    share = f"{_count(positives, 'positive')} ({positives / understood['interactions']:.0%} of all rows)"
+    advice = "" if positives else "; set the threshold (--positive-from) or the scale (--scale)"
+    return f"{kind}{on_scale}; {threshold:g} or more is a positive: {share}{advice}"
 
 
-def times(understood: Mapping[str, Any], asked: str | None = None) -> str:
-    """Say what the times are, and how many events share theirs; takes what `datasets.describe` says as well.
+def times(understood: Mapping[str, Any], requested: str | None = None) -> str:
+    """Describe the times and the share of tied events.
 
-    asked: the rule for such events that somebody chose, where that is known; the file may not be able to follow it.
+    Args:
+        understood: See `Reading.to_dict`, or `datasets.describe`.
+        requested: The tie rule that was asked for, if known; not every file has an order to follow.
     """
     if understood["time_kind"] is None:
         return "No times: histories have no order"
     first, last = str(understood["from"]), str(understood["to"])
     if first.endswith(_MIDNIGHT) and last.endswith(_MIDNIGHT):
         first, last = first.removesuffix(_MIDNIGHT), last.removesuffix(_MIDNIGHT)
-    what = "dates" if understood["time_kind"] == "dates" else "an order, no dates"
-    said = f"Times are {what}, from {first} to {last}"
+    kind = "dates" if understood["time_kind"] == "dates" else "an order, not dates"
+    text = f"Times are {kind}, from {first} to {last}"
     share = understood["tied_share"]
-    if share < _WORTH_SAYING:
-        return said
-    how = "the order of the file says"
+    if share < _MIN_TIED_SHARE:
+        return text
+    rule = "ordered as in the file"
     if understood["ties"] == "random":
-        why = "the order of the file is not an order of time, so " if asked == "file" else ""
-        how = f"{why}chance decides"
-    shared = f"{share:.0%} of the events share their time with another event of the same user"
-    return f"{said}; {shared}; {how} which came first"
+        reason = ", because the file is not in order of time" if requested == "file" else ""
+        rule = f"ordered at random{reason}"
+    return f"{text}; {share:.0%} of the events are tied with another event of the same user, {rule}"
 
 
 def other_notes(understood: Mapping[str, Any]) -> list[str]:
-    """Return the notes that nothing else says."""
-    said = set(understood["dropped"])
-    return [note for note in understood["notes"] if note not in said and not note.startswith("columns: ")]
+    """Return the notes that no other part of the summary covers."""
+    covered = set(understood["dropped"])
+    return [note for note in understood["notes"] if note not in covered and not note.startswith("columns: ")]
 
 
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def preview(path: Path, **options: Any) -> Plan:
-    """Return how an import would read a file, from its beginning alone; takes the options of `datasets.read_file`."""
-    from recdash.data.readers import interactions
+def preview(path: Path, **options: Any) -> DetectedFormat:
+    """Detect from a file's first rows how an import would read it.
 
-    return interactions.look(path, **options)
+    Args:
+        path: The file.
+        **options: See `ReadOptions.of`.
+    """
+    from recdash.data.readers import interactions  # lazy: readers
+
+    return interactions.detect_format(path, **options)
 
 
 def first_lines(path: Path, encoding: str | None = None, *, foreign: bool = False) -> tuple[str, ...]:
-    """Return how a file begins, as text that was not understood, cut to a readable size.
+    """Return the first lines of a file as raw text, shortened for display.
 
-    foreign: prefer lines with letters beyond ASCII, which tell whether an encoding is the right one.
-    Raises DataError for what is no text in that encoding.
+    Args:
+        path: The file.
+        encoding: Its encoding; detected by default.
+        foreign: Whether to prefer lines beyond ASCII, which show if the encoding is right.
+
+    Raises:
+        DataError: The file is not text in this encoding.
     """
-    from recdash.data.readers import text_streams
+    from recdash.data.readers import text_streams  # lazy: readers
 
     with text_streams.open_input(path, encoding) as source:
-        lines = text_streams.beginning(source).decode("utf-8", "replace").splitlines()
+        raw = text_streams.read_sample(source).decode("utf-8", "replace").splitlines()
     if foreign:
-        lines = [line for line in lines if not line.isascii()] or lines
-    return tuple(line[:LONGEST_LINE] for line in lines[:MOST_LINES])
+        raw = [line for line in raw if not line.isascii()] or raw
+    return tuple(line[:MAX_LINE_LENGTH] for line in raw[:MAX_LINES])

@@ -1,4 +1,4 @@
-"""What there is to choose from when a training is asked for: protocols, models, presets and settings."""
+"""Options of a training: protocols, models, presets and settings, with their descriptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from recdash.models import registry
-from recdash.services import datasets, launch
+from recdash.services import datasets, training_requests
+from recdash.settings import settings_of
 
 if TYPE_CHECKING:
     from recdash.settings import Setting
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model, for somebody who has to choose one. presets: those that it has, `auto` first."""
+    """Description of a model for a list of choices; `presets` starts with `auto`."""
 
     name: str
     title: str
@@ -28,26 +29,24 @@ class ModelChoice:
 
 def protocols() -> list[Protocol]:
     """Return every protocol, the default of each task first."""
-    from recdash.splits import PROTOCOLS
+    from recdash.splits import PROTOCOLS  # lazy: scipy
 
     return list(PROTOCOLS.values())
 
 
 def models(task: str | None = None) -> list[ModelChoice]:
-    """Return the models of a task, or all, yardsticks first."""
-    found = [_choice(name) for name in registry.names()]
-    return [one for one in found if task is None or one.task == task]
+    """Return the models of a task, or all models; baselines come first."""
+    choices = [_choice(name) for name in registry.names()]
+    return [choice for choice in choices if task is None or choice.task == task]
 
 
 def settings(model: str, dataset: str, preset: str = "auto") -> list[tuple[Setting, Any]]:
-    """Return each setting of a model with the value that a preset gives it on this data."""
-    from recdash.settings import settings_of
-
-    config = launch.configured(model, datasets.entry(dataset), preset, {})
+    """Return each setting of a model with its value in a preset on a dataset."""
+    config = training_requests.resolve_config(model, datasets.entry(dataset), preset, {})
     return [(declared, getattr(config, declared.name)) for declared in settings_of(type(config))]
 
 
 def _choice(name: str) -> ModelChoice:
-    found = registry.model_class(name)
-    about = (found.__doc__ or "").strip().split("\n")[0]
-    return ModelChoice(name, found.title, found.source, found.task, found.needs_order, about, registry.presets_of(name))
+    model = registry.model_class(name)
+    about = (model.__doc__ or "").strip().split("\n")[0]
+    return ModelChoice(name, model.title, model.source, model.task, model.needs_order, about, registry.presets_of(name))

@@ -1,9 +1,8 @@
-"""Recommendations for somebody's picks, from every trained model of a data set side by side."""
+"""Recommendations for a list of picked items, from several trained models side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,25 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash import devices
-from recdash.analysis.groups import comparability_key, model_title
+from recdash.analysis.run_labels import model_title
 from recdash.data import dataset_registry
 from recdash.data.dataset import Dataset
 from recdash.data.items import Item
 from recdash.data.picks import Pick, resolve_all
 from recdash.data.title_search import search
-from recdash.errors import CheckpointError, DataError, UsageError, unknown
-from recdash.evaluation.criterion import criterion_of
+from recdash.errors import CheckpointError, UsageError
 from recdash.json_values import json_safe
 from recdash.models import registry
 from recdash.recommend import ranked_list, untrained
-from recdash.recommend.ranked_list import Reason, Suggestion
+from recdash.recommend.ranked_list import RankedItem, Reason
 from recdash.runs import gpu_placement
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
-from recdash.services import datasets, launch, tie_warnings
+from recdash.services import datasets
 from recdash.services.store_access import open_store
-from recdash.settings import as_names
+from recdash.services.trained_runs import best_runs, trained_runs
+from recdash.settings import name_list
 
 if TYPE_CHECKING:
     import torch
@@ -39,120 +38,83 @@ if TYPE_CHECKING:
     from recdash.models.base import Model
 
 __all__ = [
-    "Answer",
+    "RankedItem",
     "Reason",
-    "Suggestion",
-    "Suggestions",
-    "best_runs",
-    "devices_here",
+    "RecommendationList",
+    "Recommendations",
+    "available_devices",
     "find_items",
     "popular_items",
     "recommend",
-    "trained_runs",
 ]
 
-_COUNTED: WeakKeyDictionary[Dataset, NDArray[np.int64]] = WeakKeyDictionary()
+_POPULARITY: WeakKeyDictionary[Dataset, NDArray[np.int64]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suggestions:
-    """One model's list.
+class RecommendationList:
+    """Recommendations of one model.
 
-    run: None for the EASE that was fitted on the spot.  unknown: picks that are not among the model's items.
-    reasons_are: "contribution" (exact parts of the score, EASE) or "score drop" (score lost without the pick).
-    note: what the reader has to know, for example that the model knows none of the picks; often empty.
+    Attributes:
+        model: Name of the model.
+        title: Title of the model.
+        run: The run; None for the EASE that is fitted when nothing is trained.
+        items: The recommended items, best first.
+        unknown: Picks that are not among the model's items.
+        reason_kind: Meaning of the reasons: "contribution" (exact parts of the score, EASE) or "score drop" (decrease
+            of the score without the pick).
+        note: Notes for the reader, for example that the model knows none of the picks; often empty.
     """
 
     model: str
     title: str
     run: RunRecord | None
-    items: tuple[Suggestion, ...]
+    items: tuple[RankedItem, ...]
     unknown: tuple[Item, ...] = ()
-    reasons_are: str = ""
+    reason_kind: str = ""
     note: str = ""
 
     @property
     def key(self) -> str:
-        """What tells this list from the others: the run's id, or "instant"."""
+        """Unique key of the list: the run's id, or "instant" without a run."""
         return self.run.id if self.run is not None else "instant"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """All lists for the same picks. generated: the tastes behind the data are made up, which must be said."""
+class Recommendations:
+    """Recommendations of all models for the same picks; `generated` marks data with synthetic preferences."""
 
     dataset: str
     picks: tuple[Item, ...]
-    lists: tuple[Suggestions, ...]
+    lists: tuple[RecommendationList, ...]
     generated: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the command line's document: {"picks": [...], "recommendations": {model: [...]}, ...}.
+        """Return the JSON document of `recdash recommend`.
 
-        Of several runs of one model the first keeps the model's name as its key, the others are named by run id.
+        Of several runs of one model the first has the model's name as its key, the others have their run id.
         """
-        named: dict[str, Suggestions] = {}
+        by_key: dict[str, RecommendationList] = {}
         for one in self.lists:
-            named[one.key if one.model in named else one.model] = one
+            by_key[one.key if one.model in by_key else one.model] = one
         plain = {
             "dataset": self.dataset,
             "generated": self.generated,
-            "picks": [_item(pick) for pick in self.picks],
-            "recommendations": {name: [_suggestion(place) for place in one.items] for name, one in named.items()},
-            "models": {name: _about(one) for name, one in named.items()},
+            "picks": [_item_dict(pick) for pick in self.picks],
+            "recommendations": {name: [_ranked_dict(ranked) for ranked in one.items] for name, one in by_key.items()},
+            "models": {name: _list_dict(one) for name, one in by_key.items()},
         }
         return dict(json_safe(plain))
 
 
-def trained_runs(dataset: str) -> list[RunRecord]:
-    """Return all finished runs of a data set whose checkpoints are there, by model, the best run of each model first.
-
-    Validation figures of different protocols, splits or contents of the data set say nothing about each other. So a
-    model's runs on the present content come first, then those of its default protocol, then those that are comparable
-    with its newest run; among comparable ones the best on validation is first, the newest among equals.
-    """
-    runs = tie_warnings.with_rule(open_store().runs(dataset=datasets.name_in_runs(dataset), states=[State.FINISHED]))
-    there = [run for run in runs if run.model in registry.names() and RunFolder(run.id).has_model()]
-    present, order, newest = _present_fingerprint(dataset, there), registry.names(), _newest_comparable(there)
-
-    def place(run: RunRecord) -> tuple[int, bool, bool, float, tuple[str, ...], tuple[bool, float], float]:
-        group, outdated = comparability_key(run), run.dataset_fingerprint != present
-        unusual = run.protocol != launch.default_protocol(run.model)
-        latest = -newest[run.model, group]
-        return order.index(run.model), outdated, unusual, latest, group, _by_validation(run), -run.created
-
-    return sorted(there, key=place)
-
-
-def best_runs(dataset: str, models: str | Sequence[str] | None = None) -> list[RunRecord]:
-    """Return the first of `trained_runs` of each trained model, or of those named (a list, or separated by commas).
-
-    Raises UsageError for a model that does not exist, or that has no finished run on this data.
-    """
-    best: dict[str, RunRecord] = {}
-    for run in trained_runs(dataset):
-        best.setdefault(run.model, run)
-    named = list(best) if models is None else as_names(models)
-    for model in named:
-        if model not in registry.names():
-            raise unknown("model", model, registry.names())
-        if model not in best:
-            have = ", ".join(best) or "none yet"
-            raise UsageError(
-                f"{model} is not trained on {dataset} (trained: {have}). "
-                f"Train it: recdash train {model} --dataset {dataset}"
-            )
-    return [best[model] for model in dict.fromkeys(named)]
-
-
 def find_items(dataset: str, text: str, limit: int = 20) -> list[Item]:
-    """Return items whose titles fit the text, small typing errors forgiven, popular ones first among equals."""
+    """Return items whose titles match a text, small typing errors included; of equal matches popular items first."""
     loaded = datasets.load(dataset)
     return [loaded.catalogue[hit.item] for hit in search(loaded.catalogue, text, limit, _popularity(loaded))]
 
 
 def popular_items(dataset: str, limit: int = 30) -> list[Item]:
-    """Return the most popular items, for somebody who has picked nothing yet."""
+    """Return the most popular items."""
     loaded = datasets.load(dataset)
     counts = _popularity(loaded)
     return [loaded.catalogue[int(index)] for index in np.lexsort((np.arange(len(counts)), -counts))[:limit]]
@@ -167,93 +129,114 @@ def recommend(
     k: int = 10,
     explain: bool = True,
     device: str = "cpu",
-) -> Answer:
-    """Return one list per model: the best run of each trained model, of those named, or exactly the named runs.
+) -> Recommendations:
+    """Return recommendations of the best run of each trained model, or of chosen models or runs.
 
-    models, run_ids: lists, or names separated by commas; what "best" means is said at `trained_runs`.
-    picks: titles, ids or items of the data set, understood as `recdash.data.picks.resolve` says; one that fits no
-    item, or several about equally well, raises UsageError with the nearest ones.
-    device: where trained models answer; one for which a GPU has no room answers on the CPU, and its note says so.
-    While nothing is trained on the data set, EASE is fitted on the spot on all its positives, and the note says so.
+    If no model is trained on the dataset, EASE is fitted on all its positives; the note of the list says so.
+
+    Args:
+        dataset: Name of a dataset, or path of a file.
+        picks: Titles, ids or items of the dataset (see `recdash.data.picks.resolve`).
+        models: Only these models, a list or names separated by commas. The best run of a model is the first of
+            `recdash.services.trained_runs.trained_runs`.
+        run_ids: Exactly these runs, a list or ids separated by commas.
+        k: Length of each list, from 1 to 1000.
+        explain: Whether to compute reasons.
+        device: Device of the models. A model that does not fit into GPU memory runs on the CPU; its note says so.
+
+    Raises:
+        UsageError: `k` is out of bounds, a model or run is unknown, not trained or of another dataset, or a pick
+            matches no item or several items equally well (the message lists the closest).
     """
     if not 1 <= k <= 1000:
         raise UsageError(f"k = {k} is outside [1, 1000]. It is the length of the list, for example 10.")
     dataset = dataset_registry.name_of(dataset)
     loaded = datasets.load(dataset)
-    chosen = tuple(loaded.catalogue[index] for index in resolve_all(loaded.catalogue, picks, _popularity(loaded)))
-    runs = _wanted(dataset, models) if run_ids is None else _named(dataset, as_names(run_ids))
+    items = tuple(loaded.catalogue[index] for index in resolve_all(loaded.catalogue, picks, _popularity(loaded)))
+    runs = _runs_of_models(dataset, models) if run_ids is None else _runs_by_id(dataset, name_list(run_ids))
     if runs:
-        where = devices.choose(device)
-        lists = tuple(_answer_of(run, chosen, k, explain, where) for run in runs)
+        chosen_device = devices.choose(device)
+        lists = tuple(_recommend_with_run(run, items, k, explain, chosen_device) for run in runs)
     else:
-        lists = (_at_once(dataset, loaded.fingerprint, chosen, k, explain),)
-    return Answer(dataset=dataset, picks=chosen, lists=lists, generated=loaded.generated)
+        lists = (_recommend_untrained(dataset, loaded.fingerprint, items, k, explain),)
+    return Recommendations(dataset=dataset, picks=items, lists=lists, generated=loaded.generated)
 
 
 def load_model(run: RunRecord, device: str = "cpu") -> Model:
-    """Return the trained model of a run, ready to score; the last few stay in memory and must not be changed."""
+    """Return the trained model of a run. Models are cached and shared, so callers must not change them."""
     return _load(run, devices.choose(device)).model
 
 
-def devices_here() -> list[str]:
-    """Return where trained models can answer on this machine: the CPU, and its GPUs."""
+def available_devices() -> list[str]:
+    """Return the devices on which trained models can run: the CPU and each GPU."""
     return ["cpu", *(f"cuda:{number}" for number in range(gpu_placement.count()))]
 
 
-def _load(run: RunRecord, device: torch.device) -> _Loaded:
+def _load(run: RunRecord, device: torch.device) -> _LoadedModel:
     manifest = RunFolder(run.id).best / "checkpoint.json"
     try:
-        return _loaded(str(manifest.parent), manifest.stat().st_mtime_ns, str(device))
+        return _load_checkpoint(str(manifest.parent), manifest.stat().st_mtime_ns, str(device))
     except OSError as error:
-        raise CheckpointError(f"Run {run.id} has no weights any more ({manifest.parent}). Train it again.") from error
+        raise CheckpointError(
+            f"The weights of run {run.id} are missing ({manifest.parent}). Train it again."
+        ) from error
 
 
-def _wanted(dataset: str, models: str | Sequence[str] | None) -> list[RunRecord]:
-    named = None if models is None else as_names(models)
-    if named == []:
-        raise UsageError("No model was named. Name at least one, or none at all for every trained model.")
-    if named == ["ease"] and not trained_runs(dataset):
+def _runs_of_models(dataset: str, models: str | Sequence[str] | None) -> list[RunRecord]:
+    names = None if models is None else name_list(models)
+    if names == []:
+        raise UsageError("The list of models is empty. Name at least one, or leave it out for every trained model.")
+    if names == ["ease"] and not trained_runs(dataset):
         return []
-    return best_runs(dataset, named)
+    return best_runs(dataset, names)
 
 
-def _named(dataset: str, run_ids: Sequence[str]) -> list[RunRecord]:
+def _runs_by_id(dataset: str, run_ids: Sequence[str]) -> list[RunRecord]:
     if not run_ids:
-        raise UsageError("No run was named. Name at least one, or none at all for the best run of each model.")
-    found = [open_store().run(run_id) for run_id in run_ids]
-    for run in found:
+        raise UsageError(
+            "The list of runs is empty. Name at least one, or leave it out for the best run of each model."
+        )
+    runs = [open_store().run(run_id) for run_id in run_ids]
+    for run in runs:
         if datasets.name_in_runs(run.dataset) != dataset:
-            raise UsageError(f"Run {run.id} was trained on {run.dataset}, not on {dataset}. Name that data set.")
+            raise UsageError(f"Run {run.id} was trained on {run.dataset}, not on {dataset}. Name that dataset.")
         if not RunFolder(run.id).has_model():
             raise UsageError(f"Run {run.id} is {run.state.value} and has no weights yet. Choose a finished run.")
-    return found
+    return runs
 
 
-def _answer_of(run: RunRecord, picks: Sequence[Item], k: int, explain: bool, device: torch.device) -> Suggestions:
+def _recommend_with_run(
+    run: RunRecord, picks: Sequence[Item], k: int, explain: bool, device: torch.device
+) -> RecommendationList:
     title = model_title(run)
     try:
         loaded = _load(run, device)
         try:
-            ranked, said = ranked_list.rank(loaded.model, picks, k, explain=explain), loaded.note
-        except RuntimeError as error:  # room for the weights, but not for the scores
+            ranked, device_note = ranked_list.rank(loaded.model, picks, k, explain=explain), loaded.note
+        except RuntimeError as error:  # the weights fit into GPU memory, but the scores do not
             if device.type == "cpu" or not devices.is_out_of_memory(error):
                 raise
             on_cpu = _load(run, devices.choose("cpu")).model
-            ranked, said = ranked_list.rank(on_cpu, picks, k, explain=explain), registry.stays_on_cpu(error, device)
+            ranked = ranked_list.rank(on_cpu, picks, k, explain=explain)
+            device_note = registry.cpu_fallback_message(error, device)
     except CheckpointError as error:
-        return Suggestions(model=run.model, title=title, run=run, items=(), note=str(error))
-    unfinished = "" if run.state is State.FINISHED else f"this run is {run.state.value}"
-    return _suggestions(ranked, picks, run.model, title, run, "; ".join(filter(None, (unfinished, said))))
+        return RecommendationList(model=run.model, title=title, run=run, items=(), note=str(error))
+    state_note = "" if run.state is State.FINISHED else f"this run is {run.state.value}"
+    note = "; ".join(filter(None, (state_note, device_note)))
+    return _recommendation_list(ranked, picks, run.model, title, run, note)
 
 
-def _at_once(dataset: str, fingerprint: str, picks: Sequence[Item], k: int, explain: bool) -> Suggestions:
-    model, note = _instant(dataset, fingerprint)
-    return _suggestions(ranked_list.rank(model, picks, k, explain=explain), picks, model.name, model.title, None, note)
+def _recommend_untrained(
+    dataset: str, fingerprint: str, picks: Sequence[Item], k: int, explain: bool
+) -> RecommendationList:
+    model, note = _untrained_ease(dataset, fingerprint)
+    ranked = ranked_list.rank(model, picks, k, explain=explain)
+    return _recommendation_list(ranked, picks, model.name, model.title, None, note)
 
 
-def _suggestions(
+def _recommendation_list(
     ranked: ranked_list.RankedList, picks: Sequence[Item], model: str, title: str, run: RunRecord | None, note: str
-) -> Suggestions:
+) -> RecommendationList:
     notes = [note] if note else []
     if not picks and not ranked.items:
         notes.append("needs at least one pick")
@@ -261,61 +244,34 @@ def _suggestions(
         notes.append("knows none of these picks; they were too rare among its training users")
     elif ranked.unknown:
         notes.append(f"does not know {', '.join(item.label for item in ranked.unknown)}")
-    return Suggestions(
+    return RecommendationList(
         model=model,
         title=title,
         run=run,
         items=ranked.items,
         unknown=ranked.unknown,
-        reasons_are=ranked.reasons_are,
+        reason_kind=ranked.reason_kind,
         note="; ".join(notes),
     )
 
 
-def _present_fingerprint(dataset: str, runs: Sequence[RunRecord]) -> str:
-    """Return the fingerprint of what the data set holds now, looked up only where the runs differ; "" if it is gone."""
-    recorded = {run.dataset_fingerprint for run in runs}
-    if len(recorded) == 1:
-        return recorded.pop()
-    with suppress(UsageError, DataError):
-        return launch.data_entry(dataset).fingerprint
-    return ""
-
-
-def _newest_comparable(runs: Sequence[RunRecord]) -> dict[tuple[str, tuple[str, ...]], float]:
-    """Return when the newest run was made, for each model and each group of comparable runs."""
-    newest: dict[tuple[str, tuple[str, ...]], float] = {}
-    for run in runs:
-        key = run.model, comparability_key(run)
-        newest[key] = max(run.created, newest.get(key, run.created))
-    return newest
-
-
-def _by_validation(run: RunRecord) -> tuple[bool, float]:
-    """Order comparable runs: the best on validation first, those without a value last."""
-    criterion = criterion_of(run.validation)
-    if run.best_value is None or criterion is None:
-        return True, 0.0
-    return False, -criterion.sign * run.best_value
-
-
 def _popularity(dataset: Dataset) -> NDArray[np.int64]:
-    """Interactions with each item, (items,); counted once, for a page searches while somebody types."""
-    if dataset not in _COUNTED:
-        _COUNTED[dataset] = np.bincount(dataset.items, minlength=dataset.n_items)
-    return _COUNTED[dataset]
+    """Return the interactions of each item, (items,); cached, since a page searches at every key press."""
+    if dataset not in _POPULARITY:
+        _POPULARITY[dataset] = np.bincount(dataset.items, minlength=dataset.n_items)
+    return _POPULARITY[dataset]
 
 
-def _item(item: Item) -> dict[str, Any]:
+def _item_dict(item: Item) -> dict[str, Any]:
     return {"id": item.id, "title": item.title, "year": item.year}
 
 
-def _suggestion(place: Suggestion) -> dict[str, Any]:
-    because = [{"id": reason.pick.id, "title": reason.pick.title, "share": reason.share} for reason in place.reasons]
-    return {"rank": place.rank, **_item(place.item), "score": place.score, "because": because}
+def _ranked_dict(ranked: RankedItem) -> dict[str, Any]:
+    because = [{"id": reason.pick.id, "title": reason.pick.title, "share": reason.share} for reason in ranked.reasons]
+    return {"rank": ranked.rank, **_item_dict(ranked.item), "score": ranked.score, "because": because}
 
 
-def _about(one: Suggestions) -> dict[str, Any]:
+def _list_dict(one: RecommendationList) -> dict[str, Any]:
     return {
         "model": one.model,
         "run": one.run.id if one.run else None,
@@ -324,25 +280,25 @@ def _about(one: Suggestions) -> dict[str, Any]:
         "validation": one.run.best_value if one.run else None,
         "unstable_epoch": one.run.unstable_epoch if one.run else None,
         "still_improving": one.run.still_improving if one.run else None,
-        "unknown_picks": [_item(item) for item in one.unknown],
-        "because_is": one.reasons_are,
+        "unknown_picks": [_item_dict(item) for item in one.unknown],
+        "because_is": one.reason_kind,
         "note": one.note,
     }
 
 
-class _Loaded(NamedTuple):
-    """A model, and what has to be said about where it lies."""
+class _LoadedModel(NamedTuple):
+    """A model, with a note if it could not be moved to the requested device."""
 
     model: Model
     note: str
 
 
 @lru_cache(maxsize=8)
-def _loaded(folder: str, _written: int, device: str) -> _Loaded:
+def _load_checkpoint(folder: str, _modified_ns: int, device: str) -> _LoadedModel:
     model = registry.load(folder)
-    return _Loaded(model, registry.move(model, devices.choose(device)))
+    return _LoadedModel(model, registry.move(model, devices.choose(device)))
 
 
 @lru_cache(maxsize=2)
-def _instant(dataset: str, _fingerprint: str) -> untrained.Instant:
-    return untrained.fit_at_once(dataset_registry.load_dataset(dataset))
+def _untrained_ease(dataset: str, _fingerprint: str) -> untrained.UntrainedFallback:
+    return untrained.fit_ease(dataset_registry.load_dataset(dataset))

@@ -1,4 +1,4 @@
-"""Comparison reports: the finished runs that fit, gathered into one document."""
+"""Comparison reports of finished runs."""
 
 from __future__ import annotations
 
@@ -14,24 +14,30 @@ from recdash.reporting.content import ComparisonReport, Section
 from recdash.services import curves, results
 
 
-def make(
+def create(
     *, dataset: str | None = None, protocol: str | None = None, run_ids: str | Sequence[str] | None = None
 ) -> ComparisonReport:
-    """Gather a report of the finished runs that fit; raises UsageError when there is none."""
+    """Return a report on the matching finished runs; raises UsageError if there is none.
+
+    Args:
+        dataset: Name or path; by default all datasets.
+        protocol: Name of a protocol; by default all protocols.
+        run_ids: Only these runs, a list or separated by commas.
+    """
     found = results.groups(dataset=dataset, protocol=protocol, run_ids=run_ids)
     if not found:
-        raise UsageError("No finished run fits, so there is nothing to report. See `recdash runs list`.")
-    return of_groups(found)
+        raise UsageError("No finished run matches, so there is nothing to report. List the runs: recdash runs list")
+    return from_groups(found)
 
 
-def of_groups(found: Sequence[Group]) -> ComparisonReport:
-    """Gather a report of groups that are there already."""
+def from_groups(found: Sequence[Group]) -> ComparisonReport:
+    """Return a report on groups of comparable runs."""
     return ComparisonReport(
-        made=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
+        created=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
         version=__version__,
         sections=tuple(Section(group, _curves(group)) for group in found),
-        over_seeds=tuple(seeds.tables(found)),
-        apart=tuple(groups.why_not_comparable(found)),
+        seed_tables=tuple(seeds.seed_tables(found)),
+        not_comparable=tuple(groups.why_not_comparable(found)),
     )
 
 

@@ -1,44 +1,32 @@
-"""Reproducing published tables: as published, corrected, and under the common protocols; cell by cell, resumable.
+"""Reproducing published tables: as published, corrected, and with the common protocols; cell by cell, resumable.
 
-The only way into `recdash.published` beside its figures; the evaluation as published is reached from here alone.
+This module and its parts `reproduce_files` and `reproduce_lock` are the only ones that import `recdash.published`
+(its figures excepted). So the evaluation as published cannot be reached in any other way; a test proves it.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash import paths
-from recdash.errors import DataError, UsageError, unknown
+from recdash import devices
+from recdash.errors import DataError, unknown_name
+from recdash.published.explanations import BY_TABLE
+from recdash.published.explanations import Explanation as Explanation
 from recdash.runs import process_env
-from recdash.runs.process_id import ProcessId, is_alive
 from recdash.runs.run_records import iso
-from recdash.services import datasets
+from recdash.services import datasets, reproduce_files, reproduce_lock
 from recdash.services.store_access import refuse_when_read_only
-from recdash.settings import as_names
+from recdash.settings import name_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from recdash.data.dataset import Dataset
-    from recdash.published.context import Found, Work
-    from recdash.published.explanations import Explanation
-    from recdash.published.runner import Step as Step
-    from recdash.published.table_definitions import PublicTable, TableCell
-    from recdash.published.table_document import CellFolder, Document
-
-
-@dataclass(frozen=True)
-class Live:
-    """A reproduction that is going on in some process of this machine."""
-
-    steps: tuple[Step, ...]
-    since: float
+    from recdash.published.context import CellContext, CellResult
+    from recdash.published.runner import CellProgress as CellProgress
+    from recdash.published.table_schema import PublicTable, TableCell
 
 
 def run(
@@ -48,139 +36,94 @@ def run(
     dataset: str | None = None,
     epochs: int | None = None,
     out: Path | None = None,
-    on_step: Callable[[Step], Any] | None = None,
+    on_progress: Callable[[CellProgress], Any] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """Compute what is missing of a table and return the whole of it (see `published.document.Document.to_dict`).
+    """Compute the missing cells of a table and return the whole table.
 
-    models: only their cells, by default all.  dataset: by default the table's own, or for vae20m the largest MovieLens
-    that is here, as a rehearsal.  epochs: at most so many in each training, for a trial.  out: a file that gets the
-    document as well as the data folder; cells of the same table and data that it holds already are kept.  Raises
-    UsageError for unknown names and where `out` is something else, DataError where the data is missing, and
-    Interrupted, with everything kept, when `should_stop` says so.
+    Args:
+        table: name of the table.
+        models: models whose cells are computed; None: all.
+        dataset: data to use; None: the table's own dataset, or for vae20m, as a rehearsal, the largest installed
+            MovieLens.
+        epochs: maximum number of epochs in each training, for a trial run.
+        out: a file to write the document to, in addition to the data folder; its cells of the same table and data stay.
+        on_progress: called when a cell starts, after each epoch, and when it is done.
+        should_stop: asked after every update.
+
+    Returns:
+        See `TableDocument.to_dict`.
+
+    Raises:
+        UsageError: for unknown names, if `out` holds anything else, or while another process reproduces the table.
+        DataError: if the data are not installed.
+        Interrupted: when `should_stop` returns True; everything is saved.
     """
-    from recdash.published import runner
-    from recdash.published.context import Work
-    from recdash.published.table_document import CellFolder
+    from recdash.published import runner  # lazy: torch
+    from recdash.published.cell_store import CellStore  # lazy: torch
+    from recdash.published.context import CellContext  # lazy: torch
 
     refuse_when_read_only("reproduced")
-    known = find(table)
-    wanted = _wanted(known, models)
-    data = load(known, dataset)
-    folder = CellFolder(_home(), known, data, epochs)
-    done = folder.document()
-    if out is not None:
-        _already_at(out, done)
-    todo = [cell for cell in known.cells if cell.model in wanted and cell.name not in done.cells]
-    work = Work(data, folder.path, epochs=epochs, should_stop=should_stop or (lambda: False))
-    with _alone(known.name) as note:
+    known = _find_table(table)
+    wanted = _model_names(known, models)
+    data = _load_data(known, dataset)
+    store = CellStore(reproduce_files.root(), known, data, epochs)
+    with reproduce_lock.exclusive(known.name) as write_progress:
+        done = store.load()
+        if out is not None:
+            reproduce_files.read_output(out, done)  # refuse a wrong file before anything is computed
+        cells = [cell for cell in known.cells if cell.model in wanted and cell.name not in done.cells]
+        context = CellContext(data, store.folder, epochs=epochs, should_stop=should_stop or (lambda: False))
 
-        def say(step: Step) -> None:
-            note(step)
-            if on_step is not None:
-                on_step(step)
+        def report(progress: CellProgress) -> None:
+            write_progress(progress)
+            if on_progress is not None:
+                on_progress(progress)
 
-        def keep(cell: TableCell, found: Found, seconds: float) -> None:
-            folder.keep(cell, found, seconds=seconds, when=_now(), device=_device(found, work))
-            replace(work, cell=cell.name).clear()
-            _publish(folder, out)
+        def save(cell: TableCell, result: CellResult, seconds: float) -> None:
+            now = str(iso(time.time()))
+            store.save(cell, result, seconds=seconds, when=now, device=_device_of(result, context))
+            replace(context, cell=cell.name).delete_training_files()
+            reproduce_files.publish(store.load(), out)
 
-        runner.compute(todo, work, say=say, keep=keep, cores=process_env.cores())
-    return _publish(folder, out)
-
-
-def find(table: str) -> PublicTable:
-    """Return a public table by name; raises UsageError, listing the known ones, for any other name."""
-    from recdash.published.table_definitions import TABLES
-
-    if table not in TABLES:
-        raise unknown("table", table, TABLES)
-    return TABLES[table]
-
-
-def load(table: PublicTable, dataset: str | None = None) -> Dataset:
-    """Return the data a table is reproduced on; raises DataError, saying how to get it, where it is not here."""
-    if dataset is not None:
-        return datasets.load(dataset)
-    ready = [entry.name for entry in datasets.entries() if entry.ready]
-    for name in (table.dataset, *table.others):
-        if name in ready:
-            return datasets.load(name)
-    raise DataError(
-        f"The public table was made on {table.dataset}, which is not here. Get it: recdash data get {table.dataset} "
-        "(without a network, add --from FOLDER_OR_ZIP)."
-    )
+        runner.run_cells(cells, context, on_progress=report, on_result=save, cores=process_env.cores())
+        return reproduce_files.publish(store.load(), out)
 
 
 def explanations(table: str = "metarec") -> tuple[Explanation, ...]:
-    """Return what is wrong with each model's row, in plain words and with the lines of the public code."""
-    from recdash.published.explanations import BY_TABLE
-
-    return BY_TABLE[find(table).name]
+    """Return the mistakes in each model's rows, in plain English and with links to the public code."""
+    return BY_TABLE[_find_table(table).name]
 
 
-def bare(table: str = "metarec") -> dict[str, Any]:
-    """Return a table with nothing computed: the published figures alone."""
-    from recdash.published.table_document import Document
-
-    known = find(table)
-    return Document(known, known.dataset, "").to_dict() | {"dataset": None}
-
-
-def look(table: str = "metarec") -> dict[str, Any] | None:
-    """Return a table as far as it was computed here or came with the program, else a rehearsal, else None.
-
-    Of each cell the newest is shown. What was computed on different data is never mixed: the newest document counts.
-    """
-    for candidates in ((_kept_at(table, rehearsal=False), _shipped(table)), (_kept_at(table, rehearsal=True),)):
-        with suppress(ValueError, KeyError, TypeError, AttributeError):  # a file that somebody has changed
-            found = sorted(filter(None, map(_readable, candidates)), key=lambda one: one.when or "", reverse=True)
-            if found:
-                first, *others = found
-                for other in others:
-                    first = first.merged(other)
-                return first.to_dict()
-    return None
-
-
-def sources_in_words(found: Mapping[str, Any]) -> list[str]:
-    """Return in words where the cells of a document come from, one line per provenance."""
-    from recdash.published import provenance
-
-    return [provenance.in_words(source, len(found["cells"])) for source in found["provenance"]]
-
-
-def live(table: str = "metarec") -> Live | None:
-    """Return what is being computed right now, by whatever process of this machine."""
-    from recdash.published.runner import Step
-
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        found = json.loads(_progress(table).read_text(encoding="utf-8"))
-        if is_alive(ProcessId.from_dict(found["who"]), found["time"]):
-            return Live(tuple(Step(**step) for step in found["steps"]), float(found["since"]))
-    return None
+def dataset_of(table: str = "metarec") -> str:
+    """Return the name of the dataset that a table was made on."""
+    return _find_table(table).dataset
 
 
 def has_data(table: str = "metarec") -> bool:
-    """Whether the table's own data set is here."""
-    name = find(table).dataset
+    """Whether the table's own dataset is installed."""
+    name = dataset_of(table)
     return any(entry.name == name and entry.ready for entry in datasets.entries())
 
 
 def ease_now() -> dict[str, float]:
-    """Solve EASE on the public table's split and rank with and without the movies already seen; some seconds.
+    """Solve EASE on the metarec table's split, and rank with and without seen movies. Takes some seconds.
 
-    Returns NDCG@100 as "as_published" and "corrected", "seen_places" and "seconds".  Raises DataError without the data.
+    Returns:
+        NDCG@100 as "as_published" and "corrected", the mean number of seen movies in a list as "seen_places", and
+        "seconds".
+
+    Raises:
+        DataError: if the data are not installed.
     """
-    from recdash.published import implicit_rows
-    from recdash.published.context import Work
-    from recdash.published.table_document import CellFolder
+    from recdash.published import implicit_rows  # lazy: torch
+    from recdash.published.context import CellContext  # lazy: torch
 
-    table = find("metarec")
-    data = load(table)
+    table = _find_table("metarec")
+    data = _load_data(table, None)
     started = time.perf_counter()
-    work = Work(data, CellFolder(_home(), table, data).path, "ease-now")
-    found = implicit_rows.closed_form(work, "ease", preset="published")
+    context = CellContext(data, reproduce_files.root(), "ease-now")
+    found = implicit_rows.closed_form(context, "ease", preset="published")
     return {
         "as_published": found.columns["as_published"]["ndcg@100"],
         "corrected": found.columns["corrected"]["ndcg@100"],
@@ -189,104 +132,34 @@ def ease_now() -> dict[str, float]:
     }
 
 
-def _publish(folder: CellFolder, out: Path | None) -> dict[str, Any]:
-    """Write the document to the data folder, and to `out`; each keeps the cells that it has already."""
-    from recdash.atomic_files import write_json
+def _find_table(name: str) -> PublicTable:
+    from recdash.published.table_definitions import find_table  # lazy: torch
 
-    found = folder.document()
-    path = _kept_at(folder.table.name, rehearsal=found.rehearsal)
-    found = found.merged(_readable(path))
-    write_json(path, found.to_dict())
-    if out is not None:
-        write_json(out, found.merged(_already_at(out, found)).to_dict())
-    return found.to_dict()
+    return find_table(name)
 
 
-def _already_at(out: Path, found: Document) -> Document | None:
-    """Return the document in a file that is to be written to; raises UsageError where the file is anything else."""
-    from recdash.published.table_document import read
-
-    if not out.exists():
-        return None
-    advice = "It is not overwritten: name another file with --out."
-    try:
-        there = read(out)
-    except DataError as error:
-        raise UsageError(f"{error} {advice}") from error
-    if other := found.difference(there):
-        raise UsageError(f"{out} holds {other}. {advice}")
-    return there
+def _load_data(table: PublicTable, dataset: str | None) -> Dataset:
+    if dataset is not None:
+        return datasets.load(dataset)
+    ready = [entry.name for entry in datasets.entries() if entry.ready]
+    for name in (table.dataset, *table.rehearsal_datasets):
+        if name in ready:
+            return datasets.load(name)
+    raise DataError(
+        f"The published table was made on {table.dataset}, which is not downloaded. Run recdash data get "
+        f"{table.dataset} (without a network connection, add --from FOLDER_OR_ZIP)."
+    )
 
 
-def _readable(path: Path) -> Document | None:
-    from recdash.published.table_document import read
-
-    with suppress(DataError):
-        return read(path)
-    return None
-
-
-def _device(found: Found, work: Work) -> str:
-    """Return the device that a cell was computed on, such as "cpu": its own where it names one."""
-    from recdash import devices
-
-    return str(found.facts.get("device") or devices.describe(devices.choose(work.device)))
-
-
-def _now() -> str:
-    return str(iso(time.time()))
-
-
-def _wanted(table: PublicTable, models: str | Sequence[str] | None) -> tuple[str, ...]:
-    named = ["all"] if models is None else as_names(models)
-    chosen = table.models() if "all" in named else tuple(named)
+def _model_names(table: PublicTable, models: str | Sequence[str] | None) -> tuple[str, ...]:
+    names = ["all"] if models is None else name_list(models)
+    chosen = table.models() if "all" in names else tuple(names)
     for model in chosen:
         if model not in table.models():
-            raise unknown(f"model in the table {table.name}", model, table.models())
+            raise unknown_name(f"model in the table {table.name}", model, table.models())
     return chosen
 
 
-def _home() -> Path:
-    return paths.data_dir() / "reproduce"
-
-
-def _kept_at(table: str, *, rehearsal: bool) -> Path:
-    return _home() / f"{table}{'-rehearsal' if rehearsal else ''}.json"
-
-
-def _shipped(table: str) -> Path:
-    return paths.PROJECT / "benchmarks" / "results" / f"reproduce_{table}.json"
-
-
-def _progress(table: str) -> Path:
-    return _home() / f"{table}-progress.json"
-
-
-@contextmanager
-def _alone(table: str) -> Iterator[Callable[[Step], None]]:
-    """Say where this process stands while it works; raises UsageError when another one works on the same table."""
-    from recdash.atomic_files import write_json
-
-    now = live(table)
-    if now is not None:
-        about = ", ".join(step.about for step in now.steps)
-        raise UsageError(
-            f"This table is being reproduced by another process already ({about}). Wait for it, or stop it."
-        )
-    me, since, last = ProcessId.mine(), time.time(), [0.0]
-    going: dict[str, Step] = {}
-
-    def note(step: Step) -> None:
-        going[step.cell] = step
-        if step.over:
-            del going[step.cell]
-        if step.epoch and not step.over and time.monotonic() - last[0] < 0.5:
-            return
-        last[0] = time.monotonic()
-        steps = [asdict(one) for one in going.values()]
-        write_json(_progress(table), {"steps": steps, "who": asdict(me), "since": since, "time": time.time()})
-
-    try:
-        yield note
-    finally:
-        _progress(table).unlink(missing_ok=True)
+def _device_of(result: CellResult, context: CellContext) -> str:
+    """Return the device that computed a cell, such as "cpu"; a cell that chooses its own device records it."""
+    return str(result.facts.get("device") or devices.describe(devices.choose(context.device)))

@@ -1,4 +1,4 @@
-"""The table of results: finished runs, grouped so that only comparable ones stand side by side."""
+"""Results of finished runs, in groups of comparable runs."""
 
 from __future__ import annotations
 
@@ -7,35 +7,46 @@ from functools import lru_cache
 from typing import Any
 
 from recdash.analysis.groups import Group, ResultRow, group_runs, metric_names
-from recdash.errors import UsageError, unknown
+from recdash.errors import UsageError, unknown_name
+from recdash.reporting import tables
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
 from recdash.services import tie_warnings
 from recdash.services.datasets import name_in_runs
 from recdash.services.store_access import open_store
-from recdash.settings import as_names
+from recdash.settings import name_list
 
 
 def groups(
     *, dataset: str | None = None, protocol: str | None = None, run_ids: str | Sequence[str] | None = None
 ) -> list[Group]:
-    """Return the finished runs as comparable groups, the group with the newest run first.
+    """Return finished runs in groups of comparable runs, the group with the newest run first.
 
-    dataset: by name or path.  run_ids: only these, a list or separated by commas.  Raises UsageError when no data set
-    is called like that.
+    Args:
+        dataset: Name or path; by default all datasets.
+        protocol: Name of a protocol; by default all protocols.
+        run_ids: Only these runs, a list or separated by commas.
+
+    Raises:
+        UsageError: The dataset is unknown and has no runs.
     """
-    ids = None if run_ids is None else as_names(run_ids)
+    ids = None if run_ids is None else name_list(run_ids)
     runs = open_store().runs(dataset=name_in_runs(dataset), ids=ids, states=[State.FINISHED])
-    return group_runs(tie_warnings.with_rule(run for run in runs if protocol is None or run.protocol == protocol))
+    return group_runs(tie_warnings.add_tie_rules(run for run in runs if protocol is None or run.protocol == protocol))
 
 
 def per_user(run_id: str) -> dict[str, Any]:
-    """Return {metric: (test users,) float array, NaN if unscored} and "top": (test users, 100) item indices or -1."""
+    """Return per-user results of a finished run.
+
+    Returns:
+        {metric: (test users,) float array, NaN for a user that is not scored}, and "top": (test users, 100) item
+        indices, -1 after the end of a shorter list.
+    """
     return _per_user(run_id, str(RunFolder(run_id).path))
 
 
 def best(*, task: str = "ranking", dataset: str | None = None) -> ResultRow | None:
-    """Return the row with the best primary metric of the newest group of a task."""
+    """Return the best row of the newest group of a task."""
     for group in groups(dataset=dataset):
         if group.task == task and group.rows:
             return group.rows[0]
@@ -43,23 +54,29 @@ def best(*, task: str = "ranking", dataset: str | None = None) -> ResultRow | No
 
 
 def export(found: Sequence[Group], form: str, metrics: str | Sequence[str] | None = None) -> str:
-    """Return the groups as "csv", "md", "latex" or "table" text; cells that look like formulas are made harmless.
+    """Return groups as text; in CSV, cells that a spreadsheet would take for formulas are escaped.
 
-    metrics: the columns, a list or separated by commas; by default the usual ones.
+    Args:
+        found: The groups.
+        form: "table", "csv", "md" or "latex".
+        metrics: Metric columns, a list or separated by commas; by default those of the task, in CSV all.
+
+    Raises:
+        UsageError: The format or a metric is unknown.
     """
-    from recdash.reporting import tables
-
-    if form not in tables.FORMS:
-        raise unknown("format", form, tables.FORMS)
-    known, columns = metric_names(found), as_names(metrics or ())
+    if form not in tables.FORMATS:
+        raise unknown_name("format", form, tables.FORMATS)
+    known, columns = metric_names(found), name_list(metrics or ())
     for name in columns:
         if name not in known:
-            raise unknown("metric", name, known)
-    return tables.text(found, form, columns or None)
+            raise unknown_name("metric", name, known)
+    return tables.render(found, form, columns or None)
 
 
 @lru_cache(maxsize=16)
 def _per_user(run_id: str, _folder: str) -> dict[str, Any]:
     if open_store().run(run_id).state is not State.FINISHED:
-        raise UsageError(f"Run {run_id} is not finished; per-user results are kept at its end.")
+        raise UsageError(
+            f"Run {run_id} is not finished, so it has no per-user results yet. Wait until it has finished."
+        )
     return dict(RunFolder(run_id).read_per_user())

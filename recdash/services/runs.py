@@ -1,4 +1,4 @@
-"""Looking at runs: lists, one run, its events and its log."""
+"""Read access to runs: lists, single runs, events and logs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recdash.runs.store import no_such_run
 from recdash.services import tie_warnings
 from recdash.services.datasets import name_in_runs
 from recdash.services.store_access import open_store
-from recdash.settings import as_names
+from recdash.settings import name_list
 
 __all__ = ["Event", "RunRecord", "State", "events", "find", "listing", "log", "remaining_s", "supervised", "version"]
 
@@ -26,62 +26,70 @@ def listing(
     active: bool | None = None,
     ids: str | Sequence[str] | None = None,
 ) -> list[RunRecord]:
-    """Return runs, newest first; states are true at this moment.
+    """Return runs with their current states, newest first.
 
-    dataset: by name or path.  ids: only these, those that are gone left out.
-    Raises UsageError when no data set is called like that.
+    Args:
+        dataset: Name or path; by default all datasets.
+        model: Name of a model; by default all models.
+        active: Whether only queued and running runs (True) or only ended ones (False); by default both.
+        ids: Only these runs, a list or separated by commas; deleted runs are left out.
+
+    Raises:
+        UsageError: The dataset is unknown and has no runs.
     """
     states = None if active is None else [state for state in State if state.is_active() == active]
-    found = open_store().runs(
-        dataset=name_in_runs(dataset), model=model, ids=None if ids is None else as_names(ids), states=states
+    matching = open_store().runs(
+        dataset=name_in_runs(dataset), model=model, ids=None if ids is None else name_list(ids), states=states
     )
-    return tie_warnings.with_rule(found)
+    return tie_warnings.add_tie_rules(matching)
 
 
 def find(reference: str) -> RunRecord:
-    """Return the run that an id, the beginning of one, or an exact name means; raises UsageError otherwise."""
-    everything = open_store().runs()
-    for fits in (
-        [run for run in everything if run.id == reference],
-        [run for run in everything if run.name == reference],
-        [run for run in everything if reference and run.id.startswith(reference)],
+    """Return the run with an id, the start of an id, or an exact name; raises UsageError if none or several fit."""
+    all_runs = open_store().runs()
+    for matches in (
+        [run for run in all_runs if run.id == reference],
+        [run for run in all_runs if run.name == reference],
+        [run for run in all_runs if reference and run.id.startswith(reference)],
     ):
-        if len(fits) == 1:
-            return tie_warnings.with_rule(fits)[0]
-        if fits:
-            raise UsageError(f"{reference!r} means several runs: {', '.join(run.id for run in fits[:5])}. Give one id.")
+        if len(matches) == 1:
+            return tie_warnings.add_tie_rules(matches)[0]
+        if matches:
+            raise UsageError(
+                f"{reference!r} matches several runs: {', '.join(run.id for run in matches[:5])}. Use one id."
+            )
     raise no_such_run(reference)
 
 
 def events(run_id: str) -> list[Event]:
-    """Return what happened to a run, oldest first."""
+    """Return the events of a run, oldest first."""
     return open_store().events(run_id)
 
 
 def log(run_id: str, last: int = 200) -> str:
-    """Return the last lines of a run's log, tracebacks included; empty when there is none."""
+    """Return the last lines of a run's log, with tracebacks; empty if there is no log."""
     return RunFolder(run_id).tail(last)
 
 
 def version() -> str:
-    """Return a text that changes whenever any run reads differently, heartbeats aside: a key for caches."""
+    """Return a cache key that changes with every change of any run, except for heartbeats."""
     store = open_store()
-    lost = sum(run.state is State.INTERRUPTED for run in store.runs(states=[State.RUNNING, State.INTERRUPTED]))
-    return f"{store.version()}-{lost}"
+    interrupted = sum(run.state is State.INTERRUPTED for run in store.runs(states=[State.RUNNING, State.INTERRUPTED]))
+    return f"{store.version()}-{interrupted}"
 
 
 def supervised() -> bool:
-    """Whether a supervisor is at work on this machine."""
-    return supervisor.holder(open_store()) is not None
+    """Whether a supervisor is running on this machine."""
+    return supervisor.running_supervisor(open_store()) is not None
 
 
 def remaining_s(run: RunRecord) -> float | None:
-    """Return about how many seconds of training remain at most; None when nothing is known yet or nothing trains.
+    """Return the estimated seconds of training left; None if the run is not training or has no epoch yet.
 
-    Early stopping may end it sooner. The epoch that is going on is counted by the clock.
+    An upper bound, since early stopping may end the training sooner.
     """
     if run.state is not State.RUNNING or not run.epochs or not run.epoch or not run.elapsed_s:
         return None
     per_epoch = run.elapsed_s / run.epoch
-    since = max(0.0, time.time() - (run.heartbeat or time.time()))
-    return max(0.0, per_epoch * (run.epochs - run.epoch) - since)
+    in_current_epoch = max(0.0, time.time() - (run.heartbeat or time.time()))
+    return max(0.0, per_epoch * (run.epochs - run.epoch) - in_current_epoch)

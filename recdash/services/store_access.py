@@ -1,4 +1,4 @@
-"""The store behind the services, and the one refusal of installations that are for looking only."""
+"""Access to the run store, and the check for read-only installations."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from recdash.runs.store import Store
 
 def open_store() -> Store:
     """Return the run store of this installation; raises StoreError when it cannot be opened."""
-    return _store(process_env.absolute(paths.store_url()))
+    return _store(process_env.absolute_url(paths.store_url()))
 
 
 def check_settings() -> None:
-    """Raise UsageError or StoreError for an environment variable whose value cannot mean anything, before any work."""
-    paths.check()
+    """Raise UsageError or StoreError for an environment variable with an invalid value, before any work."""
+    paths.check_environment()
     if os.environ.get("RECDASH_STORE", "").strip():
         open_store()
 
 
 def refuse_when_read_only(what: str) -> None:
-    """Raise UsageError where RECDASH_READ_ONLY is set; `what` completes "nothing can be ... here"."""
+    """Raise UsageError if RECDASH_READ_ONLY is set; `what` is a participle such as "trained"."""
     if paths.read_only():
         raise UsageError(
             f"RECDASH_READ_ONLY is set: nothing can be {what} here. Unset it, or use another installation."

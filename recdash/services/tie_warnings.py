@@ -1,4 +1,4 @@
-"""What ties in time mean for trainings: said before they start, and of runs that an earlier version trained."""
+"""Warnings about ties in time: before a training starts, and for runs of earlier versions."""
 
 from __future__ import annotations
 
@@ -9,71 +9,68 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recdash.errors import RecdashError
+from recdash.models import registry
 from recdash.runs.run_records import Request, RunRecord
+from recdash.services.training_requests import data_entry
 
 if TYPE_CHECKING:
-    from recdash.data.dataset_registry import Entry
+    from recdash.data.dataset_registry import DatasetEntry
 
-_ONCE_BY_ITEM = ("strong-temporal", "strong-global-time")  # `published-svae` never ordered ties by item
+_PROTOCOLS_WITH_ITEM_ORDER = ("strong-temporal", "strong-global-time")  # versions before 0.2; never `published-svae`
 
 
-def ahead(requests: Sequence[Request]) -> list[str]:
-    """Return what these trainings will have to warn of, each sentence once; empty for data with few ties."""
-    from recdash.services import launch
-    from recdash.splits.split_options import SplitOptions
+def warnings_for(requests: Sequence[Request]) -> list[str]:
+    """Return warnings about ties for the requests, each once; empty for data with few ties."""
+    from recdash.splits.split_options import SplitOptions  # lazy: pandas
 
-    said = (
-        _of_one(request, launch.data_entry(request.dataset, SplitOptions.from_dict(request.options)))
-        for request in requests
+    warnings = (
+        _warning(request, data_entry(request.dataset, SplitOptions.from_dict(request.options))) for request in requests
     )
-    return [sentence for sentence in dict.fromkeys(said) if sentence]
+    return [sentence for sentence in dict.fromkeys(warnings) if sentence]
 
 
-def with_rule(runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """Return the runs, with the rule by which an earlier version ordered ties where that did not record it.
+def add_tie_rules(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """Return the runs; those of versions before 0.2 get the tie rule that they did not record.
 
-    Such runs have facts of a temporal split without a word on ties, though the data, as far as it is still here, has
-    some.
+    Such a run has a temporal split without a tie rule, although its dataset, if still available, has ties.
     """
     shares: dict[tuple[str, str], float] = {}
-    return [_with_rule(run, shares) for run in runs]
+    return [_add_tie_rule(run, shares) for run in runs]
 
 
-def _of_one(request: Request, entry: Entry) -> str:
-    from recdash.models import registry
-    from recdash.splits import PROTOCOLS, event_order
+def _warning(request: Request, entry: DatasetEntry) -> str:
+    from recdash.splits import PROTOCOLS, event_order  # lazy: scipy
 
     if PROTOCOLS[request.protocol].reads_order:
-        asked = request.options.get("ties")
-        facts: dict[str, Any] = {"tied_share": entry.tied_share, **({"ties": asked} if asked else {})}
-        said = event_order.warning(facts)
+        rule = request.options.get("ties")
+        facts: dict[str, Any] = {"tied_share": entry.tied_share, **({"ties": rule} if rule else {})}
+        warning = event_order.tie_warning(facts)
     elif registry.model_class(request.model).needs_order:
-        said = event_order.warning_of_sequences(entry.tied_share)
+        warning = event_order.sequence_tie_warning(entry.tied_share)
     else:
         return ""
-    return f"{Path(entry.name).name}: {said}" if said else ""
+    return f"{Path(entry.name).name}: {warning}" if warning else ""
 
 
-def _with_rule(run: RunRecord, shares: dict[tuple[str, str], float]) -> RunRecord:
+def _add_tie_rule(run: RunRecord, shares: dict[tuple[str, str], float]) -> RunRecord:
     facts, data = run.details.get("split"), (run.dataset, run.dataset_fingerprint)
-    if not facts or run.protocol not in _ONCE_BY_ITEM or "ties" in facts:
+    if not facts or run.protocol not in _PROTOCOLS_WITH_ITEM_ORDER or "ties" in facts:
         return run
     if data not in shares:
         try:
             shares[data] = _tied_share(*data)
-        except RecdashError:  # data that is gone, of which nothing can be said
+        except RecdashError:  # the data are gone
             shares[data] = 0.0
     if not shares[data]:
         return run
-    from recdash.splits.event_order import BY_ITEM
+    from recdash.splits.event_order import ITEM_ORDER  # lazy: scipy
 
-    return replace(run, details={**run.details, "split": {**facts, "tied_share": shares[data], "ties": BY_ITEM}})
+    return replace(run, details={**run.details, "split": {**facts, "tied_share": shares[data], "ties": ITEM_ORDER}})
 
 
 @lru_cache(maxsize=64)
 def _tied_share(dataset: str, fingerprint: str) -> float:
-    """Share of the tied interactions of a data set; 0 where its content is not what it was."""
-    from recdash.services import launch
+    """Return the share of tied interactions of a dataset; 0 if its content has changed."""
 
-    entry = launch.data_entry(dataset)
+    entry = data_entry(dataset)
     return entry.tied_share if entry.fingerprint == fingerprint else 0.0

@@ -1,4 +1,4 @@
-"""Protocols by name: what a figure in a table means."""
+"""Evaluation protocols by name, and `make_split`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,35 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recdash.data.dataset import Dataset
-from recdash.data.time_ties import RULES, TieRule
-from recdash.errors import DataWarning, UsageError, shown
+from recdash.data.time_ties import TIE_RULES, TieRule
+from recdash.errors import (
+    DataWarning,
+    UsageError,
+    short_repr,
+)
 from recdash.settings import DEFAULT_SPLIT_SEED, HIGHEST_SEED, known_name, real_number, whole_number
 from recdash.splits import published_splits, user_defined
-from recdash.splits.event_order import warning
+from recdash.splits.event_order import tie_warning
 from recdash.splits.global_time import global_time
 from recdash.splits.rating_split import RatingSplit, split_ratings
 from recdash.splits.split import Split
 from recdash.splits.strong import positive_threshold, strong
 from recdash.splits.weak import weak
 
-FEWEST_POSITIVES = 5
+DEFAULT_MIN_POSITIVES = 5
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named way to split and score; rows of one table share it.
+    """A named way to split and score. Only results of one protocol are compared in a table.
 
-    known_users: whether users are trained on and tested, with other items (weak generalisation).
-    reads_order: whether the order in time decides what is held out or read, so that ties in time matter.
+    Attributes:
+        name: Name for the command line and records.
+        title: Short title for pages and tables.
+        task: "ranking" or "rating".
+        help: Description for the user.
+        known_users: Whether test users are also training users (weak generalisation).
+        reads_order: Whether the time order determines the fold-in and held-out items, so that ties in time matter.
     """
 
     name: str
@@ -37,14 +46,14 @@ class Protocol:
     reads_order: bool = False
 
     @property
-    def takes_threshold(self) -> bool:
-        """Whether it can be said what counts as liked; rating protocols have no likes, public tables their own rule."""
+    def uses_threshold(self) -> bool:
+        """Whether `positive_from` applies; not for rating protocols and public tables, which have their own rule."""
         return self.task == "ranking" and not self.name.startswith("published-")
 
     @property
-    def draws_users(self) -> bool:
-        """Whether it chooses among the users by how much they like; a split that came with the data does not."""
-        return self.takes_threshold and self.name not in user_defined.NAMES.values()
+    def samples_users(self) -> bool:
+        """Whether `min_positives` applies; not for user-defined splits, which fix the users."""
+        return self.uses_threshold and self.name not in user_defined.PROTOCOL_OF_TASK.values()
 
 
 PROTOCOLS = {
@@ -54,8 +63,8 @@ PROTOCOLS = {
             "strong",
             "Unseen users, random fold",
             "ranking",
-            "Whole users are held out. A model reads a random four fifths of what each of them liked "
-            "and must rank the rest high.",
+            "Whole users are held out. A model reads a random four fifths of the items each of them liked "
+            "and must rank the remaining items high.",
         ),
         Protocol(
             "strong-temporal",
@@ -69,87 +78,87 @@ PROTOCOLS = {
             "strong-global-time",
             "Unseen users after a date",
             "ranking",
-            "One cut in time. Models learn from users who ended before a date; of users active after it they read the "
-            "history so far and must rank high what came after the date. Needs dates.",
+            "Split by one date. Models are trained on users who ended before it; for users active after it they read "
+            "the history so far and must rank the items after the date high. Needs dates.",
             reads_order=True,
         ),
         Protocol(
             "ratings-90",
             "Ratings, 90/10",
             "rating",
-            "A random tenth of all ratings is held out; of the rest a tenth is set aside for choosing settings.",
+            "A random tenth of all ratings is held out for testing, and a tenth of the rest for validation.",
         ),
         Protocol(
             "ratings-80",
             "Ratings, 80/10/10",
             "rating",
-            "A random tenth of all ratings is for testing, another for choosing settings.",
+            "A random tenth of all ratings is held out for testing, another tenth for validation.",
         ),
         Protocol(
             "ratings-temporal",
             "Ratings after a date",
             "rating",
-            "The last tenth of all ratings by date is held out, half of it for choosing settings. Needs dates.",
+            "The last tenth of all ratings by date is held out, half for validation and half for testing. Needs dates.",
         ),
         Protocol(
             "weak",
             "Known users, unseen items",
             "ranking",
-            "A random fifth of what each user liked is held out. Models have been trained on the rest of the same "
-            "users' histories, so the figures are higher than for unseen users.",
+            "A random fifth of the items each user liked is held out. Models are trained on the rest of the same "
+            "users' histories, so metrics are higher than for unseen users.",
             known_users=True,
         ),
         Protocol(
             "published-implicit",
             "Public table: CDAE, Mult-VAE, EASE",
             "ranking",
-            "Data and split of a public table, evaluated properly: every rating counts as liked, even one star, and a "
-            "random fifth of each user's is held out.",
+            "Data and split of a public table, with a correct evaluation: every rating counts as liked, even one star, "
+            "and a random fifth of each user's ratings is held out.",
             known_users=True,
         ),
         Protocol(
             "published-svae",
             "Public table: SVAE",
             "ranking",
-            "Data and split of a public table, evaluated properly: whole users with 5 to 1,000 likes are held out, and "
-            "the last fifth of each history must be ranked high.",
+            "Data and split of a public table, with a correct evaluation: whole users with 5 to 1,000 liked items are "
+            "held out, and the last fifth of each history must be ranked high.",
             reads_order=True,
         ),
         Protocol(
             "published-vae20m",
             "Public table: MovieLens-20M",
             "ranking",
-            "Data and split of a public table, evaluated properly: like unseen users, random fold, with other users "
-            "held out.",
+            "Data and split of a public table, with a correct evaluation: as for unseen users, random fold, but with "
+            "other users held out.",
         ),
         Protocol(
             "published-autorec",
             "Public table: AutoRec",
             "rating",
-            "Data and split of a public table, evaluated properly: a random quarter of all ratings is held out; of the "
-            "rest a tenth is set aside for choosing settings.",
+            "Data and split of a public table, with a correct evaluation: a random quarter of all ratings is held out "
+            "for testing, and a tenth of the rest for validation.",
         ),
         Protocol(
             "published-deeprec",
             "Public table: DeepRec",
             "rating",
-            "Data and split of a public table, evaluated properly: a tenth of each user's ratings is held out, then "
-            "another tenth of the rest for choosing settings.",
+            "Data and split of a public table, with a correct evaluation: a tenth of each user's ratings is held out "
+            "for testing, and a tenth of the rest for validation.",
         ),
         Protocol(
-            user_defined.NAMES["ranking"],
-            "The data's own split",
+            user_defined.PROTOCOL_OF_TASK["ranking"],
+            "User-defined split",
             "ranking",
-            "The files that the data set was imported from say what is learned from, what is read and what is held "
-            "out. For data sets that were imported as a split; no other protocol is for them.",
+            "The imported files define the training data, the fold-in and the held-out items. It is the only protocol "
+            "for datasets imported as a split.",
             reads_order=True,
         ),
         Protocol(
-            user_defined.NAMES["rating"],
-            "The data's own split of ratings",
+            user_defined.PROTOCOL_OF_TASK["rating"],
+            "User-defined split of ratings",
             "rating",
-            "The files that the data set was imported from say what is learned from and which ratings are held out. "
-            "For data sets that were imported as a split; no other protocol is for them.",
+            "The imported files define the training ratings and the held-out ratings. It is the only protocol for "
+            "datasets imported as a split of ratings.",
         ),
     )
 }
@@ -165,29 +174,45 @@ def make_split(
     min_positives: int | None = None,
     ties: TieRule | None = None,
 ) -> Split | RatingSplit:
-    """Split a data set by a named protocol.
+    """Split a dataset by a named protocol.
 
-    held_out_users: users in each of validation and test, by default 750 (ml-1m), 5,000 (ml-10m), 10,000 (ml-20m and
-    larger), otherwise 12.5 % of the eligible ones, at least 20, at most 10,000.  positive_from: lowest rating that
-    counts as liked, by default three quarters up the scale.  min_positives: positives that a user needs, by default 5.
-    ties: what orders events of one user at the same time where the protocol reads an order: "file", their position in
-    a file that is in the order of time (elsewhere chance), or "random", a hash of seed, user and item.
+    Protocols of public tables have their own data filter, and the default seed stands for the seed of the table
+    (`recdash.splits.published_splits.SEEDS`).
 
-    A protocol of a public table has its own filter and takes the default seed for that of the table (see
-    `published.SEEDS`).  Warns (DataWarning) where many events are tied in time and the protocol reads their order.
-    Raises UsageError for an unknown name or a wrong number, SplitError when the data cannot be split so.
+    Args:
+        dataset: Dataset to split.
+        protocol: Name of the protocol, such as "strong", "weak" or "ratings-90" (`recdash.splits.PROTOCOLS`).
+        seed: Seed of everything that is random in the split.
+        held_out_users: Users in each of validation and test. Default: 750 (ml-1m), 5,000 (ml-10m), 10,000 (ml-20m and
+            larger); for other data 12.5 % of the eligible users, at least 20 and at most 10,000.
+        positive_from: Lowest rating that counts as a positive. Default: three quarters up the scale, 4 for 1 to 5.
+        min_positives: Fewest positives of a user. Default: 5.
+        ties: Rule that orders events of one user at the same time, if the protocol reads the order: "file" (their
+            position in the file, if the file is sorted by time; else random) or "random" (a hash of seed, user and
+            item). Default: the rule of the dataset.
+
+    Returns:
+        A `Split` for ranking protocols, a `RatingSplit` for rating protocols.
+
+    Raises:
+        UsageError: A name is unknown or a number is out of range.
+        SplitError: The data cannot be split this way, for example because there are too few users or no dates.
+
+    Warns:
+        DataWarning: Many events are tied in time and the protocol reads their order.
     """
     if not isinstance(dataset, Dataset):
         raise UsageError(
-            f"dataset: expected a Dataset, found {shown(dataset)}. Give what recdash.load_dataset returns."
+            f"dataset: expected a Dataset, found {short_repr(dataset)}. Give the result of recdash.load_dataset."
         )
     known_name("protocol", protocol, PROTOCOLS)
-    protocol = user_defined.named(protocol, dataset.name, dataset.own_split)
+    protocol = user_defined.resolve_protocol(protocol, dataset.name, dataset.own_split)
     seed = whole_number("seed", seed, 0, HIGHEST_SEED)
-    least = min_positives if min_positives is not None else dataset.min_positives or FEWEST_POSITIVES
-    least = whole_number("min_positives", least, 1)
+    if min_positives is None:
+        min_positives = dataset.min_positives or DEFAULT_MIN_POSITIVES
+    min_positives = whole_number("min_positives", min_positives, 1)
     rule = dataset.ties if ties is None else ties
-    known_name("tie rule", rule, RULES)
+    known_name("tie rule", rule, TIE_RULES)
     if held_out_users is not None:
         held_out_users = whole_number("held_out_users", held_out_users, 0)
     if positive_from is not None:
@@ -198,11 +223,11 @@ def make_split(
         seed=seed,
         held_out_users=held_out_users,
         positive_from=positive_from,
-        min_positives=least,
+        min_positives=min_positives,
         ties=rule,
     )
-    if said := warning(split.facts):
-        warnings.warn(f"{dataset.name}, {protocol}: {said}", DataWarning, stacklevel=2)
+    if message := tie_warning(split.facts):
+        warnings.warn(f"{dataset.name}, {protocol}: {message}", DataWarning, stacklevel=2)
     return split
 
 
@@ -217,7 +242,7 @@ def _split(
     ties: TieRule,
 ) -> Split | RatingSplit:
     if dataset.own_split is not None:
-        return user_defined.own(dataset, protocol=protocol, positive_from=positive_from, ties=ties)
+        return user_defined.user_defined_split(dataset, protocol=protocol, positive_from=positive_from, ties=ties)
     if protocol.startswith("published-"):
         return _published(dataset, protocol, seed, held_out_users, ties)
     if protocol == "weak":

@@ -1,6 +1,6 @@
-"""Data filter and split of the public tables, to be evaluated properly (spec: protocols, P-A1 to P-A5).
+"""Data filters and splits of the public tables, for a correct evaluation (spec: protocols, P-A1 to P-A5).
 
-Each function draws as the code behind a table draws, from the seed that it is given; `SEEDS` are those of the tables.
+Each function draws like the code behind a table. `SEEDS` are the seeds of the tables.
 """
 
 from __future__ import annotations
@@ -13,10 +13,20 @@ from numpy.typing import NDArray
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.data.time_ties import TieRule
-from recdash.splits.event_order import in_order
-from recdash.splits.rating_split import RatingSplit, hold_out, ratings_of
+from recdash.splits.event_order import time_ordered
+from recdash.splits.rating_split import (
+    RatingSplit,
+    build_rating_split,
+    ratings_and_scale,
+)
 from recdash.splits.split import HeldOut, Split
-from recdash.splits.strong import by_users, fold, held_out_size, liked, positive_threshold
+from recdash.splits.strong import (
+    hold_out_fifth,
+    n_held_out_users,
+    positive_threshold,
+    select_positives,
+    split_by_user,
+)
 from recdash.splits.weak import weak
 
 SEEDS = {
@@ -24,14 +34,14 @@ SEEDS = {
     "published-autorec": 1994,
     "published-deeprec": 1994,
     "published-vae20m": 42,
-}  # published-svae has the authors' 98765, which is the default everywhere; the public repository's is 12345
-MOST_POSITIVES = 1000  # SVAE drops users with more
-_FEWEST_POSITIVES = 5
-_SET_ASIDE = 0.1  # of AutoRec's training ratings, to choose the epoch on
+}  # published-svae uses the authors' 98765, the default seed; the public repository uses 12345
+MAX_POSITIVES = 1000  # SVAE drops users with more
+_MIN_POSITIVES = 5
+_VALIDATION_SHARE = 0.1  # of AutoRec's training ratings, to select the epoch
 
 
 def implicit(dataset: Dataset, *, seed: int, validation: bool = True) -> Split:
-    """P-A1, behind CDAE, Mult-VAE and EASE: every rating is a positive, a random fifth of each user's is for testing.
+    """Split for CDAE, Mult-VAE and EASE (P-A1): every rating is a positive; a random fifth per user is for testing.
 
     validation: see `weak`.
     """
@@ -41,45 +51,46 @@ def implicit(dataset: Dataset, *, seed: int, validation: bool = True) -> Split:
 
 
 def autorec(dataset: Dataset, *, seed: int, validation: bool = True) -> RatingSplit:
-    """P-A2: a random quarter of all ratings is for testing; of the rest a tenth is set aside (drawn with seed + 1).
+    """Split for AutoRec (P-A2): a random quarter of all ratings is for testing, a tenth of the rest for validation.
 
-    validation: False sets nothing aside.
+    validation: False for no validation part. It is drawn with seed + 1.
     """
-    ratings_of(dataset)
+    ratings_and_scale(dataset)  # raises before anything is drawn
     shuffled = np.random.RandomState(seed).permutation(len(dataset))
     train, test = np.split(shuffled, [int(0.75 * len(shuffled))])
     if not validation:
-        return hold_out(dataset, "published-autorec", seed, train, None, test)
+        return build_rating_split(dataset, "published-autorec", seed, train, None, test)
     train = np.random.RandomState(seed + 1).permutation(train)
-    aside = int(_SET_ASIDE * len(train))
-    return hold_out(dataset, "published-autorec", seed, train[aside:], train[:aside], test)
+    n_validation = int(_VALIDATION_SHARE * len(train))
+    return build_rating_split(dataset, "published-autorec", seed, train[n_validation:], train[:n_validation], test)
 
 
 def deeprec(dataset: Dataset, *, seed: int) -> RatingSplit:
-    """P-A3: a tenth of every user's ratings is for testing, then a tenth of what is left for validation."""
-    ratings_of(dataset)
+    """Split for DeepRec (P-A3): a tenth of every user's ratings is for testing, a tenth of the rest for validation."""
+    ratings_and_scale(dataset)  # raises before anything is drawn
     everything = np.arange(len(dataset))
-    test = _a_tenth(dataset.users, everything, seed)
+    test = _draw_tenth(dataset.users, everything, seed)
     rest = np.setdiff1d(everything, test, assume_unique=True)
-    validation = _a_tenth(dataset.users, rest, seed)
+    validation = _draw_tenth(dataset.users, rest, seed)
     train = np.setdiff1d(rest, validation, assume_unique=True)
-    return hold_out(dataset, "published-deeprec", seed, train, validation, test)
+    return build_rating_split(dataset, "published-deeprec", seed, train, validation, test)
 
 
 def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None, ties: TieRule = "file") -> Split:
-    """P-A4: unseen users with 5 to 1,000 positives in the order of time; the last fifth, rounded up, is for testing.
+    """Split for SVAE (P-A4): unseen users with 5 to 1,000 positives; the last fifth in time, rounded up, is held out.
 
-    ties: "file" leaves events at the same time in the order of the source, whatever that is, as the table's code does.
+    ties: with "file", events at the same time stay in source order, even if the source is not sorted by time, like
+        in the code of the table.
     """
-    histories = in_order(dataset, ties, seed)
+    histories = time_ordered(dataset, ties, seed)
     if ties == "file" and dataset.times is not None:
-        histories = _in_time(dataset, dataset.times)
+        histories = _in_time_order(dataset, dataset.times)
     threshold = positive_threshold(dataset)
-    counts = liked(histories, threshold).counts
-    eligible = np.flatnonzero((counts >= _FEWEST_POSITIVES) & (counts <= MOST_POSITIVES))
-    size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES, fixed=True)
+    counts = select_positives(histories, threshold).counts
+    eligible = np.flatnonzero((counts >= _MIN_POSITIVES) & (counts <= MAX_POSITIVES))
+    size = n_held_out_users(dataset, len(eligible), held_out_users, _MIN_POSITIVES, fixed=True)
     shuffled = np.random.RandomState(seed).permutation(eligible)
-    return by_users(
+    return split_by_user(
         dataset,
         histories,
         shuffled,
@@ -87,24 +98,25 @@ def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None, ties
         seed=seed,
         size=size,
         threshold=threshold,
-        fold=last_fifth,
+        hold_out=hold_out_last_fifth,
         ties=ties,
     )
 
 
 def vae20m(dataset: Dataset, *, seed: int, held_out_users: int | None = None) -> Split:
-    """P-A5: unseen users and a random fold as in `strong`; the test users are the first of a permutation, and the
-    validation users the first of another one of the rest, both drawn with the same seed.
+    """Split for MovieLens-20M (P-A5): unseen users and a random fold as in `strong`, with other users held out.
+
+    Test users are the first of a permutation, validation users the first of a permutation of the rest, with one seed.
     """
     threshold = positive_threshold(dataset)
     histories = dataset.in_item_order
-    eligible = np.flatnonzero(liked(histories, threshold).counts >= _FEWEST_POSITIVES)
-    size = held_out_size(dataset, len(eligible), held_out_users, _FEWEST_POSITIVES, fixed=True)
+    eligible = np.flatnonzero(select_positives(histories, threshold).counts >= _MIN_POSITIVES)
+    size = n_held_out_users(dataset, len(eligible), held_out_users, _MIN_POSITIVES, fixed=True)
     shuffled = np.random.RandomState(seed).permutation(eligible)
     test, rest = np.split(shuffled, [size])
     shuffled = np.random.RandomState(seed).permutation(np.sort(rest))
     validation, train = np.split(shuffled, [size])
-    return by_users(
+    return split_by_user(
         dataset,
         histories,
         np.concatenate([train, validation, test]),
@@ -112,12 +124,12 @@ def vae20m(dataset: Dataset, *, seed: int, held_out_users: int | None = None) ->
         seed=seed,
         size=size,
         threshold=threshold,
-        fold=partial(fold, seed=seed, temporal=False),
+        hold_out=partial(hold_out_fifth, seed=seed, temporal=False),
     )
 
 
-def _in_time(dataset: Dataset, times: NDArray[np.int64]) -> Histories:
-    """Histories in the order of time; ties stay in the order of the source."""
+def _in_time_order(dataset: Dataset, times: NDArray[np.int64]) -> Histories:
+    """Return histories in time order; ties stay in the order of the source."""
     order = np.argsort(times, kind="stable")
     values = None if dataset.ratings is None else dataset.ratings[order]
     return Histories.from_entries(
@@ -125,25 +137,25 @@ def _in_time(dataset: Dataset, times: NDArray[np.int64]) -> Histories:
     )
 
 
-def last_fifth(histories: Histories, names: tuple[str, ...]) -> HeldOut:
-    """Hold out n - floor(0.8 n) entries of every history of at least five; shorter ones have no targets."""
+def hold_out_last_fifth(histories: Histories, names: tuple[str, ...]) -> HeldOut:
+    """Hold out n - floor(0.8 n) entries of every history with at least five; nothing of shorter ones."""
     counts = histories.counts
-    known = np.where(counts >= _FEWEST_POSITIVES, (0.8 * counts).astype(np.int64), counts)
-    place = np.arange(histories.n_entries) - np.repeat(histories.indptr[:-1], counts)
-    out = place >= np.repeat(known, counts)
-    return HeldOut(histories.keep(~out), histories.keep(out), names)
+    n_fold_in = np.where(counts >= _MIN_POSITIVES, (0.8 * counts).astype(np.int64), counts)  # (rows,)
+    position = np.arange(histories.n_entries) - np.repeat(histories.indptr[:-1], counts)  # (entries,) within its row
+    held_out = position >= np.repeat(n_fold_in, counts)
+    return HeldOut(histories.select(~held_out), histories.select(held_out), names)
 
 
-def _a_tenth(users: NDArray[np.int32], chosen: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Draw a tenth of the chosen ratings so that each user gives a tenth of theirs, as near as whole numbers allow."""
+def _draw_tenth(users: NDArray[np.int32], chosen: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Draw a tenth of the chosen ratings, stratified by user: a tenth of each user's, up to rounding."""
     random = np.random.RandomState(seed)
-    who = users[chosen]
-    counts = np.bincount(who)
+    users = users[chosen]
+    counts = np.bincount(users)  # (users,)
     exact = 0.1 * counts
-    share = exact.astype(np.int64)
-    missing = -(-len(chosen) // 10) - int(share.sum())
-    first = np.lexsort((random.permutation(len(counts)), -(exact - share)))[:missing]
-    share[first] += 1
-    order = np.lexsort((random.permutation(len(chosen)), who))
-    place = np.arange(len(chosen)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(chosen[order[place < np.repeat(share, counts)]])
+    quota = exact.astype(np.int64)
+    missing = -(-len(chosen) // 10) - int(quota.sum())  # the tenth is rounded up
+    first = np.lexsort((random.permutation(len(counts)), -(exact - quota)))[:missing]  # largest remainders first
+    quota[first] += 1
+    order = np.lexsort((random.permutation(len(chosen)), users))
+    position = np.arange(len(chosen)) - np.repeat(np.cumsum(counts) - counts, counts)  # within its user
+    return np.sort(chosen[order[position < np.repeat(quota, counts)]])

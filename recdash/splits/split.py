@@ -1,4 +1,4 @@
-"""`Split`: one immutable value that says what is learned from, what is chosen on and what is tested on."""
+"""`Split`: the training, validation and test parts of a ranking task, as one immutable value."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 from recdash.data.array_checks import check_count
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
-from recdash.errors import SplitError, shown
+from recdash.errors import SplitError, short_repr
 from recdash.models.data_shape import DataShape
 from recdash.splits.rating_split import RatingSplit, from_arrays
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Users a model answers for: it reads their fold-in and is scored on their held-out items.
+    """Users of an evaluation part: the model reads their fold-in and is scored on their held-out items.
 
-    train_rows: (users,) int64, the training row of each of them under weak generalisation; None where nobody here was
-    trained on.
+    Attributes:
+        fold_in: Rows that the model reads.
+        held_out: Rows that it must rank high, one per row of `fold_in`.
+        user_ids: Original id of each user.
+        train_rows: (users,) int64, the training row of each user under weak generalisation; None for unseen users.
     """
 
     fold_in: Histories
@@ -38,20 +41,35 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A ranking split. Six users a..f under strong generalisation with one user in each held-out part:
+    """A split for ranking. Rows are positives in time order; their values are ratings.
 
-        train       a: 1 2 3 4   b: 2 3 5   c: 1 4 5   d: 2 4     the model learns from whole rows
-        validation  e: fold-in 1 2 5, held out 4                  epochs and settings are chosen here
-        test        f: fold-in 2 3 4, held out 1                  read once, at the end
+    Strong generalisation holds out users. For six users a to f, with one user in each held-out part:
 
-    Under weak generalisation the same users stand in every part, and entries are held out in place of users:
+        train       a: 1 2 3 4   b: 2 3 5   c: 1 4 5   d: 2 4     the model is trained on whole rows
+        validation  e: fold-in 1 2 5, held-out 4                  selects epochs and settings
+        test        f: fold-in 2 3 4, held-out 1                  evaluated once, at the end
 
-        train       a: 1 2 3      b: 2 5     validation  a: fold-in 1 2 3, held out 4      b: fold-in 2 5, held out 3
-        test        a: fold-in 1 2 3 4, held out 6       b: fold-in 2 3 5, held out 1
+    Weak generalisation holds out interactions of the training users:
 
-    Rows are positives in time order, values their ratings.  `ratings` holds all ratings of the training users on the
-    same items, liked or not, for models that predict ratings.  `facts` counts what the protocol did.  Raises SplitError
-    where a part to measure on has no users, or nothing is held out of any of them.
+        train       a: 1 2 3      b: 2 5     validation  a: fold-in 1 2 3, held-out 4      b: fold-in 2 5, held-out 3
+        test        a: fold-in 1 2 3 4, held-out 6       b: fold-in 2 3 5, held-out 1
+
+    Attributes:
+        protocol: Name of the protocol; "own" for `from_matrices`.
+        seed: Seed of the split; None if nothing is random.
+        train: Training rows.
+        validation: Users for model selection; None if there are none.
+        test: Users for the final evaluation.
+        catalogue: Items, in the order of their indices.
+        ratings: All ratings of the training users on the same items, positive or not, for models that predict ratings.
+        scale: Lowest and highest possible rating; None without ratings.
+        dataset: Name of the dataset.
+        dataset_fingerprint: Fingerprint of the dataset.
+        user_ids: Original ids of the training users.
+        facts: Counts and settings of the protocol.
+
+    Raises:
+        SplitError: An evaluation part has no held-out items.
     """
 
     protocol: str
@@ -71,23 +89,23 @@ class Split:
         for name, part in (("validation", self.validation), ("test", self.test)):
             if part is not None and part.held_out.n_entries == 0:
                 raise SplitError(
-                    f"{name}: nothing is held out of its {len(part)} users, so there is nothing to measure. "
+                    f"{name}: no held-out items of its {len(part)} users, so there is nothing to evaluate. "
                     "Hold out at least one item, or use more data."
                 )
 
     @property
     def n_items(self) -> int:
-        """Items of the split: those of the training users."""
+        """Number of items in the split: those of the training users."""
         return self.train.n_items
 
     @property
     def shape(self) -> DataShape:
-        """What presets and layers may know."""
+        """Sizes and scale, on which presets and layer sizes may depend."""
         return DataShape(len(self.train), self.n_items, self.train.n_entries, self.scale)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of everything that decides a figure; results are comparable only when it is equal."""
+        """Hash of everything that affects results; only results with equal fingerprints are comparable."""
         digest = blake2b(self.protocol.encode(), digest_size=8)
         parts = [self.train, self.test.fold_in, self.test.held_out]
         if self.validation is not None:
@@ -95,7 +113,7 @@ class Split:
         for part in parts:
             for array in (np.array([len(part), part.n_items]), part.indptr, part.items):
                 digest.update(np.ascontiguousarray(array).tobytes())
-        if self.facts.get("ties") == "random":  # "file" is what the rows say by themselves
+        if self.facts.get("ties") == "random":  # for "file" the rows above already determine the order
             digest.update(b"ties at random")
         if self.test.train_rows is not None:
             digest.update(self.test.train_rows.tobytes())
@@ -103,11 +121,11 @@ class Split:
         return digest.hexdigest()
 
     def part(self, on: str) -> HeldOut:
-        """Return "validation" or "test"; raises SplitError when there is none of that name."""
+        """Return the part named "validation" or "test". Raises SplitError if there is no such part."""
         found = {"validation": self.validation, "test": self.test}.get(str(on))
         if found is None:
             raise SplitError(
-                f"This split has no part {shown(on)} to evaluate on. Choose 'test', or give a validation part."
+                f"This split has no part {short_repr(on)} to evaluate on. Use 'test', or give a validation part."
             )
         return found
 
@@ -120,18 +138,30 @@ class Split:
         *,
         items: Catalogue | Iterable[Hashable] | None = None,
     ) -> Self:
-        """Build from matrices (users, items), non-zero = positive; held-out parts are (fold_in, held_out) pairs.
+        """Build a ranking split from matrices.
 
-        A matrix is a sparse one of scipy, of any format, or what numpy reads as two dimensions, a DataFrame among them.
-        items: names of the columns, unique, or a Catalogue; by default their numbers.  Without `validation` nothing is
-        selected: the last epoch counts.  Raises DataError for what is no matrix (see `Histories.from_csr`) or no name,
-        SplitError when shapes differ, nothing is held out in a part, or a held-out item is in its own fold-in.
+        Each matrix has shape (users, items); non-zero entries are positives. It is a scipy sparse matrix of any format,
+        or anything numpy reads as two dimensions, such as a DataFrame. The split has no order and no ratings, so models
+        that need them refuse it.
+
+        Args:
+            train: Matrix of the training users.
+            validation: (fold_in, held_out) pair of matrices. Without it the last epoch is used.
+            test: (fold_in, held_out) pair of matrices.
+            items: Unique names of the columns, or a Catalogue; default: the column numbers.
+
+        Returns:
+            The split, with protocol "own".
+
+        Raises:
+            DataError: An input is not a matrix, has negative or non-finite entries, or a name is invalid.
+            SplitError: Shapes differ, a part has no held-out items, or a held-out item is in its own fold-in.
         """
         rows = Histories.from_csr(train, name="train")
         if rows.n_entries == 0:
-            raise SplitError("train: no positives at all. Give a matrix with at least one non-zero entry.")
+            raise SplitError("train: no positives. Give a matrix with at least one non-zero entry.")
         if test is None:
-            raise SplitError("test: a (fold_in, held_out) pair of matrices is needed.")
+            raise SplitError("test: missing. Give a (fold_in, held_out) pair of matrices.")
         check_count(rows.n_items, rows.n_entries, "items", "train", SplitError)
         return cls(
             protocol="own",
@@ -144,7 +174,24 @@ class Split:
 
     @classmethod
     def from_ratings(cls, train: Any, validation: Any = None, test: Any = None) -> RatingSplit:
-        """Build a split for rating prediction from (users, items, ratings) triples; see `ratings.from_arrays`."""
+        """Build a split for rating prediction from arrays.
+
+        Each part is a tuple (users, items, ratings) of three columns of equal length (arrays, lists, Series or
+        tensors), or a DataFrame with these three columns in this order. Users and items are whole numbers from 0,
+        without large gaps.
+
+        Args:
+            train: Training ratings.
+            validation: Ratings for model selection. Without them the last epoch is used.
+            test: Ratings for the final evaluation.
+
+        Returns:
+            The split, with protocol "own" and the observed range of the training ratings as scale.
+
+        Raises:
+            SplitError: A part is not such a triple, is empty, contains invalid numbers, or a (user, item) pair occurs
+                twice.
+        """
         return from_arrays(train, validation, test)
 
 
@@ -153,33 +200,34 @@ def _catalogue(items: Catalogue | Iterable[Hashable] | None, n_items: int) -> Ca
         return Catalogue.bare(range(n_items))
     catalogue = Catalogue.of_names(items)
     if len(catalogue) != n_items:
-        raise SplitError(f"items: {len(catalogue)} entries for {n_items} columns. Give one entry per column.")
+        raise SplitError(f"items: {len(catalogue)} names for {n_items} columns. Give one name per column.")
     return catalogue
 
 
 def _pair(pair: Any, name: str, n_items: int) -> HeldOut:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise SplitError(f"{name}: expected two matrices (fold_in, held_out), found {_described(pair)}.")
+        raise SplitError(f"{name}: expected two matrices (fold_in, held_out), found {_describe(pair)}.")
     first, second = (
         Histories.from_csr(part, name=f"{name} {what}")
         for part, what in zip(pair, ("fold_in", "held_out"), strict=True)
     )
     if len(first) != len(second):
         raise SplitError(
-            f"{name}: fold_in has {len(first)} users, held_out {len(second)}. Row i of both is the same user."
+            f"{name}: fold_in has {len(first)} users, held_out {len(second)}. Row i of both must be the same user."
         )
     for part in (first, second):
         if part.n_items != n_items:
             raise SplitError(
-                f"{name}: {part.n_items} items where train has {n_items}. Columns are the same items throughout."
+                f"{name}: {part.n_items} items, but train has {n_items}. All matrices must have the same columns."
             )
     shared = first.matrix().multiply(second.matrix()).nnz
     if shared:
         raise SplitError(
-            f"{name}: {shared} held-out entries are also in the fold-in, where no list may show them. Remove them."
+            f"{name}: {shared} held-out entries are also in the fold-in, which is never recommended. Remove them from "
+            "one of the two."
         )
     return HeldOut(first, second)
 
 
-def _described(pair: Any) -> str:
+def _describe(pair: Any) -> str:
     return f"{len(pair)} parts" if isinstance(pair, tuple | list) else type(pair).__name__

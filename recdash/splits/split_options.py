@@ -1,4 +1,4 @@
-"""What somebody can say about a split besides its protocol and seed: the scale, what counts as liked, ties in time."""
+"""Options of a split besides protocol and seed: rating scale, positives, ignored ratings, ties in time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import Any, Self
 
 from recdash.data import dataset_registry
 from recdash.data.dataset import Dataset
-from recdash.data.readers.read_options import numbers_of, scale_of
-from recdash.data.time_ties import RULES, TieRule
-from recdash.errors import RecdashError, UsageError, unknown
+from recdash.data.readers.read_options import parse_numbers, parse_scale
+from recdash.data.time_ties import TIE_RULES, TieRule
+from recdash.errors import (
+    RecdashError,
+    UsageError,
+    unknown_name,
+)
 from recdash.settings import DEFAULT_SPLIT_SEED, known_name, real_number, whole_number
 from recdash.splits.protocols import PROTOCOLS, Protocol, make_split
 from recdash.splits.rating_split import RatingSplit
@@ -20,12 +24,17 @@ from recdash.splits.split import Split
 
 @dataclass(frozen=True, kw_only=True)
 class SplitOptions:
-    """Options of a split; every default leaves the choice to the data set and to `make_split`.
+    """Options of a split; None and () leave the choice to the dataset and to `make_split`.
 
-    scale: lowest and highest possible rating, also as text "1..5".  positive_from: lowest rating that counts as liked.
-    min_positives: likes that a user needs.  ignore_ratings: ratings that mean "not rated", whose interactions are left
-    out, also as text "0,99".  ties: what orders events of one user at the same time, see `make_split`.
-    Raises UsageError for a value that is none of these.
+    Attributes:
+        scale: Lowest and highest possible rating, also as text "1..5".
+        positive_from: Lowest rating that counts as a positive.
+        min_positives: Fewest positives of a user.
+        ignore_ratings: Ratings that mean "not rated", whose interactions are left out; also as text "0,99".
+        ties: Rule that orders events of one user at the same time, see `make_split`.
+
+    Raises:
+        UsageError: A value is invalid.
     """
 
     scale: tuple[float, float] | None = None
@@ -35,77 +44,86 @@ class SplitOptions:
     ties: TieRule | None = None
 
     def __post_init__(self) -> None:
-        read: dict[str, Any] = {"ignore_ratings": tuple(sorted(numbers_of(self.ignore_ratings)))}
+        read: dict[str, Any] = {"ignore_ratings": tuple(sorted(parse_numbers(self.ignore_ratings)))}
         if self.scale is not None:
-            read["scale"] = scale_of(self.scale)
+            read["scale"] = parse_scale(self.scale)
         if self.positive_from is not None:
             read["positive_from"] = real_number("positive_from", self.positive_from)
         if self.min_positives is not None:
             read["min_positives"] = whole_number("min_positives", self.min_positives, 1)
         if self.ties is not None:
-            known_name("tie rule", self.ties, RULES)
+            known_name("tie rule", self.ties, TIE_RULES)
         for name, value in read.items():
             object.__setattr__(self, name, value)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Build from what `to_dict` gave; an unknown name is an error that lists the known ones."""
+        """Build from `to_dict`. Raises UsageError, listing the known names, for an unknown one."""
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:
-                raise unknown("option of a split called", name, known)
+                raise unknown_name("split option", name, known)
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what differs from the defaults, as values that JSON holds; empty for the usual split."""
+        """Return the options that differ from the defaults, as JSON values; empty for the default split."""
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, (value, usual) in values.items()
-            if value != usual
+            for name, (value, default) in values.items()
+            if value != default
         }
 
     def describe(self) -> str:
-        """Say in words what differs from the usual split; empty for the usual one."""
-        said = []
+        """Describe the options that differ from the defaults; empty for the default split."""
+        parts = []
         if self.scale is not None:
-            said.append(f"ratings from {self.scale[0]:g} to {self.scale[1]:g}")
+            parts.append(f"scale {self.scale[0]:g} to {self.scale[1]:g}")
         if self.positive_from is not None:
-            said.append(f"liked from {self.positive_from:g}")
+            parts.append(f"liked from {self.positive_from:g}")
         if self.min_positives is not None:
-            said.append(f"users with at least {self.min_positives:,} likes")
+            parts.append(f"users with at least {self.min_positives:,} liked items")
         if self.ignore_ratings:
-            said.append(f"ratings of {_listed(self.ignore_ratings)} left out")
+            parts.append(f"ratings of {_join_with_or(self.ignore_ratings)} ignored")
         if self.ties is not None:
-            said.append("ties in time by chance" if self.ties == "random" else "ties in time in the order of the file")
-        return ", ".join(said)
+            parts.append("ties in random order" if self.ties == "random" else "ties in file order")
+        return ", ".join(parts)
 
     def check(self, protocol: str) -> None:
-        """Raise UsageError, in one line, for an option that the protocol does not read."""
+        """Raise UsageError for an option that the protocol does not use."""
         known = PROTOCOLS[known_name("protocol", protocol, PROTOCOLS)]
-        unread = [name for name in self.to_dict() if name not in _read_by(known)]
-        if "ties" in unread:
-            orders = _listed([one.name for one in PROTOCOLS.values() if one.reads_order])
-            raise UsageError(f"ties: protocol {protocol} reads no order in time. Leave ties out, or use {orders}.")
-        if unread:
-            raise UsageError(f"{unread[0]}: protocol {protocol} {_why(known)}. Leave it out, or use protocol 'strong'.")
+        unsupported = [name for name in self.to_dict() if name not in _supported_options(known)]
+        if "ties" in unsupported:
+            ordered = _join_with_or([one.name for one in PROTOCOLS.values() if one.reads_order])
+            raise UsageError(
+                f"ties: protocol {protocol} does not use the time order. Leave ties out, or use {ordered}."
+            )
+        if unsupported:
+            raise UsageError(
+                f"{unsupported[0]}: protocol {protocol} {_why_unsupported(known)}. Leave it out, or use 'strong'."
+            )
 
-    def suited(self, protocol: str) -> Self:
-        """Return these options without what the protocol does not read."""
-        read = _read_by(PROTOCOLS[known_name("protocol", protocol, PROTOCOLS)])
-        return type(self).from_dict({name: value for name, value in self.to_dict().items() if name in read})
+    def supported_by(self, protocol: str) -> Self:
+        """Return these options without those that the protocol does not use."""
+        supported = _supported_options(PROTOCOLS[known_name("protocol", protocol, PROTOCOLS)])
+        return type(self).from_dict({name: value for name, value in self.to_dict().items() if name in supported})
 
     def load(self, name: str) -> Dataset:
-        """Load a data set by name or path; a path is read as these options say, so that nothing has to be asked."""
-        said: dict[str, Any] = {"scale": self.scale, "ignore_ratings": self.ignore_ratings or None}
-        given = {word: value for word, value in said.items() if value is not None}
-        is_path = Path(name).is_absolute()  # as `library.name_of` gives paths
+        """Load a dataset by name or path; a path is read with these options, which may resolve an ambiguity."""
+        options: dict[str, Any] = {"scale": self.scale, "ignore_ratings": self.ignore_ratings or None}
+        given = {option: value for option, value in options.items() if value is not None}
+        is_path = Path(name).is_absolute()  # `dataset_registry.name_of` returns absolute paths
         return dataset_registry.load_dataset(name, **given) if is_path else dataset_registry.load_dataset(name)
 
-    def applied(self, dataset: Dataset) -> Dataset:
-        """Return the data that are split, see `Dataset.adjusted`; raises UsageError for a threshold without ratings."""
+    def apply_to(self, dataset: Dataset) -> Dataset:
+        """Return the dataset with these options, see `Dataset.adjusted`.
+
+        Raises UsageError if `positive_from` is given for a dataset without ratings.
+        """
         if self.positive_from is not None and dataset.ratings is None:
-            raise UsageError(f"{dataset.name} has no ratings, so every row counts as liked. Leave positive_from out.")
+            raise UsageError(
+                f"positive_from: {dataset.name} has no ratings, so every row is a positive. Leave positive_from out."
+            )
         return dataset.adjusted(self.scale, self.ignore_ratings)
 
     def make(
@@ -116,10 +134,10 @@ class SplitOptions:
         seed: int = DEFAULT_SPLIT_SEED,
         held_out_users: int | None = None,
     ) -> Split | RatingSplit:
-        """Split a data set with these options; raises what `check`, `applied` and `make_split` raise."""
+        """Split a dataset with these options, see `check`, `apply_to` and `make_split`."""
         self.check(protocol)
         return make_split(
-            self.applied(dataset),
+            self.apply_to(dataset),
             protocol,
             seed=seed,
             held_out_users=held_out_users,
@@ -129,31 +147,31 @@ class SplitOptions:
         )
 
 
-def _read_by(protocol: Protocol) -> set[str]:
-    """Names of the options that change anything under a protocol."""
-    read = {"scale", "ignore_ratings"}
-    if protocol.takes_threshold:
-        read.add("positive_from")
-    if protocol.draws_users:
-        read.add("min_positives")
-    return read | {"ties"} if protocol.reads_order else read
+def _supported_options(protocol: Protocol) -> set[str]:
+    """Return the names of the options that have an effect under a protocol."""
+    names = {"scale", "ignore_ratings"}
+    if protocol.uses_threshold:
+        names.add("positive_from")
+    if protocol.samples_users:
+        names.add("min_positives")
+    return names | {"ties"} if protocol.reads_order else names
 
 
-def _why(protocol: Protocol) -> str:
-    """Why a protocol does not read what counts as liked, or how much of it a user needs."""
+def _why_unsupported(protocol: Protocol) -> str:
+    """Return why a protocol does not use `positive_from` or `min_positives`."""
     if protocol.task == "rating":
-        return "predicts ratings, liked or not"
-    return "takes the parts as they came" if protocol.takes_threshold else "has the filter of its public table"
+        return "predicts all ratings"
+    return "uses the imported parts unchanged" if protocol.uses_threshold else "uses the filter of its public table"
 
 
-def _listed(values: Iterable[object]) -> str:
+def _join_with_or(values: Iterable[object]) -> str:
     *first, last = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def options_in_words(options: Mapping[str, Any]) -> str:
-    """Return what was asked of a split besides its protocol; empty for the usual one."""
+def describe_options(options: Mapping[str, Any]) -> str:
+    """Describe recorded split options; empty for the default split."""
     try:
         return SplitOptions.from_dict(options).describe() if options else ""
-    except RecdashError:  # written by another version, or by hand
+    except RecdashError:  # recorded by another version, or by hand
         return ", ".join(f"{name} {value}" for name, value in options.items())

@@ -1,4 +1,4 @@
-"""Strong generalisation: the users a model is judged on were never trained on (Liang et al., WWW 2018, section 4.2)."""
+"""Strong generalisation: evaluation users are not training users (Liang et al., WWW 2018, section 4.2)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.data.time_ties import TieRule
 from recdash.errors import SplitError
-from recdash.splits.event_order import about_ties, in_order
+from recdash.splits.event_order import tie_facts, time_ordered
 from recdash.splits.split import HeldOut, Split
 
+# Users per held-out part (spec: protocols, P-B): ml-20m as in Liang et al., ml-1m as in the SVAE program.
 HELD_OUT_USERS = {"ml-1m": 750, "ml-10m": 5000, "ml-20m": 10_000, "ml-25m": 10_000, "ml-32m": 10_000}
-FEWEST_USERS = 100
-_SHARE, _LEAST, _MOST = 0.125, 20, 10_000
-FEWEST_TO_SCORE = 5  # shorter held-out histories have no targets
-TARGETS = 0.2
+MIN_ELIGIBLE_USERS = 100  # fewer are refused (spec: protocols, P-B)
+_USER_SHARE, _MIN_USERS, _MAX_USERS = 0.125, 20, 10_000
+MIN_SCORED_HISTORY = 5  # entries; shorter held-out histories have no held-out items
+HELD_OUT_SHARE = 0.2
 
 
 def positive_threshold(dataset: Dataset, positive_from: float | None = None) -> float | None:
-    """Lowest rating that counts as a positive; None when every row does (data without ratings, or with counts).
+    """Return the lowest rating that counts as a positive; None if every row does (no ratings, or counts).
 
-    By default that of the data set, see `Dataset.usual_positive_from`.
+    The default is that of the dataset, see `Dataset.default_positive_from`.
     """
     if dataset.ratings is None:
         return None
-    return dataset.usual_positive_from if positive_from is None else positive_from
+    return dataset.default_positive_from if positive_from is None else positive_from
 
 
 def strong(
@@ -47,18 +48,30 @@ def strong(
 ) -> Split:
     """Split by users: train on whole histories, hold out a fifth of each validation and test history.
 
-    The held-out fifth is random, or the last in time with `temporal`, where `ties` orders events at the same time, by
-    chance with `tie_seed`, which is `seed` unless it is given.
-    Items are those of the training users.  Raises SplitError when there are too few users, or no order for `temporal`.
+    The items are those of the training users.
+
+    Args:
+        dataset: Data to split.
+        protocol: Name recorded in the split.
+        temporal: Whether the last fifth in time is held out, instead of a random one.
+        seed: Seed of users and folds.
+        held_out_users: Users per held-out part; default: see `n_held_out_users`.
+        positive_from: Lowest rating that counts as a positive; default: that of the dataset.
+        min_positives: Fewest positives of an eligible user.
+        ties: Rule that orders events at the same time, for `temporal`.
+        tie_seed: Seed of that rule; default: `seed`.
+
+    Raises:
+        SplitError: There are too few users, or no time order for `temporal`.
     """
     threshold = positive_threshold(dataset, positive_from)
-    chance = seed if tie_seed is None else tie_seed
-    histories = in_order(dataset, ties, chance) if temporal else dataset.in_item_order
-    positives = liked(histories, threshold)
+    order_seed = seed if tie_seed is None else tie_seed
+    histories = time_ordered(dataset, ties, order_seed) if temporal else dataset.in_item_order
+    positives = select_positives(histories, threshold)
     eligible = np.flatnonzero(positives.counts >= min_positives)
-    size = held_out_size(dataset, len(eligible), held_out_users, min_positives)
+    size = n_held_out_users(dataset, len(eligible), held_out_users, min_positives)
     shuffled = np.random.RandomState(seed).permutation(eligible)  # as the published splits are drawn
-    return by_users(
+    return split_by_user(
         dataset,
         histories,
         shuffled,
@@ -66,19 +79,19 @@ def strong(
         seed=seed,
         size=size,
         threshold=threshold,
-        fold=partial(fold, seed=seed, temporal=temporal),
+        hold_out=partial(hold_out_fifth, seed=seed, temporal=temporal),
         ties=dataset.tie_rule(ties) if temporal else None,
     )
 
 
-def liked(histories: Histories, threshold: float | None) -> Histories:
-    """Return the positives: entries rated at least `threshold`, or all of them where there is none."""
+def select_positives(histories: Histories, threshold: float | None) -> Histories:
+    """Return the positives: entries rated at least `threshold`, or all entries if it is None."""
     if threshold is None or histories.values is None:
         return histories
-    return histories.keep(histories.values >= threshold)
+    return histories.select(histories.values >= threshold)
 
 
-def by_users(
+def split_by_user(
     dataset: Dataset,
     histories: Histories,
     shuffled: NDArray[np.int64],
@@ -87,32 +100,41 @@ def by_users(
     seed: int,
     size: int,
     threshold: float | None,
-    fold: Callable[[Histories, tuple[str, ...]], HeldOut],
+    hold_out: Callable[[Histories, tuple[str, ...]], HeldOut],
     ties: TieRule | None = None,
 ) -> Split:
-    """Build a split whose last `size` of the shuffled users are for testing, the `size` before them for validation.
+    """Build a split with the last `size` of the shuffled users for testing and the `size` before them for validation.
 
-    histories: one row per user of the data, liked or not.  fold: divides the histories of held-out users, whose ids it
-    is told.  ties: the rule that ordered events at the same time, where the protocol reads an order.
+    Args:
+        dataset: Data to split.
+        histories: One row per user of the dataset, with all interactions.
+        shuffled: (eligible users,) user indices.
+        protocol: Name recorded in the split.
+        seed: Seed recorded in the split.
+        size: Users per held-out part.
+        threshold: Lowest rating that counts as a positive; None for every row.
+        hold_out: Divides histories of held-out users, given with their ids, into fold-in and held-out items.
+        ties: Rule that ordered events at the same time; None if the protocol reads no order.
     """
     train, validation, test = shuffled[: -2 * size], shuffled[-2 * size : -size], shuffled[-size:]
-    positives = liked(histories, threshold)
-    kept = np.unique(positives.take(train).items)
-    own = restrict(positives, kept)
-    parts = [fold(own.take(users), ids(dataset, users)) for users in (validation, test)]
-    lost = int(positives.take(shuffled[-2 * size :]).n_entries - own.take(shuffled[-2 * size :]).n_entries)
+    positives = select_positives(histories, threshold)
+    split_items = np.unique(positives.take(train).items)
+    known = restrict_items(positives, split_items)
+    parts = [hold_out(known.take(users), user_ids_of(dataset, users)) for users in (validation, test)]
+    held_out_rows = shuffled[-2 * size :]
+    removed = int(positives.take(held_out_rows).n_entries - known.take(held_out_rows).n_entries)
     return Split(
         protocol=protocol,
         seed=seed,
-        train=own.take(train),
+        train=known.take(train),
         validation=parts[0],
         test=parts[1],
-        catalogue=dataset.catalogue.take(kept),
-        ratings=None if histories.values is None else restrict(histories, kept).take(train),
+        catalogue=dataset.catalogue.take(split_items),
+        ratings=None if histories.values is None else restrict_items(histories, split_items).take(train),
         scale=dataset.scale,
         dataset=dataset.name,
         dataset_fingerprint=dataset.fingerprint,
-        user_ids=ids(dataset, train),
+        user_ids=user_ids_of(dataset, train),
         facts={
             "positive_from": "every row" if threshold is None else threshold,
             "users": dataset.n_users,
@@ -120,68 +142,79 @@ def by_users(
             "train_users": len(train),
             "validation_users": size,
             "test_users": size,
-            "items": len(kept),
-            "train_positives": own.take(train).n_entries,
-            "removed_held_out_entries": lost,
+            "items": len(split_items),
+            "train_positives": known.take(train).n_entries,
+            "removed_held_out_entries": removed,
             "unscored_validation_users": int((parts[0].held_out.counts == 0).sum()),
             "unscored_test_users": int((parts[1].held_out.counts == 0).sum()),
             "test_targets": parts[1].held_out.n_entries,
-            **({} if ties is None else about_ties(dataset, test, kept, parts[1], ties)),
+            **({} if ties is None else tie_facts(dataset, test, split_items, parts[1], ties)),
         },
     )
 
 
-def held_out_size(
-    dataset: Dataset, eligible: int, asked: int | None, min_positives: int, *, fixed: bool = False
+def n_held_out_users(
+    dataset: Dataset, eligible: int, requested: int | None, min_positives: int, *, fixed: bool = False
 ) -> int:
-    """Return the number of users in each held-out part; raises SplitError where that leaves too few to train on.
+    """Return the number of users in each held-out part.
 
-    fixed: the protocol has its own filter of users, so that neither threshold can be lowered.
+    Args:
+        dataset: Data to split.
+        eligible: Number of eligible users.
+        requested: Number requested by the user; by default that of the dataset in `HELD_OUT_USERS`, else 12.5 % of
+            the eligible users, at least 20 and at most 10,000.
+        min_positives: Fewest positives of an eligible user, for the message.
+        fixed: Whether the protocol has its own user filter, so that the thresholds cannot be lowered.
+
+    Raises:
+        SplitError: There are too few eligible users, or no training users remain.
     """
-    if eligible < FEWEST_USERS:
+    if eligible < MIN_ELIGIBLE_USERS:
         lower = "min_positives" if dataset.ratings is None else "positive_from or min_positives"
         advice = "Use another protocol" if fixed else f"Lower {lower}"
         raise SplitError(
             f"{dataset.name}: {eligible} users have at least {min_positives} positives; strong generalisation needs "
-            f"{FEWEST_USERS}. {advice}, or use more data."
+            f"{MIN_ELIGIBLE_USERS}. {advice}, or use more data."
         )
-    usual = HELD_OUT_USERS.get(dataset.name, int(np.clip(round(_SHARE * eligible), _LEAST, _MOST)))
-    size = min(usual, eligible // 4) if asked is None else asked
+    default = HELD_OUT_USERS.get(dataset.name, int(np.clip(round(_USER_SHARE * eligible), _MIN_USERS, _MAX_USERS)))
+    size = min(default, eligible // 4) if requested is None else requested
     if size < 1 or 2 * size >= eligible:
         raise SplitError(
-            f"held_out_users = {size} leaves no training users of {eligible}. "
+            f"held_out_users = {size}: no training users remain of {eligible}. "
             f"Choose a number from 1 to {(eligible - 1) // 2}."
         )
     return size
 
 
-def restrict(histories: Histories, kept: NDArray[np.int32]) -> Histories:
-    """Drop the other items and number the kept ones anew, in the same order."""
-    number = np.full(histories.n_items, -1, np.int32)
-    number[kept] = np.arange(len(kept), dtype=np.int32)
-    inside = histories.keep(number[histories.items] >= 0)
-    return Histories(inside.indptr, number[inside.items], inside.values, len(kept), inside.ordered)
+def restrict_items(histories: Histories, split_items: NDArray[np.int32]) -> Histories:
+    """Remove other items than `split_items` and renumber these items from 0, in the same order."""
+    new_index = np.full(histories.n_items, -1, np.int32)
+    new_index[split_items] = np.arange(len(split_items), dtype=np.int32)
+    remaining = histories.select(new_index[histories.items] >= 0)
+    return Histories(
+        remaining.indptr, new_index[remaining.items], remaining.values, len(split_items), remaining.ordered
+    )
 
 
-def fold(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: bool) -> HeldOut:
-    """Hold out a fifth, rounded down, of every history of at least five: random, or the last of it."""
-    out = np.zeros(histories.n_entries, np.bool_)
+def hold_out_fifth(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: bool) -> HeldOut:
+    """Hold out a fifth, rounded down, of every history with at least five entries: a random one or the last in time."""
+    held_out = np.zeros(histories.n_entries, np.bool_)
     for row, (start, count) in enumerate(zip(histories.indptr, histories.counts, strict=False)):
-        if count < FEWEST_TO_SCORE:
+        if count < MIN_SCORED_HISTORY:
             continue
-        targets = int(TARGETS * count)
+        targets = int(HELD_OUT_SHARE * count)
         if temporal:
-            out[start + count - targets : start + count] = True
+            held_out[start + count - targets : start + count] = True
         else:
-            out[start + _generator(seed, user_ids[row]).choice(count, targets, replace=False)] = True
-    return HeldOut(histories.keep(~out), histories.keep(out), user_ids)
+            held_out[start + _generator(seed, user_ids[row]).choice(count, targets, replace=False)] = True
+    return HeldOut(histories.select(~held_out), histories.select(held_out), user_ids)
 
 
 def _generator(seed: int, user_id: str) -> np.random.Generator:
-    """A generator of the user's own, so that adding users does not change the folds of others."""
+    """Return one generator per user, so that adding users does not change the folds of others."""
     return np.random.default_rng(int.from_bytes(blake2b(f"{seed}:{user_id}".encode()).digest()[:8], "big"))
 
 
-def ids(dataset: Dataset, users: NDArray[np.int64]) -> tuple[str, ...]:
-    """Return the ids of users by number."""
+def user_ids_of(dataset: Dataset, users: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return the original ids of users by index."""
     return tuple(dataset.user_ids[user] for user in users.tolist())

@@ -1,4 +1,4 @@
-"""The order in which users are visited."""
+"""Order of the training users, and the batches of a pass."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from recdash.models.batch import Batch, batch_bounds
 
 
 def generator(seed: int, *purpose: object) -> np.random.Generator:
-    """A generator that depends on the seed and the purpose alone, never on what was drawn before."""
+    """Return a generator that depends on the seed and the purpose alone, never on earlier draws."""
     text = ":".join(str(part) for part in (seed, *purpose))
     return np.random.default_rng(int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big"))
 
 
 def torch_generator(seed: int, *purpose: object) -> torch.Generator:
-    """The same for tensors on the processor."""
+    """Return the same as a PyTorch generator on the CPU."""
     return torch.Generator().manual_seed(int(generator(seed, *purpose).integers(2**62)))
 
 
 def count(users: int, batch_size: int) -> int:
-    """Updates that one pass takes."""
+    """Return the number of batches of one pass."""
     return len(batch_bounds(users, batch_size)) - 1
 
 
 def order(users: int, seed: int, *where: object) -> NDArray[np.int64]:
-    """A fresh permutation of the training users for one pass."""
+    """Return the permutation of the training users for one pass, (users,)."""
     return generator(seed, "order", *where).permutation(users)
 
 

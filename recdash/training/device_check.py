@@ -1,4 +1,4 @@
-"""One update on a device, to find out whether trainings work there."""
+"""One update on a device, to check that trainings work there."""
 
 from __future__ import annotations
 
@@ -15,9 +15,17 @@ _USERS, _ITEMS = 64, 48
 
 
 def one_update(device: str) -> float:
-    """Train Mult-VAE for one update on made-up data and score with it; returns the seconds that took.
+    """Train Mult-VAE for one update on random data and score with it.
 
-    Raises RecdashError, or whatever PyTorch raises on a device that does not work.
+    Args:
+        device: Name of the device, for example "cuda".
+
+    Returns:
+        Seconds it took.
+
+    Raises:
+        RecdashError: The device is unknown or not available. PyTorch raises errors of its own on a broken device.
+        ArithmeticError: The scores are NaN or infinite.
     """
     rng = np.random.default_rng(0)
     train, fold_in, held_out = ((rng.random((_USERS, _ITEMS)) < share).astype(np.float32) for share in (0.3, 0.3, 0.2))
@@ -26,5 +34,5 @@ def one_update(device: str) -> float:
     started, threads = time.perf_counter(), torch.get_num_threads()
     model = fit("multvae", split, device=device, epochs=1, batch_size=_USERS, latent=8, hidden=(16,), threads=threads)
     if not np.isfinite(model.score(split.test.fold_in)).all():
-        raise ArithmeticError("the scores are no numbers")
+        raise ArithmeticError("the scores are NaN or infinite")
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""`fit`: from a model's name and a split to a trained model with its record."""
+"""`fit`: train a model by its name."""
 
 from __future__ import annotations
 
@@ -12,21 +12,35 @@ import torch
 
 from recdash import devices
 from recdash.data.histories import Histories
-from recdash.errors import UsageError, shown, unknown
+from recdash.errors import (
+    UsageError,
+    short_repr,
+    unknown_name,
+)
 from recdash.evaluation.criterion import CRITERIA
-from recdash.evaluation.evaluator import quick_means
-from recdash.evaluation.rating_metrics import errors_of, pooled
+from recdash.evaluation.evaluator import mean_metrics
+from recdash.evaluation.rating_metrics import pooled_errors, prediction_errors
 from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
 from recdash.models.rating_model import RatingModel
-from recdash.settings import HIGHEST_SEED, callback, known_name, whole_number
+from recdash.settings import (
+    HIGHEST_SEED,
+    check_callable,
+    known_name,
+    whole_number,
+)
 from recdash.splits.rating_split import RatingSplit
 from recdash.splits.split import Split
-from recdash.training.loop import EpochRecord, Hooks, Training, Validation
+from recdash.training.loop import (
+    Callbacks,
+    EpochRecord,
+    Training,
+    Validation,
+)
 from recdash.training.state import TrainingState
 
-MOST_THREADS = 1024  # far more than this, and the system refuses to start them
-WATCHED = (CRITERIA["ranking"].metric, "recall@20", "recall@50")
+MAX_THREADS = 1024  # with far more, the operating system refuses to start them
+VALIDATION_METRICS = (CRITERIA["ranking"].metric, "recall@20", "recall@50")
 
 
 def fit(
@@ -44,21 +58,43 @@ def fit(
     resume: TrainingState | None = None,
     **settings: Any,
 ) -> Model:
-    """Train a model by its name; any setting of the model may be given by name and wins over the preset.
+    """Train a model by its name.
 
-    on_epoch: called with each EpochRecord.  should_stop: asked after every update.  on_checkpoint: offered a state
-    after every epoch and at a stop.  resume: such a state, of the same model, split, settings and seed.
-    The model holds the weights of the best validation epoch (the last epoch without a validation part); `record` tells
-    seed, device, precision, threads, versions, epochs and times.  Raises UsageError, SplitError or TrainingError.
+    The returned model holds the weights of the best validation epoch, or of the last epoch if the split has no
+    validation part. Its `record` lists seed, device, precision, threads, versions, epochs and times.
+
+    Args:
+        name: Model name, for example "multvae" (`recdash.models.registry.names()` lists all).
+        split: A split from `make_split`, `Split.from_matrices` or `Split.from_ratings`.
+        preset: Settings to start from: "auto", "paper", "published", "tuned" or "fast".
+        seed: Seed of weights, batch order, dropout and sampling.
+        device: "auto", "cpu", "cuda", "cuda:0" or "mps".
+        threads: Number of CPU threads; None leaves PyTorch's number.
+        on_epoch: Called with an `EpochRecord` after every epoch.
+        should_stop: Called after every update; True stops the training.
+        on_checkpoint: Called with a `TrainingState` after every epoch and at a stop. It is valid during the call only,
+            unless copied or saved.
+        on_best: Called with the model whenever an epoch is the best so far.
+        resume: State to continue from, of the same model, split, settings and seed.
+        **settings: Settings of the model by name; they override the preset.
+
+    Returns:
+        The trained model, ready to score.
+
+    Raises:
+        UsageError: Unknown model, preset, device or setting, a value out of bounds, or a split that does not fit the
+            model.
+        SplitError: The split cannot be used for training.
+        TrainingError: The training diverged or does not fit into memory.
     """
     check(name, split)
     seed = whole_number("seed", seed, 0, HIGHEST_SEED)
-    threads = None if threads is None else whole_number("threads", threads, 1, MOST_THREADS)
-    _check_kinds(name, preset, device, resume)
-    callback("on_epoch", on_epoch)
-    callback("should_stop", should_stop)
-    callback("on_checkpoint", on_checkpoint)
-    callback("on_best", on_best)
+    threads = None if threads is None else whole_number("threads", threads, 1, MAX_THREADS)
+    _check_types(name, preset, device, resume)
+    check_callable("on_epoch", on_epoch)
+    check_callable("should_stop", should_stop)
+    check_callable("on_checkpoint", on_checkpoint)
+    check_callable("on_best", on_best)
     settings = registry.model_class(name).config_class.checked(settings)
     config = registry.configure(name, split.shape, preset, settings)
     if registry.preset_used(name, preset) != preset:
@@ -73,48 +109,53 @@ def fit(
         "split_fingerprint": split.fingerprint,
         "dataset": split.dataset,
         "device": devices.describe(chosen),
-        "threads": devices.use_threads(threads),
+        "threads": devices.set_threads(threads),
         "versions": devices.versions(),
-        "machine": devices.machine(),
+        "machine": devices.machine_info(),
     }
-    hooks = Hooks(on_epoch, should_stop, on_checkpoint, on_best)
-    with devices.explaining_memory(chosen):
+    callbacks = Callbacks(on_epoch, should_stop, on_checkpoint, on_best)
+    with devices.wrap_out_of_memory(chosen):
         model = registry.build(name, config, split.shape)
         model.catalogue = split.catalogue
-        model.popularity = np.bincount(_learned_from(model, split).items, minlength=split.shape.items)
+        model.popularity = np.bincount(_training_data(model, split).items, minlength=split.shape.items)
         if isinstance(model, ClosedFormModel):
             model.seed = seed
-            model.record = record | _solve(model.to(chosen), split, hooks)
+            model.record = record | _solve(model.to(chosen), split, callbacks)
         elif isinstance(model, GradientModel):
-            model.record = record | _train(model, split, seed, chosen, hooks, resume)
+            model.record = record | _train(model, split, seed, chosen, callbacks, resume)
     return model
 
 
 def check(name: str, split: Split | RatingSplit) -> None:
-    """Raise UsageError when the model cannot learn from this split, with the reason."""
+    """Raise UsageError, with the reason, if the model cannot be trained on this split."""
     model_class = registry.model_class(known_name("model", name, registry.names()))
     if not isinstance(split, Split | RatingSplit):
-        raise UsageError(f"split: expected a split, found {shown(split)}. Give what recdash.make_split returns.")
+        raise UsageError(f"split: expected a split, found {short_repr(split)}. Give what recdash.make_split returns.")
     if isinstance(split, RatingSplit):
         if model_class.task != "rating":
             raise UsageError(f"{name} ranks and predicts no ratings. Use a ranking protocol, for example 'strong'.")
         return
     if model_class.task == "rating" and (split.ratings is None or split.ratings.values is None):
-        raise UsageError(f"{name} learns from ratings, which this split has not. Use data with stars or another model.")
+        raise UsageError(
+            f"{name} learns from ratings, which this split does not have. Use data with ratings or another model."
+        )
     if model_class.needs_order and not split.train.ordered:
         raise UsageError(
-            f"{name} reads the order of histories, which these have not. Use data with times or another model."
+            f"{name} reads the order of histories, which this split does not have. "
+            "Use data with times or another model."
         )
 
 
-def _check_kinds(name: str, preset: object, device: object, resume: object) -> None:
-    """Raise UsageError for a preset or device that is no name, and a state that is none."""
+def _check_types(name: str, preset: object, device: object, resume: object) -> None:
+    """Raise UsageError for a preset, device or state of another type."""
     if not isinstance(preset, str):
-        raise unknown(f"preset of {name}", preset, registry.presets_of(name))
+        raise unknown_name(f"preset of {name}", preset, registry.presets_of(name))
     if not isinstance(device, str | torch.device):
-        raise unknown("device", device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
+        raise unknown_name("device", device, ("auto", "cpu", "cuda", "cuda:0", "mps"))
     if resume is not None and not isinstance(resume, TrainingState):
-        raise UsageError(f"resume = {shown(resume)} is no TrainingState. Give a state that on_checkpoint was offered.")
+        raise UsageError(
+            f"resume = {short_repr(resume)} is not a TrainingState. Give a state that on_checkpoint received."
+        )
 
 
 def _validation(split: Split | RatingSplit) -> Validation | None:
@@ -122,25 +163,25 @@ def _validation(split: Split | RatingSplit) -> Validation | None:
         return None
     if isinstance(split, RatingSplit):
         part = split.validation
-        return Validation(lambda model: pooled(errors_of(model, part)), CRITERIA["rating"])
-    return Validation(lambda model: quick_means(model, split, WATCHED), CRITERIA["ranking"])
+        return Validation(lambda model: pooled_errors(prediction_errors(model, part)), CRITERIA["rating"])
+    return Validation(lambda model: mean_metrics(model, split, VALIDATION_METRICS), CRITERIA["ranking"])
 
 
-def _learned_from(model: Model, split: Split | RatingSplit) -> Histories:
-    """The training users' rows: positives, or all their ratings for a model that predicts those."""
+def _training_data(model: Model, split: Split | RatingSplit) -> Histories:
+    """Return the training rows: positives, or all ratings for a model that predicts ratings."""
     if isinstance(model, RatingModel) and isinstance(split, Split) and split.ratings is not None:
         return split.ratings
     return split.train
 
 
-def _solve(model: ClosedFormModel, split: Split | RatingSplit, hooks: Hooks) -> dict[str, Any]:
+def _solve(model: ClosedFormModel, split: Split | RatingSplit, callbacks: Callbacks) -> dict[str, Any]:
     started = time.perf_counter()
-    model.solve(_learned_from(model, split))
+    model.solve(_training_data(model, split))
     seconds = time.perf_counter() - started
     validation = _validation(split)
     values = {} if validation is None else validation.measure(model)
-    if hooks.on_epoch is not None:
-        hooks.on_epoch(EpochRecord(1, 1, seconds, values))
+    if callbacks.on_epoch is not None:
+        callbacks.on_epoch(EpochRecord(1, 1, seconds, values))
     return {
         "precision": model.precision,
         "epochs": 1,
@@ -160,26 +201,26 @@ def _train(
     split: Split | RatingSplit,
     seed: int,
     device: torch.device,
-    hooks: Hooks,
+    callbacks: Callbacks,
     resume: TrainingState | None,
 ) -> dict[str, Any]:
     identity = {"model": model.name, "config": model.config.to_dict(), "seed": seed, "split": split.fingerprint}
-    if resume is not None and resume.facts != identity:
+    if resume is not None and resume.identity != identity:
         raise UsageError(
-            "This state belongs to another training. Resume with the same model, settings, seed and split."
+            "The state to resume belongs to another training. Use the same model, settings, seed and split."
         )
-    dtype = devices.matrix_format(device, model.config.precision)
-    rows, validation = _learned_from(model, split), _validation(split)
+    dtype = devices.matmul_dtype(device, model.config.precision)
+    rows, validation = _training_data(model, split), _validation(split)
     if isinstance(model, RatingModel):
-        model.observe(rows)
+        model.set_training_ratings(rows)
     training = Training(
         model,
         model.training_rows(rows),
         validation,
         seed=seed,
         dtype=dtype,
-        hooks=hooks,
-        facts=identity,
+        callbacks=callbacks,
+        identity=identity,
         device=device,
         resume=resume,
     )

@@ -1,4 +1,4 @@
-"""`TrainingState`: all that a training needs to go on as if it had never stopped."""
+"""`TrainingState`: everything a training needs to continue as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from recdash.atomic_files import reading_back
+from recdash.atomic_files import wrap_read_errors
 from recdash.errors import CheckpointError
 from recdash.models import checkpoint_io
 
-# Fields of `Best` as versions up to 0.2 wrote them.
-_NAMES_UNTIL_0_2 = {"looks": "n_validations", "stale": "validations_without_improvement"}
+# Fields of `Best` in states written by versions up to 0.2.
+_OLD_NAMES = {"looks": "n_validations", "stale": "validations_without_improvement"}
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a training stands: epochs completed, and how far the one after them has come.
+    """Where a training is: completed epochs, and the progress of the unfinished one.
 
-    phase, one_pass, batch: the next batch inside the unfinished epoch.  seconds: of all updates; epoch_seconds: of
-    those in the unfinished epoch.  sums: what that epoch has added up so far, by name, each with the number of rows it
-    is of.  arrays: the same for short arrays.  first_losses: those of the first epoch.  unstable_epoch: the first epoch
-    with a loss above ten times those; None while there is none.
+    Attributes:
+        epoch: Completed epochs.
+        update: Completed updates.
+        phase, one_pass, batch: Indices of the next batch in the unfinished epoch, from 0.
+        seconds: Time of all updates.
+        validation_seconds: Time of all validations.
+        epoch_seconds: Time of the updates in the unfinished epoch.
+        sums: Sums over the unfinished epoch by name, each with its number of rows.
+        arrays: The same for short arrays.
+        first_losses: Losses of the first epoch.
+        unstable_epoch: First epoch with a loss above ten times those; None if there is none.
     """
 
     epoch: int = 0
@@ -39,12 +46,20 @@ class Position:
     first_losses: dict[str, float] = field(default_factory=dict)
     unstable_epoch: int | None = None
 
+    def copied(self) -> Self:
+        """Return a copy with dicts of its own, which a training may add to."""
+        return replace(self, sums=dict(self.sums), arrays=dict(self.arrays))
+
 
 @dataclass(frozen=True)
 class Best:
-    """The best validation so far: epoch (0 for none), value, validations, and those without a gain that count.
+    """The best validation so far, and the counters of early stopping.
 
-    value: with the criterion's sign, so that larger is better: minus the RMSE for rating models.
+    Attributes:
+        epoch: Best epoch; 0 if there is none.
+        value: Its value with the criterion's sign, so that larger is better (minus the RMSE for rating models).
+        n_validations: Validations so far.
+        validations_without_improvement: Validations since the best one, not counting those while schedules run.
     """
 
     epoch: int = 0
@@ -55,9 +70,18 @@ class Best:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Weights, best weights, optimisers, position, and the running mean of the weights where there is one.
+    """Everything a training resumes from.
 
-    No state of a random number generator is in it, for every draw depends on the seed and the position alone.
+    It holds no state of a random number generator, because every draw depends on the seed and the position alone.
+
+    Attributes:
+        position: Where the training is.
+        best: The best validation so far.
+        tensors: Weights, and whatever else the model needs to continue.
+        best_tensors: Weights of the best epoch.
+        optimisers: State of each phase's optimiser.
+        identity: Model, settings, seed and split; a resume with others is refused.
+        average: Averaged weights, if the settings ask for averaging.
     """
 
     position: Position
@@ -65,16 +89,16 @@ class TrainingState:
     tensors: dict[str, Tensor]
     best_tensors: dict[str, Tensor]
     optimisers: dict[str, dict[str, Any]]
-    facts: dict[str, Any]
+    identity: dict[str, Any]
     average: dict[str, Tensor] = field(default_factory=dict)
 
     def copied(self) -> Self:
-        """Return the state with tensors of its own on the CPU: it stays valid whatever happens to the training."""
+        """Return a copy with tensors on the CPU, which further training does not change."""
         parts = ("tensors", "best_tensors", "average", "optimisers")
         return replace(self, **{part: _copied(getattr(self, part)) for part in parts})
 
     def save(self, folder: str | Path) -> None:
-        """Keep the state in a folder, whole or not at all."""
+        """Write the state to a folder, atomically."""
         tensors = {f"model/{name}": tensor for name, tensor in self.tensors.items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best_tensors.items()}
         tensors |= {f"average/{name}": tensor for name, tensor in self.average.items()}
@@ -87,23 +111,23 @@ class TrainingState:
                         tensors[f"optimiser/{phase}/{index}/{slot}"] = value
                     else:
                         scalars[phase]["plain"][f"{index}/{slot}"] = value
-        facts = {
+        metadata = {
             "position": vars(self.position),
             "best": vars(self.best),
             "optimisers": scalars,
-            "training": self.facts,
+            "training": self.identity,
         }
-        checkpoint_io.write(Path(folder), tensors, facts)
+        checkpoint_io.write(Path(folder), tensors, metadata)
 
     @classmethod
     def load(cls, folder: str | Path) -> TrainingState:
-        """Read what `save` wrote; raises CheckpointError when it is absent or damaged."""
-        tensors, facts = checkpoint_io.read(Path(folder))
-        with reading_back(
-            Path(folder), CheckpointError, "Start the training anew.", "this training state cannot be read"
+        """Read what `save` wrote; raises CheckpointError when it is missing or damaged."""
+        tensors, metadata = checkpoint_io.read(Path(folder))
+        with wrap_read_errors(
+            Path(folder), CheckpointError, "Start the training again.", "this training state cannot be read"
         ):
             optimisers: dict[str, dict[str, Any]] = {}
-            for phase, saved in facts["optimisers"].items():
+            for phase, saved in metadata["optimisers"].items():
                 optimisers[phase] = {"param_groups": saved["param_groups"], "state": {}}
                 for name, value in saved["plain"].items():
                     index, slot = name.split("/")
@@ -113,13 +137,13 @@ class TrainingState:
                     _, phase, index, slot = name.split("/")
                     optimisers[phase]["state"].setdefault(int(index), {})[slot] = tensor
             return cls(
-                Position(**facts["position"]),
-                Best(**{_NAMES_UNTIL_0_2.get(name, name): value for name, value in facts["best"].items()}),
-                _under(tensors, "model/"),
-                _under(tensors, "best/"),
+                Position(**metadata["position"]),
+                Best(**{_OLD_NAMES.get(name, name): value for name, value in metadata["best"].items()}),
+                _with_prefix(tensors, "model/"),
+                _with_prefix(tensors, "best/"),
                 optimisers,
-                facts["training"],
-                _under(tensors, "average/"),
+                metadata["training"],
+                _with_prefix(tensors, "average/"),
             )
 
 
@@ -132,5 +156,5 @@ def _copied(value: Any) -> Any:
     return [_copied(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

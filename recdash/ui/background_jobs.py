@@ -1,6 +1,6 @@
-"""Long work that a page starts and any page may look at: fetching and importing data, each in a thread of the server.
+"""Background jobs, one server thread each: dataset downloads that any page can start and show.
 
-Threads never call Streamlit; they write numbers into a job, and pages read them.
+Threads never call Streamlit: they write progress to a `Job`, and pages read it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JobProgress = Callable[[int, int | None], None]
 
 @dataclass
 class Job:
-    """One piece of work. total: None when it is not known."""
+    """Progress and outcome of one job. `done` and `total` are bytes; `total` is None while unknown."""
 
     title: str
     done: int = 0
@@ -29,62 +29,62 @@ class Job:
     finished: bool = False
     started: float = field(default_factory=time.time)
 
-    def note(self, done: int, total: int | None) -> None:
-        """Take down how far the work is."""
+    def report(self, done: int, total: int | None) -> None:
+        """Record the progress."""
         self.done, self.total = done, total
 
     @property
     def share(self) -> float:
-        """How much is done, 0 when the whole is not known."""
+        """Completed share, from 0 to 1; 0 while the total is unknown."""
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
 def start(key: str, title: str, work: Callable[[JobProgress], Any]) -> bool:
-    """Begin a piece of work unless it is going on already; returns whether it was begun."""
+    """Start a job unless one with this key is running; returns whether it was started."""
     with _lock():
-        going = _all().get(key)
-        if going is not None and not going.finished:
+        running = _jobs().get(key)
+        if running is not None and not running.finished:
             return False
-        job = _all()[key] = Job(title)
+        job = _jobs()[key] = Job(title)
     threading.Thread(target=_run, args=(job, work), name=f"job-{key}", daemon=True).start()
     return True
 
 
-def going_on() -> bool:
-    """Whether any work is going on."""
-    return any(not job.finished for job in _all().values())
+def any_running() -> bool:
+    """Whether any job is running."""
+    return any(not job.finished for job in _jobs().values())
 
 
-def is_going_on(key: str) -> bool:
-    """Whether this piece of work is going on."""
-    job = _all().get(key)
+def is_running(key: str) -> bool:
+    """Whether the job with this key is running."""
+    job = _jobs().get(key)
     return job is not None and not job.finished
 
 
-def listed() -> dict[str, Job]:
-    """Return all jobs that nobody has dismissed."""
-    return dict(_all())
+def jobs() -> dict[str, Job]:
+    """Return all jobs that were not dismissed, by key."""
+    return dict(_jobs())
 
 
 def dismiss(key: str) -> None:
-    """Forget a finished job."""
+    """Remove a finished job from the list."""
     with _lock():
-        _all().pop(key, None)
+        _jobs().pop(key, None)
 
 
 def _run(job: Job, work: Callable[[JobProgress], Any]) -> None:
     try:
-        work(job.note)
+        work(job.report)
     except RecdashError as error:
         job.error = str(error)
-    except Exception as error:  # a thread has nobody else to tell
+    except Exception as error:  # the page shows it; an exception in a thread would be lost
         job.error = f"{type(error).__name__}: {error}"
     finally:
         job.finished = True
 
 
 @st.cache_resource(show_spinner=False)
-def _all() -> dict[str, Job]:
+def _jobs() -> dict[str, Job]:
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Reads that are kept between reruns, each under a key that changes when the answer would."""
+"""Cached queries of the pages. Each key changes whenever the result would change."""
 
 from __future__ import annotations
 
@@ -16,234 +16,230 @@ if TYPE_CHECKING:
     from recdash.analysis.seeds import SeedTable
     from recdash.analysis.slices import SliceView
     from recdash.analysis.versus_best import BestComparison
-    from recdash.data.dataset_registry import Entry
+    from recdash.data.dataset_registry import DatasetEntry
     from recdash.data.items import Item
     from recdash.services.options import ModelChoice
-    from recdash.services.recommend import Answer
+    from recdash.services.recommend import Recommendations
     from recdash.services.runs import RunRecord
     from recdash.splits.protocols import Protocol
 
 
 def groups() -> list[Group]:
     """Return all comparable groups of finished runs."""
-    from recdash.services import runs
+    from recdash.services import runs  # lazy: import lock
 
     newest = runs.listing()[:1]
     return _groups(paths.store_url(), runs.version(), newest[0].id if newest else "")
 
 
-def verdicts(group: Group, metrics: Sequence[str]) -> dict[str, BestComparison]:
-    """Return which rows of a group cannot be told from its best, by metric."""
-    return _verdicts(group, _rows_of(group), tuple(metrics))
+def best_comparisons(group: Group, metrics: Sequence[str]) -> dict[str, BestComparison]:
+    """Return the paired comparison of each row of a group with its best, by metric."""
+    return _best_comparisons(group, _group_key(group), tuple(metrics))
 
 
-def parts(group: Group, by: str) -> SliceView:
-    """Return the primary metric of a group for parts of the users ("activity") or items ("popularity")."""
-    return _parts(group, _rows_of(group), by)
+def slices(group: Group, by: str) -> SliceView:
+    """Return the primary metric of a group by slice of the users ("activity") or items ("popularity")."""
+    return _slices(group, _group_key(group), by)
 
 
-def over_seeds(found: Sequence[Group]) -> list[SeedTable]:
-    """Return means over seeds."""
-    return _over_seeds(found, tuple(_rows_of(group) for group in found))
+def seed_tables(found: Sequence[Group]) -> list[SeedTable]:
+    """Return tables of means over seeds."""
+    return _seed_tables(found, tuple(_group_key(group) for group in found))
 
 
-def _rows_of(group: Group) -> tuple[str, ...]:
+def _group_key(group: Group) -> tuple[str, ...]:
     return (paths.store_url(), *(row.run.id for row in group.rows))
 
 
-def entries() -> list[Entry]:
-    """Return all data sets, ready or not; the very first look makes the demo."""
-    from recdash.services import datasets
+def entries() -> list[DatasetEntry]:
+    """Return all datasets, installed or not. The first call creates the demo."""
+    from recdash.services import datasets  # lazy: import lock
 
     return datasets.entries()
 
 
-def ready() -> list[str]:
-    """Return the names of the data sets that are here, the demo first."""
+def installed() -> list[str]:
+    """Return the names of the installed datasets, the demo first."""
     return [entry.name for entry in entries() if entry.ready]
 
 
 def is_generated(name: str) -> bool:
-    """Whether the tastes behind a data set are made up."""
+    """Whether the ratings of a dataset are generated."""
     return any(entry.name == name and entry.generated for entry in entries())
 
 
-@st.cache_data(show_spinner="Reading the models")
+@st.cache_data(show_spinner="Loading models")
 def models() -> list[ModelChoice]:
     """Return all models. The first call of a server imports PyTorch."""
-    from recdash.services import options
+    from recdash.services import options  # lazy: import lock
 
     return options.models()
 
 
-@st.cache_data(show_spinner="Reading the protocols")
+@st.cache_data(show_spinner="Loading protocols")
 def protocols() -> list[Protocol]:
     """Return all protocols."""
-    from recdash.services import options
+    from recdash.services import options  # lazy: import lock
 
     return options.protocols()
 
 
 def protocols_of(dataset: str) -> list[Protocol]:
-    """Return the protocols that there are for a data set: its own, where it came as a split, else all others."""
-    from recdash.splits import user_defined
+    """Return the protocols for a dataset: its own split if it was imported as one, otherwise all others."""
+    from recdash.splits import user_defined  # lazy: import lock
 
     own_split = next((entry.own_split for entry in entries() if entry.name == dataset), None)
-    return [protocol for protocol in protocols() if user_defined.fits(protocol.name, own_split)]
+    return [protocol for protocol in protocols() if user_defined.is_available(protocol.name, own_split)]
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return the numbers of a data set."""
+    """Return the statistics of a dataset."""
     return _describe(name, _fingerprint(name))
 
 
-def portrait(name: str) -> Distributions:
-    """Return the distributions of a data set."""
-    return _portrait(name, _fingerprint(name))
+def distributions(name: str) -> Distributions:
+    """Return the distributions of a dataset."""
+    return _distributions(name, _fingerprint(name))
 
 
-def protocol_facts(name: str, protocol: str) -> Mapping[str, Any]:
-    """Return what a protocol makes of a data set."""
-    return _facts(name, _fingerprint(name), protocol)
+def split_facts(name: str, protocol: str) -> Mapping[str, Any]:
+    """Return the sizes of the split that a protocol makes of a dataset."""
+    return _split_facts(name, _fingerprint(name), protocol)
 
 
-def trained(dataset: str) -> list[RunRecord]:
-    """Return the finished runs of a data set that can recommend, the best of each model first."""
-    from recdash.services import recommend
+def trained_runs(dataset: str) -> list[RunRecord]:
+    """Return the finished runs of a dataset that can recommend, the best of each model first."""
+    from recdash.services import trained_runs  # lazy: torch
 
-    return recommend.trained_runs(dataset)
-
-
-def titles(runs: Sequence[RunRecord]) -> dict[str, str]:
-    """Return the title of each run's model."""
-    known = {model.name: model.title for model in models()}
-    return {run.id: known.get(run.model, run.model) for run in runs}
+    return trained_runs.trained_runs(dataset)
 
 
 def items(dataset: str) -> Mapping[str, Item]:
-    """Return the items of a data set by id."""
+    """Return the items of a dataset by id."""
     return _items(dataset, _fingerprint(dataset))
 
 
-def find(dataset: str, text: str, limit: int) -> list[Item]:
-    """Return items whose titles fit what somebody types."""
-    from recdash.services import recommend
+def find_items(dataset: str, text: str, limit: int) -> list[Item]:
+    """Return items whose titles match a query."""
+    from recdash.services import recommend  # lazy: torch
 
     return recommend.find_items(dataset, text, limit)
 
 
-def starters(dataset: str, limit: int) -> list[Item]:
-    """Return well-known items of many kinds: each is the most popular one left of a genre that stands behind."""
-    return _starters(dataset, _fingerprint(dataset))[:limit]
+def starter_items(dataset: str, limit: int) -> list[Item]:
+    """Return popular items of varied genres: each is the most popular one left of the least covered genre."""
+    return _starter_items(dataset, _fingerprint(dataset))[:limit]
 
 
 def devices() -> list[str]:
-    """Return where trained models can answer, the CPU first."""
-    from recdash.services import recommend
+    """Return the devices on which trained models can score items, the CPU first."""
+    from recdash.services import recommend  # lazy: torch
 
-    return recommend.devices_here()
+    return recommend.available_devices()
 
 
-def answer(dataset: str, picks: tuple[str, ...], runs: Sequence[RunRecord], length: int, device: str = "cpu") -> Answer:
-    """Return the lists of some runs for the picks; no runs, where nothing is trained, mean the model fitted at once."""
-    from recdash.services import runs as store
+def recommendations(
+    dataset: str, picks: tuple[str, ...], runs: Sequence[RunRecord], length: int, device: str = "cpu"
+) -> Recommendations:
+    """Return the runs' lists for the picks. Without runs, a model fitted for this query is used."""
+    from recdash.services import runs as store  # lazy: import lock
 
     ids, versions = tuple(run.id for run in runs), tuple(str(run.version) for run in runs) or (store.version(),)
-    return _answer(dataset, _fingerprint(dataset), picks, ids, versions, length, device)
+    return _recommendations(dataset, _fingerprint(dataset), picks, ids, versions, length, device)
 
 
 def ease_now() -> dict[str, float]:
-    """Return what EASE reaches on the public table's split with and without seen movies; computed once per data."""
-    from recdash.services import reproduce
+    """Return NDCG@100 of EASE on the published table's split, with and without seen items in the lists."""
+    from recdash.services import reproduce  # lazy: import lock
 
-    return _ease_now(_fingerprint(reproduce.find("metarec").dataset))
+    return _ease_now(_fingerprint(reproduce.dataset_of("metarec")))
 
 
 def _fingerprint(name: str) -> str:
-    from recdash.services import datasets
+    from recdash.services import datasets  # lazy: import lock
 
     return datasets.entry(name).fingerprint
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _groups(store: str, version: str, newest: str) -> list[Group]:
-    from recdash.services import results
+    from recdash.services import results  # lazy: import lock
 
     return results.groups()
 
 
-@st.cache_data(max_entries=64, show_spinner="Comparing user by user")
-def _verdicts(_group: Group, rows: tuple[str, ...], metrics: tuple[str, ...]) -> dict[str, BestComparison]:
-    from recdash.analysis import versus_best
+@st.cache_data(max_entries=64, show_spinner="Comparing per-user results")
+def _best_comparisons(_group: Group, rows: tuple[str, ...], metrics: tuple[str, ...]) -> dict[str, BestComparison]:
+    from recdash.analysis import versus_best  # lazy: import lock
 
     return versus_best.compare_with_best_by_metric(_group, metrics)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _over_seeds(_found: Sequence[Group], rows: tuple[tuple[str, ...], ...]) -> list[SeedTable]:
-    from recdash.analysis import seeds
+def _seed_tables(_found: Sequence[Group], rows: tuple[tuple[str, ...], ...]) -> list[SeedTable]:
+    from recdash.analysis import seeds  # lazy: import lock
 
-    return seeds.tables(_found)
+    return seeds.seed_tables(_found)
 
 
-@st.cache_data(max_entries=64, show_spinner="Looking at parts")
-def _parts(_group: Group, rows: tuple[str, ...], by: str) -> SliceView:
-    from recdash.analysis import slices
+@st.cache_data(max_entries=64, show_spinner="Computing slices")
+def _slices(_group: Group, rows: tuple[str, ...], by: str) -> SliceView:
+    from recdash.analysis import slices  # lazy: import lock
 
-    return slices.view(_group, by)
+    return slices.slice_view(_group, by)
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
 def _ease_now(fingerprint: str) -> dict[str, float]:
-    from recdash.services import reproduce
+    from recdash.services import reproduce  # lazy: import lock
 
     return reproduce.ease_now()
 
 
-@st.cache_data(max_entries=16, show_spinner="Counting")
+@st.cache_data(max_entries=16, show_spinner="Computing statistics")
 def _describe(name: str, fingerprint: str) -> dict[str, Any]:
-    from recdash.services import datasets
+    from recdash.services import datasets  # lazy: import lock
 
     return datasets.describe(name)
 
 
-@st.cache_data(max_entries=16, show_spinner="Drawing")
-def _portrait(name: str, fingerprint: str) -> Distributions:
-    from recdash.services import datasets
+@st.cache_data(max_entries=16, show_spinner="Computing distributions")
+def _distributions(name: str, fingerprint: str) -> Distributions:
+    from recdash.services import datasets  # lazy: import lock
 
     return datasets.distributions(name)
 
 
-@st.cache_data(max_entries=32, show_spinner="Splitting")
-def _facts(name: str, fingerprint: str, protocol: str) -> Mapping[str, Any]:
-    from recdash.services import datasets
+@st.cache_data(max_entries=32, show_spinner="Building the split")
+def _split_facts(name: str, fingerprint: str, protocol: str) -> Mapping[str, Any]:
+    from recdash.services import datasets  # lazy: import lock
 
     return datasets.split_facts(name, protocol)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the catalogue")
+@st.cache_resource(max_entries=4, show_spinner="Loading items")
 def _items(dataset: str, fingerprint: str) -> Mapping[str, Item]:
-    from recdash.services import datasets
+    from recdash.services import datasets  # lazy: import lock
 
     return {item.id: item for item in datasets.load(dataset).catalogue.items}
 
 
-@st.cache_data(max_entries=8, show_spinner="Looking for popular films")
-def _starters(dataset: str, fingerprint: str) -> list[Item]:
-    from recdash.services import recommend
+@st.cache_data(max_entries=8, show_spinner="Finding popular items")
+def _starter_items(dataset: str, fingerprint: str) -> list[Item]:
+    from recdash.services import recommend  # lazy: torch
 
-    left, seen = recommend.popular_items(dataset, 150), Counter[str]()
-    found: list[Item] = []
-    while left and len(found) < 60:
-        kind = min(left, key=lambda item: (sum(seen[genre] for genre in item.genres[:2]), left.index(item)))
-        left.remove(kind)
-        seen.update(kind.genres[:2])
-        found.append(kind)
-    return found
+    left, covered = recommend.popular_items(dataset, 150), Counter[str]()
+    chosen: list[Item] = []
+    while left and len(chosen) < 60:
+        item = min(left, key=lambda item: (sum(covered[genre] for genre in item.genres[:2]), left.index(item)))
+        left.remove(item)
+        covered.update(item.genres[:2])
+        chosen.append(item)
+    return chosen
 
 
-@st.cache_data(max_entries=256, show_spinner="Asking the models")
-def _answer(
+@st.cache_data(max_entries=256, show_spinner="Computing recommendations")
+def _recommendations(
     dataset: str,
     fingerprint: str,
     picks: tuple[str, ...],
@@ -251,9 +247,11 @@ def _answer(
     versions: tuple[str, ...],
     length: int,
     device: str,
-) -> Answer:
-    from recdash.services import recommend
+) -> Recommendations:
+    from recdash.services import recommend  # lazy: torch
 
     known = items(dataset)
-    chosen = [known[item_id] for item_id in picks]  # not their ids, which may be titles of other items: "1984"
+    chosen = [
+        known[item_id] for item_id in picks
+    ]  # items, not ids: an id such as "1984" may be the title of another item
     return recommend.recommend(dataset, chosen, run_ids=run_ids or None, k=length, device=device)

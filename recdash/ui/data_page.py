@@ -1,4 +1,4 @@
-"""The Data page: what is here, what it looks like, what a protocol makes of it; get, import, remove."""
+"""The Data page: statistics and distributions, protocols, downloads, imports and removal of datasets."""
 
 from __future__ import annotations
 
@@ -9,38 +9,43 @@ import streamlit as st
 
 from recdash import paths
 from recdash.reporting.formatting import count, escape
-from recdash.services import import_summary
+from recdash.services import datasets, import_summary
+from recdash.splits import event_order
 from recdash.ui import background_jobs, cache, layout, url_state
-from recdash.ui.charts import basic
+from recdash.ui.charts import distributions
+from recdash.ui.importing.uploads import save
 from recdash.ui.widgets import run_cards
 
 if TYPE_CHECKING:
-    from recdash.data.dataset_registry import Entry
+    from recdash.data.dataset_registry import DatasetEntry
 
-PARTS = {"train_users": "train", "validation_users": "validation", "test_users": "test"}
-FACTS = {
-    "positive_from": ("Liked means a rating of at least", "Everything below is left out."),
+SPLIT_PARTS = {"train_users": "train", "validation_users": "validation", "test_users": "test"}
+SPLIT_FACTS = {
+    "positive_from": ("Positive from", "Lowest rating that counts as positive; lower ratings are ignored."),
     "eligible_users": (
-        "Users with enough likes",
-        "At least five unless the import said otherwise; others are not used.",
+        "Eligible users",
+        "Users with enough positives: five unless another minimum was imported. Others are excluded.",
     ),
-    "items": ("Items", "In ranking, those that at least one training user likes: only they can be recommended."),
-    "train_ratings": ("Training ratings", "What a model learns from."),
-    "validation_ratings": ("Validation ratings", "Epochs and settings are chosen on them."),
-    "test_ratings": ("Test ratings", "To be predicted, at the very end."),
-    "train_positives": ("Training entries", "Likes of the training users."),
-    "test_targets": ("Test entries to find", "Held-out likes of the test users: what a model must rank high."),
-    "removed_held_out_entries": ("Entries left out", "Likes of held-out users for items that no training user likes."),
-    "unscored_test_users": ("Test users without a target", "Their histories are too short; they leave the mean."),
+    "items": ("Items", "For ranking, items with a positive of a training user; only these can be recommended."),
+    "train_ratings": ("Training ratings", "Ratings that models are trained on."),
+    "validation_ratings": ("Validation ratings", "Ratings for early stopping and model selection."),
+    "test_ratings": ("Test ratings", "Ratings to predict in the final evaluation."),
+    "train_positives": ("Training positives", "Positives of the training users."),
+    "test_targets": ("Test positives", "Positives of the test users that a model should rank high."),
+    "removed_held_out_entries": ("Excluded positives", "Positives of held-out users whose item no training user has."),
+    "unscored_test_users": (
+        "Unscored test users",
+        "Users with histories too short to hold items out; not in the mean.",
+    ),
 }
 
 
-def choose(entries: Sequence[Entry]) -> str:
-    """Let somebody choose a data set to look at."""
+def choose(entries: Sequence[DatasetEntry]) -> str:
+    """Draw the dataset selector and return the selected name."""
     ready = [entry.name for entry in entries if entry.ready]
     return str(
         st.pills(
-            "Data set",
+            "Dataset",
             ready,
             required=True,
             label_visibility="collapsed",
@@ -49,35 +54,35 @@ def choose(entries: Sequence[Entry]) -> str:
     )
 
 
-def look(name: str) -> None:
-    """Show the numbers and distributions of a data set."""
-    told = cache.describe(name)
+def summary(name: str) -> None:
+    """Show the statistics and distributions of a dataset."""
+    stats = cache.describe(name)
     st.caption(
         " ".join(
             [
-                f"{escape(told['source'])}.",
-                *(f"{escape(note)}." if not note.endswith(".") else escape(note) for note in told["notes"]),
+                f"{escape(stats['source'])}.",
+                *(f"{escape(note)}." if not note.endswith(".") else escape(note) for note in stats["notes"]),
             ]
         )
     )
     with st.grid(6, min_column_width=140):
-        st.metric("Users", count(told["users"]), border=True)
-        st.metric("Items", count(told["items"]), border=True)
-        st.metric("Ratings" if "ratings" in told else "Interactions", count(told["interactions"]), border=True)
+        st.metric("Users", count(stats["users"]), border=True)
+        st.metric("Items", count(stats["items"]), border=True)
+        st.metric("Ratings" if "ratings" in stats else "Interactions", count(stats["interactions"]), border=True)
         st.metric(
             "Density",
-            f"{told['density']:.2%}",
+            f"{stats['density']:.2%}",
             border=True,
-            help="Share of all pairs of a user and an item that are there.",
+            help="Share of all user-item pairs with an interaction.",
         )
-        st.metric("Median per user", count(told["median_per_user"]), border=True)
-        st.metric("Mean rating", f"{told['mean_rating']:.2f}" if "mean_rating" in told else "–", border=True)
-    _meaning(name, told)
-    _distributions(name, told)
+        st.metric("Median per user", count(stats["median_per_user"]), border=True)
+        st.metric("Mean rating", f"{stats['mean_rating']:.2f}" if "mean_rating" in stats else "–", border=True)
+    _import_decisions(name, stats)
+    _distributions(name, stats)
 
 
 def protocol(name: str) -> None:
-    """Show what a protocol makes of a data set."""
+    """Show the split that a protocol makes of a dataset."""
     known = {one.name: one for one in cache.protocols_of(name)}
     chosen = st.segmented_control(
         "Protocol",
@@ -86,16 +91,14 @@ def protocol(name: str) -> None:
         format_func=lambda p: known[p].title,
         **url_state.bind("protocol", next(iter(known)), options=known),
     )
-    from recdash.splits import event_order
-
     st.markdown(escape(known[chosen].help))
-    with layout.errors():
-        facts = cache.protocol_facts(name, chosen)
-        if said := event_order.warning(facts):
-            st.warning(escape(said), icon=":material/schedule:")
-        _parts(facts)
+    with layout.error_boundary():
+        facts = cache.split_facts(name, chosen)
+        if warning := event_order.tie_warning(facts):
+            st.warning(escape(warning), icon=":material/schedule:")
+        _user_split(facts)
         with st.grid(4, min_column_width=170):
-            for key, (label, meaning) in FACTS.items():
+            for key, (label, meaning) in SPLIT_FACTS.items():
                 if key in facts:
                     value = facts[key]
                     shown = (
@@ -104,37 +107,37 @@ def protocol(name: str) -> None:
                     st.metric(label, shown, help=meaning, border=True)
 
 
-def progress() -> None:
-    """Show work that is going on, and how work ended; live."""
-    if background_jobs.listed():
-        st.fragment(_progress, run_every=0.7 if background_jobs.going_on() else None)()
+def job_progress() -> None:
+    """Show running and finished background jobs; live."""
+    if background_jobs.jobs():
+        st.fragment(_job_progress, run_every=0.7 if background_jobs.any_running() else None)()
 
 
-@layout.calm
-def _progress() -> None:
-    for key, job in background_jobs.listed().items():
+@layout.with_error_boundary
+def _job_progress() -> None:
+    for key, job in background_jobs.jobs().items():
         if not job.finished:
             size = f"{job.done / 1e6:,.1f} MB" if job.done else "connecting"
-            said = f"{job.done / 1e6:,.1f} of {job.total / 1e6:,.1f} MB" if job.total else size
-            st.progress(job.share, text=f"{escape(job.title)}: {said}")
+            progress = f"{job.done / 1e6:,.1f} of {job.total / 1e6:,.1f} MB" if job.total else size
+            st.progress(job.share, text=f"{escape(job.title)}: {progress}")
             continue
         if job.error:
             st.error(escape(job.error), icon=":material/error:", title=escape(job.title))
         else:
-            st.success(f"{escape(job.title)}: done", icon=":material/check_circle:")
+            st.success(f"{escape(job.title)}: finished", icon=":material/check_circle:")
         st.button("Dismiss", key=f"dismiss.{key}", type="tertiary", on_click=_dismiss, args=(key,))
-    going = background_jobs.going_on()
-    if st.session_state.get("_jobs_going", False) and not going:
-        st.session_state["_jobs_going"] = False
-        st.rerun()
-    st.session_state["_jobs_going"] = going
+    running = background_jobs.any_running()
+    if st.session_state.get("_jobs_running", False) and not running:
+        st.session_state["_jobs_running"] = False
+        st.rerun()  # the whole page, so that it lists the new dataset
+    st.session_state["_jobs_running"] = running
 
 
-def releases(entries: Sequence[Entry]) -> None:
-    """Offer the MovieLens releases that are not here yet."""
+def movielens_releases(entries: Sequence[DatasetEntry]) -> None:
+    """Offer the MovieLens releases that are not downloaded."""
     missing = [entry for entry in entries if not entry.ready]
     if not missing:
-        st.caption("Every release is here.")
+        st.caption("All MovieLens releases are installed.")
     with st.grid(4, min_column_width=220):
         for entry in missing:
             with st.container(border=True, gap="small", height="stretch"):
@@ -143,110 +146,110 @@ def releases(entries: Sequence[Entry]) -> None:
                     f"{count(entry.interactions)} ratings, {count(entry.users)} users, {count(entry.items)} films"
                 )
                 if not paths.read_only():
-                    busy = background_jobs.is_going_on(f"get-{entry.name}")
+                    busy = background_jobs.is_running(f"get-{entry.name}")
                     st.button(
-                        "Getting" if busy else "Get",
+                        "Downloading" if busy else "Download",
                         icon=":material/download:",
                         key=f"get.{entry.name}",
-                        on_click=_get,
+                        on_click=_download,
                         args=(entry.name,),
                         disabled=busy,
                     )
     if missing and not paths.read_only():
         _from_zip([entry.name for entry in missing])
     st.caption(
-        "MovieLens is published by GroupLens for research; its terms are in the README inside each archive. "
-        "Archives are held against the published checksums."
+        "MovieLens is published by GroupLens for research; see the README in each archive for its terms. "
+        "Downloads are verified against the published checksums."
     )
 
 
 def remove(name: str) -> None:
-    """Offer to remove a data set."""
+    """Draw the button that removes a dataset."""
     if name == "demo" or paths.read_only():
         return
-    from recdash.services import datasets
-
-    with st.popover("Remove this data set", icon=":material/delete:", type="tertiary"):
-        st.markdown("Its files go. Runs trained on it stay, with their results.")
+    with st.popover("Remove this dataset", icon=":material/delete:", type="tertiary"):
+        st.markdown("Deletes the files of the dataset. Runs trained on it and their results remain.")
         st.button(
-            "Remove it",
+            "Remove dataset",
             icon=":material/delete_forever:",
             key=f"remove.{name}",
-            on_click=run_cards.act,
+            on_click=run_cards.run_action,
             args=(datasets.remove, name),
-            kwargs={"said": f"{escape(name)} is removed"},
+            kwargs={"done": f"{escape(name)} removed"},
         )
 
 
-def _meaning(name: str, told: Mapping[str, Any]) -> None:
-    """Say what was decided when the data came in: what counts as liked, and what orders events at the same time."""
-    st.markdown(f":material/thumb_up: {escape(import_summary.feedback(told))}")
-    if told["time_kind"] == "dates":
-        said = import_summary.times({**told, "ties": cache.portrait(name).ties})
-        st.markdown(f":material/schedule: {escape(said)}")
+def _import_decisions(name: str, stats: Mapping[str, Any]) -> None:
+    """Show what counts as positive and how events at the same time are ordered, as decided at import."""
+    st.markdown(f":material/thumb_up: {escape(import_summary.feedback(stats))}")
+    if stats["time_kind"] == "dates":
+        times = import_summary.times({**stats, "ties": cache.distributions(name).ties})
+        st.markdown(f":material/schedule: {escape(times)}")
 
 
-def _distributions(name: str, told: Mapping[str, Any]) -> None:
-    seen = cache.portrait(name)
+def _distributions(name: str, stats: Mapping[str, Any]) -> None:
+    data = cache.distributions(name)
     with st.grid(2, min_column_width=330, gap=("small", "large")):
-        if "ratings" in told:
-            rows = [(f"{value:g}", number) for value, number in told["ratings"]]
-            _picture("Ratings", "how many of each value", _bars(rows, "Rating", "Ratings"))
-        share = f"the most popular tenth has {told['top_tenth_share']:.0%} of all"
-        if told["items"] > 1:
-            _picture("Long tail", share, basic.long_tail(seen.popularity))
+        if "ratings" in stats:
+            rows = [(f"{value:g}", number) for value, number in stats["ratings"]]
+            _chart("Ratings", "number of ratings of each value", _histogram(rows, "Rating", "Ratings"))
+        share = f"top 10 % of the items have {stats['top_tenth_share']:.0%} of the interactions"
+        if stats["items"] > 1:
+            _chart("Long tail", share, distributions.long_tail(data.popularity))
         rows = [
-            (str(low) if low == high else f"{low}–{high}", users) for low, high, users in _from_first(seen.activity)
+            (str(low) if low == high else f"{low}–{high}", users)
+            for low, high, users in _without_leading_zeros(data.activity)
         ]
-        _picture("Activity", "users by their number of interactions", _bars(rows, "Interactions of a user", "Users"))
-        if len(seen.months) > 1:
-            _picture("Over time", f"{told['from'][:10]} to {told['to'][:10]}", basic.over_time(seen.months))
+        chart = _histogram(rows, "Interactions per user", "Users")
+        _chart("User activity", "number of users by interactions per user", chart)
+        if len(data.months) > 1:
+            _chart(
+                "Interactions over time",
+                f"per month, {stats['from'][:10]} to {stats['to'][:10]}",
+                distributions.interactions_per_month(data.months),
+            )
 
 
-def _picture(title: str, about: str, chart: Any) -> None:
+def _chart(title: str, about: str, chart: Any) -> None:
     with st.container(gap="xsmall"):
         st.markdown(f"**{title}** :gray[:small[{about}]]")
         st.altair_chart(chart, key=f"picture.{title}", width="stretch", alt=f"{title}: {about}")
 
 
-def _bars(rows: Sequence[tuple[str, int]], x_title: str, y_title: str) -> Any:
-    import pandas as pd
+def _histogram(rows: Sequence[tuple[str, int]], x_title: str, y_title: str) -> Any:
+    import pandas as pd  # lazy: pandas
 
-    return basic.bars(pd.DataFrame(rows, columns=["x", "y"]), "x", "y", x_title, y_title)
-
-
-def _from_first(bins: Sequence[tuple[int, int, int]]) -> Sequence[tuple[int, int, int]]:
-    """Drop the empty bins before the first user."""
-    return bins[next((place for place, row in enumerate(bins) if row[2]), 0) :]
+    return distributions.histogram(pd.DataFrame(rows, columns=["x", "y"]), "x", "y", x_title, y_title)
 
 
-def _parts(facts: Mapping[str, Any]) -> None:
-    users = [(part, int(facts[key])) for key, part in PARTS.items() if key in facts]
+def _without_leading_zeros(bins: Sequence[tuple[int, int, int]]) -> Sequence[tuple[int, int, int]]:
+    """Drop the empty bins at the start."""
+    return bins[next((index for index, row in enumerate(bins) if row[2]), 0) :]
+
+
+def _user_split(facts: Mapping[str, Any]) -> None:
+    users = [(part, int(facts[key])) for key, part in SPLIT_PARTS.items() if key in facts]
     rest = int(facts.get("users", 0)) - sum(number for _, number in users)
     if users:
-        users += [("not used", rest)] if rest > 0 else []
-        said = ", ".join(f"{number} {part}" for part, number in users)
-        st.markdown("**Who is held out** :gray[:small[users of each part]]")
-        st.altair_chart(basic.parts(users), key="parts", width="stretch", alt=f"Users: {said}")
+        users += [("excluded", rest)] if rest > 0 else []
+        counts = ", ".join(f"{number} {part}" for part, number in users)
+        st.markdown("**Users by part of the split** :gray[:small[number of users]]")
+        chart = distributions.user_split(users)
+        st.altair_chart(chart, key="parts", width="stretch", alt=f"Users by part of the split: {counts}")
 
 
-def _get(name: str) -> None:
-    from recdash.services import datasets
-
-    background_jobs.start(f"get-{name}", f"Getting {name}", lambda note: datasets.get(name, progress=note))
+def _download(name: str) -> None:
+    background_jobs.start(f"get-{name}", f"Downloading {name}", lambda report: datasets.get(name, progress=report))
 
 
 def _from_zip(names: Sequence[str]) -> None:
     with st.expander("From a local archive", icon=":material/folder_zip:"):
         name = st.selectbox("Release", names, key="zip_release", width=240)
-        given = st.file_uploader("Its zip, as published", type="zip", key="zip")
-        if given is not None and st.button("Read it", key="read_zip", icon=":material/input:"):
-            from recdash.services import datasets
-            from recdash.ui.importing.uploads import kept
-
-            path = kept(given)
+        given = st.file_uploader("Zip file of the release, as published", type="zip", key="zip")
+        if given is not None and st.button("Import archive", key="read_zip", icon=":material/input:"):
+            path = save(given)
             background_jobs.start(
-                f"get-{name}", f"Reading {given.name}", lambda note: datasets.get(name, path, progress=note)
+                f"get-{name}", f"Importing {given.name}", lambda report: datasets.get(name, path, progress=report)
             )
             st.rerun()
 

@@ -1,4 +1,4 @@
-"""Explanations that stand beside numbers: what a metric, a state, a preset or a column means."""
+"""Explanations shown next to numbers: metrics, run states, presets and epoch values."""
 
 from __future__ import annotations
 
@@ -8,70 +8,75 @@ from typing import TYPE_CHECKING
 from recdash.analysis import metric_info
 from recdash.evaluation.criterion import criterion_of
 from recdash.reporting.formatting import escape
+from recdash.settings import format_setting
 
 if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
 
 STATES = {
-    "queued": ("gray", ":material/hourglass_empty:", "Waiting for a free place. It starts by itself."),
-    "running": ("blue", ":material/play_arrow:", "Training now, in a process of its own: this page may be closed."),
-    "finished": ("green", ":material/check:", "Trained and tested. Its record is never altered."),
-    "failed": ("red", ":material/error:", "It ended with an error, which is shown."),
-    "stopped": ("orange", ":material/stop:", "Somebody stopped it. It can be resumed from its last checkpoint."),
-    "interrupted": ("orange", ":material/power_off:", "Its process died. It can be resumed from its last checkpoint."),
+    "queued": ("gray", ":material/hourglass_empty:", "Queued; starts automatically."),
+    "running": ("blue", ":material/play_arrow:", "Training in a separate process; closing this page does not stop it."),
+    "finished": ("green", ":material/check:", "Trained and evaluated on the test users. The record no longer changes."),
+    "failed": ("red", ":material/error:", "Ended with the error shown."),
+    "stopped": ("orange", ":material/stop:", "Stopped by a user; can be resumed from the last checkpoint."),
+    "interrupted": (
+        "orange",
+        ":material/power_off:",
+        "The training process ended unexpectedly; can be resumed from the last checkpoint.",
+    ),
 }
 UNSTABLE = (
-    "A loss rose above ten times that of the first epoch. The weights are those of the best epoch on validation, but "
+    "The loss rose above ten times that of the first epoch. The weights are those of the best validation epoch; "
     "train again with a lower learning rate."
 )
 PRESETS = {
-    "auto": "Fits the size of the data by itself. The default everywhere.",
-    "paper": "What the authors of the model report.",
-    "published": "What the run behind a public table used.",
-    "tuned": "Found by a search on this data set; elsewhere the same as auto.",
-    "fast": "Fewer epochs, for a first look.",
+    "auto": "Settings chosen from the size of the data (default).",
+    "paper": "Settings reported in the model's paper.",
+    "published": "Settings used for a published table.",
+    "tuned": "Settings found by a search on this dataset; the same as auto on others.",
+    "fast": "Fewer epochs, for a quick test.",
 }
 CURVES = {
     "reconstruction": (
         "Reconstruction loss",
         "nats per user",
-        "How badly the items of the input are predicted: negative log-likelihood.",
+        "Negative log-likelihood of the input items.",
     ),
     "kl": (
         "KL divergence",
         "nats per user",
-        "How far the latent codes are from the prior: what the code says about a user.",
+        "Divergence of the latent distribution from the prior: the information that the latent code carries.",
     ),
-    "beta": ("Beta", "weight of the KL divergence", "Annealed from 0 to its cap: first reconstruct, then regularise."),
-    "loss": ("Loss", "per user", "What the optimiser minimises."),
-    "penalty": ("Penalty", "per user", "The share of the loss that keeps weights small."),
+    "beta": ("Beta", "weight of the KL divergence", "Annealed from 0 to its cap."),
+    "loss": ("Loss", "per user", "Objective that the optimiser minimises."),
+    "penalty": ("Penalty", "per user", "Regularisation term of the loss."),
     "train_rmse": (
-        "RMSE in training",
-        "on the training ratings",
-        "How well the ratings that were learned from are met.",
+        "Training RMSE",
+        "rating units",
+        "Root mean squared error on the training ratings.",
     ),
     "decoder_reconstruction": (
-        "Reconstruction loss, decoder's passes",
+        "Reconstruction loss, decoder phase",
         "nats per user",
-        "RecVAE trains its halves in turns; this is the loss without dropout, while the decoder learns.",
+        "RecVAE alternates between encoder and decoder updates; this is the loss in decoder updates, without dropout.",
     ),
     "weighted_kl": (
         "Weighted KL divergence",
         "nats per user",
-        "The KL divergence times gamma and the length of each user's history: what it adds to the loss.",
+        "KL divergence times gamma and the length of the user's history: its contribution to the loss.",
     ),
     "active_units": (
-        "Latent dimensions in use",
+        "Active latent dimensions",
         "dimensions",
-        "Dimensions whose KL divergence from N(0, 1) is above 0.01 nats on average. The others say nothing.",
+        "Dimensions whose mean KL divergence from N(0, 1) is above 0.01 nats. The others carry no information.",
     ),
     "refeeding_loss": (
         "Re-feeding loss",
-        "squared stars per item",
-        "How far DeepRec's output is from what it becomes when fed back in.",
+        "squared rating units per item",
+        "Squared difference between DeepRec's output and the output when that is fed back as input.",
     ),
     "lr": ("Learning rate", "step size", "Step size of the optimiser."),
-    "examples/s": ("Speed", "users per second", "Training users seen per second."),
+    "examples/s": ("Speed", "users per second", "Training users processed per second."),
 }
 
 
@@ -81,18 +86,18 @@ def metric(name: str) -> str:
 
 
 def metric_help(name: str) -> str:
-    """Return what a metric means, in one or two sentences."""
-    return metric_info.meaning(name)
+    """Return the definition of a metric in one or two sentences."""
+    return metric_info.description(name)
 
 
 def quality(values: Mapping[str, float]) -> str:
-    """Return the value by which runs are judged, with its name; empty when there is none."""
+    """Return the model-selection metric and its value, such as "NDCG@100 0.4012"; empty if it was not measured."""
     criterion = criterion_of(values)
     return "" if criterion is None else f"{metric(criterion.metric)} {values[criterion.metric]:.4f}"
 
 
 def curve(name: str) -> tuple[str, str, str]:
-    """Return title, unit and meaning of a named value of an epoch."""
+    """Return title, unit and meaning of a named epoch value."""
     if name in CURVES:
         return CURVES[name]
     known = name.partition("@")[0] in metric_info.METRICS
@@ -100,33 +105,31 @@ def curve(name: str) -> tuple[str, str, str]:
 
 
 def state_badge(state: str) -> str:
-    """Return a state as Markdown."""
+    """Return the badge of a run state as Markdown."""
     colour, icon, _ = STATES[state]
     return f":{colour}-badge[{icon} {state}]"
 
 
 def warning_badge(run: RunRecord) -> str:
-    """Return what makes the figures of a run doubtful as Markdown; empty for most runs."""
+    """Return the badge of an unstable run as Markdown; empty for other runs."""
     return f":orange-badge[:material/warning: {run.warning}]" if run.warning else ""
 
 
 def badges(run: RunRecord) -> str:
-    """Return the state of a run, and what makes its figures doubtful, as Markdown."""
+    """Return the state and warning badges of a run as Markdown."""
     return " ".join(filter(None, (state_badge(run.state), warning_badge(run))))
 
 
 def badge_help(run: RunRecord) -> str:
-    """Return what the badges of a run mean."""
+    """Return the help text for the badges of a run."""
     return f"{STATES[run.state][2]} {UNSTABLE}" if run.warning else STATES[run.state][2]
 
 
-def preset_captions(presets: tuple[str, ...]) -> str:
-    """Return what the presets are, as a list in Markdown."""
+def preset_help(presets: tuple[str, ...]) -> str:
+    """Return the meaning of presets as a Markdown list."""
     return "\n".join(f"- **{preset}**: {PRESETS.get(preset, '')}" for preset in presets)
 
 
-def differs(settings: dict[str, object]) -> str:
-    """Return settings that were given by name as inline code, escaped."""
-    from recdash.reporting.formatting import setting
-
-    return ", ".join(f"{escape(name)} = {escape(setting(value))}" for name, value in settings.items())
+def settings_text(settings: dict[str, object]) -> str:
+    """Return settings as escaped text: "name = value, ..."."""
+    return ", ".join(f"{escape(name)} = {escape(format_setting(value))}" for name, value in settings.items())

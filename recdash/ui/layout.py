@@ -1,4 +1,4 @@
-"""The frame around every page: its width, its errors in words, and the note in the tab's title while something runs."""
+"""Layout around every page: width, heading, one-line errors, and the number of active runs in the tab's title."""
 
 from __future__ import annotations
 
@@ -18,67 +18,72 @@ from recdash.reporting.formatting import escape
 from recdash.ui import cache, url_state
 
 P = ParamSpec("P")
-ICON = (  # drawn here: an icon by name would be fetched from the network
+ICON = (  # inline SVG: a named icon would be fetched from the network
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#2f56c4"/>'
     '<path d="M8 23V9M16 23v-9M24 23V13" stroke="#fff" stroke-width="3.4" stroke-linecap="round"/></svg>'
 )
 PAGES = {
-    "overview": ("Overview", ":material/home:", "What is here, what is best, what next"),
-    "train": ("Train", ":material/play_circle:", "Start trainings and look after them"),
-    "curves": ("Curves", ":material/show_chart:", "Learning curves, live and side by side"),
-    "results": ("Results", ":material/leaderboard:", "What the models reached, with intervals"),
-    "published": ("Published", ":material/fact_check:", "Public tables: as printed, as computed, as they should be"),
-    "recommend": ("Recommend", ":material/movie:", "Pick films, see every model's list"),
-    "data": ("Data", ":material/database:", "Data sets: get, import, look, remove"),
+    "overview": ("Overview", ":material/home:", "Best models, running trainings and next steps"),
+    "train": ("Train", ":material/play_circle:", "Start trainings and manage runs"),
+    "curves": ("Curves", ":material/show_chart:", "Learning curves of several runs, live"),
+    "results": ("Results", ":material/leaderboard:", "Test results with confidence intervals"),
+    "published": ("Published", ":material/fact_check:", "Published tables: as printed, recomputed and corrected"),
+    "recommend": ("Recommend", ":material/recommend:", "Pick titles and compare the models' lists"),
+    "data": ("Data", ":material/database:", "Explore, download, import and remove datasets"),
 }
-WIDTH = 1240  # pixels; text lines and charts get no easier to read beyond it
-_one_by_one, _warm = threading.Lock(), threading.Event()
-ASK_EVERY = 2.0  # seconds between looks at the store while something runs
+PAGE_WIDTH = 1240  # pixels; longer text lines and wider charts are harder to read
+_import_lock, _imports_done = threading.Lock(), threading.Event()
+POLL_SECONDS = 2.0  # between two queries of the store while a run is active
 
 
 def pages() -> list[Any]:
-    """Return the pages for `st.navigation`; the first is at the root, and at /overview as well."""
-    found: list[Any] = []
+    """Return the pages for `st.navigation`. The first is served at the root and at /overview."""
+    listed: list[Any] = []
     for name, (title, icon, about) in PAGES.items():
-        file = paths.PROJECT / "pages" / f"{name}.py"
-        if not found:
-            found.append(st.Page(file, title=title, icon=icon, help=about, url_path="home", default=True))
-            found.append(st.Page(file, title=title, icon=icon, url_path=name, visibility="hidden"))
+        file = paths.RESOURCES / "pages" / f"{name}.py"
+        if not listed:
+            listed.append(st.Page(file, title=title, icon=icon, help=about, url_path="home", default=True))
+            listed.append(st.Page(file, title=title, icon=icon, url_path=name, visibility="hidden"))
         else:
-            found.append(st.Page(file, title=title, icon=icon, help=about, url_path=name))
-    return found
+            listed.append(st.Page(file, title=title, icon=icon, help=about, url_path=name))
+    return listed
 
 
 def show(page: Any) -> None:
-    """Run the chosen page inside the frame; called by app.py.
+    """Run the selected page inside the layout; called by app.py.
 
-    Until everything is imported, runs go one by one: two threads that import pandas or PyTorch at the same time can
-    see half of a module.
+    Until all imports are done, sessions take turns: two threads that import pandas or PyTorch at the same time can
+    see a partly initialised module.
     """
-    with nullcontext() if _warm.is_set() else _one_by_one:
+    with nullcontext() if _imports_done.is_set() else _import_lock:
         _show(page)
 
 
 def _show(page: Any) -> None:
-    st.session_state["_framed"] = st.session_state["_whole_run"] = True
+    st.session_state["_inside_app"] = st.session_state["_full_rerun"] = True
     st.session_state["_running"] = ()
-    with errors(aloud=False):
+    with error_boundary(silent=True):
         st.session_state["_running"] = running_ids()
-    _watch(page.title)
-    with st.container(horizontal_alignment="center"), st.container(width=WIDTH, gap="medium"), errors():
+    _start_polling(page.title)
+    with st.container(horizontal_alignment="center"), st.container(width=PAGE_WIDTH, gap="medium"), error_boundary():
         page.run()
 
 
 def heading(title: str, about: str, *, needs_store: bool = True) -> None:
-    """Open a page: its name and one sentence on what it is for. The first thing that any page does.
+    """Start a page with its title and one sentence on its purpose. Every page calls this first.
 
-    The page ends here, with the way to mend it, when a setting of the environment means nothing or, with needs_store,
-    when the store of runs cannot be used.
+    The page stops here with an error and a fix when an environment variable is invalid or the run store cannot be
+    opened.
+
+    Args:
+        title: Title of the page.
+        about: One sentence below the title.
+        needs_store: Whether the page cannot work without the run store.
     """
-    from recdash.services import store_access
+    from recdash.services import store_access  # lazy: import lock
 
-    _hand_over()
-    url_state.enter(title)
+    _restart_in_app()
+    url_state.enter_page(title)
     with st.container(gap="xsmall"):
         st.title(title, anchor=False)
         st.markdown(f":gray[{about}]")
@@ -87,45 +92,49 @@ def heading(title: str, about: str, *, needs_store: bool = True) -> None:
         if needs_store:
             running_ids()
     except RecdashError as error:
-        _say(error)
+        _show_error(error)
         st.stop()
     if paths.read_only():
-        st.badge("Look and recommend only: RECDASH_READ_ONLY is set", icon=":material/lock:", color="gray")
+        st.badge(
+            "Read-only: training and importing are disabled (RECDASH_READ_ONLY is set)",
+            icon=":material/lock:",
+            color="gray",
+        )
 
 
 def link(page: str, label: str, **query: str | list[str]) -> None:
-    """Link to another page."""
-    if st.session_state.get("_linked"):
+    """Link to another page; `query` holds its URL parameters."""
+    if st.session_state.get("_has_navigation"):
         icon = PAGES[page][1]
         st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=query or None)
 
 
 def generated_note() -> None:
-    """Say what has to be said wherever the demo is shown."""
+    """Mark generated ratings wherever the demo dataset is shown."""
     st.badge(
-        "Demo: the films are real, the tastes are generated",
+        "Demo: the films are real, the ratings are generated",
         icon=":material/science:",
         color="orange",
-        help="Nobody's real ratings are part of it. What holds for real people needs real data: see the Data page.",
+        help="The demo contains no ratings by real people. For real data, open the Data page.",
     )
 
 
 @contextmanager
-def errors(*, aloud: bool = True) -> Iterator[None]:
-    """Show what can go wrong as one line, never as a traceback."""
+def error_boundary(*, silent: bool = False) -> Iterator[None]:
+    """Show an expected error as one line instead of a traceback, or not at all if `silent`."""
     try:
         yield
     except RecdashError as error:
-        if aloud:
-            _say(error)
+        if not silent:
+            _show_error(error)
 
 
-def calm(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a fragment the same manners: it is run again without the frame around it."""
+def with_error_boundary(function: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a fragment in `error_boundary`: Streamlit reruns fragments without the layout around them."""
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        with errors():
+        with error_boundary():
             function(*args, **kwargs)
 
     return wrapped
@@ -133,86 +142,86 @@ def calm(function: Callable[P, None]) -> Callable[P, None]:
 
 def running_ids() -> tuple[str, ...]:
     """Return the ids of all queued and running runs."""
-    from recdash.services import runs
+    from recdash.services import runs  # lazy: import lock
 
     return tuple(sorted(run.id for run in runs.listing(active=True)))
 
 
 def is_running() -> bool:
-    """Whether anything was queued or running when the page was opened."""
+    """Whether any run was queued or running when the page was opened."""
     return bool(st.session_state.get("_running"))
 
 
-def pace() -> float | None:
-    """How often live parts look again: once a second while something runs, not at all at rest."""
+def refresh_interval() -> float | None:
+    """Return the seconds between reruns of live fragments: 1 while a run is active, None (no reruns) otherwise."""
     return 1.0 if is_running() else None
 
 
-def _hand_over() -> None:
-    """Let app.py draw the frame when Streamlit ran a page without it.
+def _restart_in_app() -> None:
+    """Start over through app.py when Streamlit ran a page directly.
 
-    Streamlit takes a folder called pages/ for pages of its own until `st.navigation` is first called. On a server
-    that was first asked for /train, say, nobody has called it: do so here, and start over.
+    Streamlit serves every file of a folder named pages/ as a page until `st.navigation` is first called. A server
+    whose first request is for /train has not called it yet: call it here and rerun.
     """
-    framed = st.session_state.pop("_framed", False)
-    st.session_state["_linked"] = framed
-    if not framed and "_handed_over" not in st.session_state:
-        st.session_state["_handed_over"] = True
+    inside_app = st.session_state.pop("_inside_app", False)
+    st.session_state["_has_navigation"] = inside_app
+    if not inside_app and "_restarted" not in st.session_state:
+        st.session_state["_restarted"] = True
         st.set_page_config(page_title="recdash", page_icon=ICON)
         st.navigation(pages(), position="top")
         st.rerun()
 
 
-def _watch(title: str) -> None:
-    """Keep the tab's title true; when runs begin or end, run the whole page again."""
-    st.fragment(_look, run_every=ASK_EVERY if is_running() or not _warm.is_set() else None)(title)
+def _start_polling(title: str) -> None:
+    """Keep the number of active runs in the tab's title current; rerun the page when a run starts or ends."""
+    st.fragment(_poll, run_every=POLL_SECONDS if is_running() or not _imports_done.is_set() else None)(title)
 
 
-def _look(title: str) -> None:
-    if not st.session_state.pop("_whole_run", False) and not _warm.is_set():
-        _warm_up()  # the timer's first call: the page is drawn, and nobody waits
+def _poll(title: str) -> None:
+    if not st.session_state.pop("_full_rerun", False) and not _imports_done.is_set():
+        _import_services()  # first timer tick: the page is on screen, so no user waits for the imports
     ids: tuple[str, ...] = st.session_state.get("_running", ())
-    with errors(aloud=False):
-        from recdash.services import launch
+    with error_boundary(silent=True):
+        from recdash.services import launch  # lazy: import lock
 
         ids = running_ids()
         if ids:
-            launch.keep_going()
+            launch.ensure_supervisor()
     if ids != st.session_state.get("_running", ()):
         st.rerun()
     note = f"({len(ids)} running) " if ids else ""
     st.set_page_config(page_title=f"{note}{title} · recdash")
 
 
-def _say(error: RecdashError) -> None:
+def _show_error(error: RecdashError) -> None:
     if not isinstance(error, StoreError):
         st.error(escape(str(error)), icon=":material/error:")
         return
-    st.error(escape(str(error)), icon=":material/database_off:", title="The store of runs cannot be used")
+    st.error(escape(str(error)), icon=":material/database_off:", title="The run store cannot be opened")
     st.markdown(
-        "Nothing is lost: every run keeps its weights, curves and results in a folder of its own. "
-        "`recdash doctor` says what is wrong, `recdash doctor --mend` moves a damaged store aside and rebuilds it "
-        "from those folders."
+        "No results are lost: the weights, curves and results of each run are stored in a separate folder. "
+        "`recdash doctor` diagnoses the problem; `recdash doctor --fix` moves a damaged store aside and rebuilds it "
+        "from these folders."
     )
     if "damaged" in str(error) and not paths.read_only():
-        st.button("Rebuild the store now", icon=":material/healing:", on_click=_mend, type="primary")
+        st.button("Rebuild the store", icon=":material/healing:", on_click=_rebuild_store, type="primary")
 
 
-def _mend() -> None:
-    from recdash.services import doctor
+def _rebuild_store() -> None:
+    from recdash.services import doctor  # lazy: import lock
 
     try:
-        st.toast(escape(doctor.mend_store()), icon=":material/check_circle:", duration="long")
+        st.toast(escape(doctor.rebuild_store()), icon=":material/check_circle:", duration="long")
     except RecdashError as error:
         st.toast(escape(str(error)), icon=":material/error:", duration="long")
 
 
-def _warm_up() -> None:
-    """Import what the other pages will need, once per server."""
-    with _one_by_one, errors(aloud=False):
+def _import_services() -> None:
+    """Import what the other pages need, once per server."""
+    with _import_lock, error_boundary(silent=True):
         for name in ("options", "datasets", "recommend"):
             import_module(f"recdash.services.{name}")
         cache.models()
         cache.protocols()
-        gc.freeze()  # what was imported stays; looking through it again and again would cost each page 0.1 s
-        _warm.set()
+        gc.freeze()  # imported modules stay in memory; scanning them in every collection costs a page 0.1 s
+        _imports_done.set()

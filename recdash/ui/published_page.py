@@ -1,37 +1,39 @@
-"""The Published page: a public table, what its code computes, and what comes out when it is done properly."""
+"""The Published page: a public table as printed, recomputed as published, and corrected."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash.evaluation.criterion import DECIDING
+from recdash.evaluation.criterion import SELECTION_METRICS
 from recdash.reporting.formatting import ago, count, duration, escape, listed
-from recdash.services import reproduce
+from recdash.services import reproduce, reproduce_files, reproduce_lock
 from recdash.ui import cache, glossary, layout, url_state
 from recdash.ui.charts import dumbbell
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recdash.services.reproduce import Live
+    from recdash.services.reproduce import Explanation
+    from recdash.services.reproduce_lock import RunningReproduction
 
 TABLES = {"metarec": "Six models on MovieLens-1M", "vae20m": "Two models on MovieLens-20M"}
 COLUMNS = dumbbell.STAGES
 HELP = {
-    "published": "What the public table prints. Not rerun.",
-    "as_published": "The public code's data, split, settings and evaluation, mistakes included, computed by recdash.",
-    "corrected": "The same data, split, sizes and steps, with the mistakes taken out.",
-    "common": "recdash's own settings under protocols that are the same for all: unseen users, or 90/10 of ratings.",
+    "published": "Number printed in the public table; not rerun",
+    "as_published": "Recomputed with the data, split, settings and evaluation of the public code, mistakes included",
+    "corrected": "Recomputed on the same data and split, with the same sizes and steps, without the mistakes",
+    "common": "Preset auto with the same protocol for all models: unseen users for ranking, 90/10 split for ratings",
 }
 METRICS = {"ndcg@100": "NDCG@100", "recall@100": "Recall@100", "precision@100": "Precision@100"}
 COMMAND, QUICK = "recdash reproduce", "recdash reproduce --models ease,popularity,bias"
 
 
-def choose() -> str:
-    """Let somebody choose a public table."""
+def choose_table() -> str:
+    """Show the choice of a public table; returns its name."""
     return str(
         st.segmented_control(
             "Public table",
@@ -44,114 +46,121 @@ def choose() -> str:
     )
 
 
-def sentence(found: Mapping[str, Any]) -> Any:
-    """Say what the page is about in one number; returns the place, in which `now` renews it."""
-    place = st.container(border=True, gap="xsmall")
-    with place:
-        slot = st.empty()
-    row = _row(found, "ease", "ndcg@100")
+def headline(document: Mapping[str, Any]) -> Any:
+    """Show the effect of one mistake in one sentence; returns its placeholder, for `refresh_headline`."""
+    box = st.container(border=True, gap="xsmall")
+    with box:
+        placeholder = st.empty()
+    row = _row(document, "ease", "ndcg@100")
     if row is not None and row["as_published"] is not None and row["corrected"] is not None:
-        _say(slot, row["as_published"], row["corrected"], _measured(found["cells"]["ease"]["when"]))
+        measured = _measured(document["cells"]["ease"]["when"])
+        _write_headline(placeholder, row["as_published"], row["corrected"], measured)
     elif reproduce.has_data():
-        slot.markdown(":gray[Solving EASE on MovieLens-1M, with and without the movies already seen]")
+        placeholder.markdown(":gray[Solving EASE on MovieLens-1M, with and without seen movies]")
     else:
-        printed = "" if row is None else f" The public table prints {row['published']:.4f} for EASE."
-        slot.markdown(
-            f"### With seen movies removed, the figures of the public table change a great deal\n"
-            f":gray[How much is computed here as soon as MovieLens-1M is there.{printed}]"
+        published = "" if row is None else f" The public table prints {row['published']:.4f} for EASE."
+        placeholder.markdown(
+            "### Removing seen movies changes the numbers of the public table considerably\n"
+            f":gray[The exact change is shown here once MovieLens-1M is downloaded.{published}]"
         )
-    return slot
+    return placeholder
 
 
-def now(slot: Any) -> None:
-    """Compute that number here and now, where the data is; the last thing a page does, for it takes seconds."""
+def refresh_headline(placeholder: Any) -> None:
+    """Compute the headline's numbers if the data are installed. It takes seconds, so the page calls it last."""
     if reproduce.has_data():
-        with layout.errors():
-            found = cache.ease_now()
-            _say(slot, found["as_published"], found["corrected"], f"computed here in {duration(found['seconds'])}")
+        with layout.error_boundary():
+            values = cache.ease_now()
+            computed = f"computed here in {duration(values['seconds'])}"
+            _write_headline(placeholder, values["as_published"], values["corrected"], computed)
 
 
-def _say(slot: Any, before: float, after: float, how: str) -> None:
-    slot.markdown(
-        f"### With seen movies removed, NDCG@100 of EASE on that split goes from {_short(before)} to {_short(after)}\n"
-        f":gray[The same data, the same solution; {how}.]"
+def _write_headline(placeholder: Any, before: float, after: float, origin: str) -> None:
+    placeholder.markdown(
+        f"### Removing seen movies changes NDCG@100 of EASE on this split from {_short(before)} to {_short(after)}\n"
+        f":gray[Same data, same solution; {origin}.]"
     )
 
 
-def story(table: str) -> None:
-    """Tell a newcomer what this is about."""
+def introduction(table: str) -> None:
+    """Explain the page to a first-time reader."""
     if table == "vae20m":
         st.markdown(
-            "Models are compared by hiding some of what people liked and looking how much of it a model finds. There "
-            "are two sets of such people: on the first one chooses when to stop, the second is asked once, at the end. "
-            "This public table prints the scores of the first set."
+            "A recommender is tested by hiding some of the movies that a person liked and counting how many of them it "
+            "finds. There are two groups of people for this: the best epoch is chosen on the **validation users**, and "
+            "the **test users** are evaluated once, at the end. This public table prints the scores of the validation "
+            "users."
         )
         return
     st.markdown(
-        "A recommender is tested by **hiding some of the movies a person rated** and looking how many of them it puts "
-        "high in its list. A public table compares six models like that, and it is often quoted. Its code is public "
-        "too, so recdash runs it again and finds that most of its numbers measure something else: lists full of "
-        "movies the person has already seen, answers that were given away, a score on the homework in place of the "
-        "exam. Each line below leads from the **printed number** to the one that comes out **when the mistakes are "
-        "taken out and nothing else is changed**."
+        "A recommender is tested by **hiding some of the movies that a person rated** and counting how many of them "
+        "are near the top of its list. An often quoted public table compares six models in this way. recdash "
+        "recomputes the table from its public code. Most of its numbers turn out to measure something else: lists are "
+        "full of movies that the person has already seen, ratings to be predicted were part of the input, and one "
+        "score belongs to training users. In the charts, each line leads from the **published number** to the "
+        "**corrected number**: the mistakes are corrected, and nothing else is changed."
     )
 
 
-def state(table: str, found: Mapping[str, Any], live: Live | None) -> None:
-    """Say how complete this is, and what to do about it."""
-    if live is not None:
-        st.fragment(_going_on, run_every=2.0)(table, found["when"])
-    elif not found["cells"]:
+def status(table: str, document: Mapping[str, Any], now: RunningReproduction | None) -> None:
+    """Show how complete the document is, and whether it is comparable with the published numbers."""
+    if now is not None:
+        st.fragment(_progress, run_every=2.0)(table, document["when"])
+    elif not document["cells"]:
         st.info(
-            "Nothing has been computed yet: the hollow dots are the printed numbers.", icon=":material/hourglass_empty:"
+            "Nothing has been computed yet. The charts show the published numbers only.",
+            icon=":material/hourglass_empty:",
         )
-    if found["rehearsal"]:
-        short = found.get("epochs_at_most")
-        cut = f", with at most {count(short)} epochs in each training" if short else ""
+    if document["rehearsal"]:
+        epochs = document.get("epochs_at_most")
+        limit = f", with at most {count(epochs)} epochs in each training" if epochs else ""
         st.warning(
-            f"A rehearsal on {escape(str(found['dataset']))}{cut}: nothing here compares with the printed numbers, "
-            f"which were made on {escape(found['published_on'])}.",
+            f"Rehearsal on {escape(str(document['dataset']))}{limit}: these results are not comparable with the "
+            f"published numbers, which were made on {escape(document['published_on'])}.",
             icon=":material/science:",
         )
 
 
-def todo(table: str, found: Mapping[str, Any], live: Live | None) -> None:
-    """Say what is still to be computed, and how: the command, and the data where it is not here."""
+def next_steps(table: str, document: Mapping[str, Any], now: RunningReproduction | None) -> None:
+    """Show what has not been computed yet, the command for it, and how to get missing data."""
     if not reproduce.has_data(table):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f"{escape(found['published_on'])} is not here, so nothing new can be computed on it.", width="content"
+                f"{escape(document['published_on'])} is not downloaded, so no new results can be computed on it.",
+                width="content",
             )
-            layout.link("data", f"Get {found['published_on']}")
-    if live is not None or not found["missing"]:
+            layout.link("data", f"Get {document['published_on']}")
+    if now is not None or not document["missing"]:
         return
-    models = listed(dict.fromkeys(escape(_title(found, name)) for name in found["missing"]))
-    if found["cells"]:
-        st.info(f"Not computed yet: {models}. The command goes on from here.", icon=":material/terminal:")
+    models = listed(dict.fromkeys(escape(_title(document, name)) for name in document["missing"]))
+    if document["cells"]:
+        st.info(f"Not computed yet: {models}. This command computes what is missing.", icon=":material/terminal:")
     st.code(COMMAND if table == "metarec" else f"{COMMAND} --table {table}", language="bash")
     if table == "metarec":
         st.caption(
-            "It keeps what it has done and can be stopped at any time. All of it takes about an hour and a half on two "
-            f"cores, most of it SVAE; in half a minute: `{QUICK}`."
+            "Finished results are saved: the command can be stopped at any time and run again to resume. The whole "
+            "table takes about an hour and a half on two cores, most of it for SVAE. For first results in half a "
+            f"minute: `{QUICK}`."
         )
 
 
-@layout.calm
-def _going_on(table: str, newest: str | None) -> None:
-    live = reproduce.live(table)
-    kept = reproduce.look(table)
-    if live is None or (kept is not None and kept["when"] != newest):
+@layout.with_error_boundary
+def _progress(table: str, newest: str | None) -> None:
+    """Show the progress of a running reproduction; reruns the page when a result is new or the process has ended."""
+    now = reproduce_lock.running(table)
+    document = reproduce_files.latest(table)
+    if now is None or (document is not None and document["when"] != newest):
         st.rerun()
-    for step in live.steps:
-        share = step.epoch / step.epochs if step.epochs else 0.0
-        of = f", epoch {count(step.epoch)} of at most {count(step.epochs)}" if step.epochs > 1 else ""
-        st.progress(min(share, 1.0), text=f"Being computed: {escape(step.about)}{of} ({step.number} of {step.of})")
+    for cell in now.cells:
+        share = cell.epoch / cell.epochs if cell.epochs else 0.0
+        epoch = f", epoch {count(cell.epoch)} of at most {count(cell.epochs)}" if cell.epochs > 1 else ""
+        st.progress(min(share, 1.0), text=f"Computing {escape(cell.about)}{epoch} ({cell.number} of {cell.of})")
 
 
-def picture(table: str, found: Mapping[str, Any]) -> None:
-    """Draw the table as dumbbells, from what is printed to what is right."""
-    ranking = [row for row in found["rows"] if "@" in row["metric"]]
-    rating = [row for row in found["rows"] if row["metric"] == "rmse"]
+def charts(table: str, document: Mapping[str, Any]) -> None:
+    """Draw a dumbbell chart for ranking and one for rating prediction."""
+    ranking = [row for row in document["rows"] if "@" in row["metric"]]
+    rating = [row for row in document["rows"] if row["metric"] == "rmse"]
     _legend()
     if ranking:
         metrics = _offered(ranking)
@@ -165,16 +174,14 @@ def picture(table: str, found: Mapping[str, Any]) -> None:
                 label_visibility="collapsed",
                 **url_state.bind("metric", metrics[0], options=metrics),
             )
-        kinds = {metric, str(metric).replace("recall@", "recall_all@")}
+        variants = {metric, str(metric).replace("recall@", "recall_all@")}  # SVAE's recall has the other divisor
+        shown = [row for row in ranking if row["metric"] in variants]
         _draw(
-            "ranking",
-            [row for row in ranking if row["metric"] in kinds],
-            glossary.metric(str(metric)),
-            "higher is better",
+            "ranking", document, shown, glossary.metric(str(metric)), "mean over users, from 0 to 1, higher is better"
         )
     if rating:
-        st.subheader("Rating prediction", anchor=False, help="How far predicted stars are from given ones.")
-        _draw("rating", rating, "RMSE in stars", "lower is better")
+        st.subheader("Rating prediction", anchor=False, help="Difference between predicted and given ratings")
+        _draw("rating", document, rating, "RMSE", "in stars, lower is better")
 
 
 def _offered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -183,10 +190,20 @@ def _offered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return usual or sorted(names)
 
 
-def _draw(key: str, rows: Sequence[Mapping[str, Any]], title: str, better: str) -> None:
-    chart = dumbbell.draw(rows, title=f"{title}, {better}")
-    said = "; ".join(dumbbell.said(row) for row in rows)
-    st.altair_chart(chart, key=f"dumbbells.{key}", width="stretch", alt=f"{title}. {said}")
+def _draw(key: str, document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], metric: str, unit: str) -> None:
+    data = document["dataset"] or document["published_on"]
+    chart = dumbbell.draw(rows, title=f"{metric}, {unit}")
+    st.altair_chart(
+        chart,
+        key=f"dumbbells.{key}",
+        width="stretch",
+        alt=f"{metric}, {unit}. {'; '.join(dumbbell.alt_text(row) for row in rows)}",
+    )
+    st.caption(
+        f"{metric} on {escape(str(data))}: {unit}. Each line leads from the published number, or without one from the "
+        "number recomputed as published, to the corrected number. Rows with different splits are not comparable, "
+        f"except for “{COLUMNS['common']}”."
+    )
 
 
 def _legend() -> None:
@@ -198,54 +215,57 @@ def _legend() -> None:
     )
 
 
-def explanations(table: str, found: Mapping[str, Any]) -> None:
-    """Explain each model's row on demand: in plain words, in numbers, and with the lines of the public code."""
+def explanations(table: str, document: Mapping[str, Any]) -> None:
+    """Show what was wrong with each model: a summary, the numbers, and links to the public code."""
     st.subheader("What was wrong", anchor=False)
     with st.container(gap="xsmall"):
-        for one in reproduce.explanations(table):
-            with st.expander(_headline(one.title, found, one.model), key=f"why.{table}.{one.model}"):
-                _explain(one, [row for row in found["rows"] if row["model"] == one.model and row["what_was_wrong"]])
+        for explanation in reproduce.explanations(table):
+            with st.expander(_expander_label(explanation, document), key=f"why.{table}.{explanation.model}"):
+                _explain(explanation, document)
 
 
-def _explain(one: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    st.markdown(escape(one.plain))
-    for row in _one_each(rows):
-        st.markdown(f":material/calculate: {escape(row['what_was_wrong'])}")
+def _explain(explanation: Explanation, document: Mapping[str, Any]) -> None:
+    st.markdown(escape(explanation.summary))
+    for row in document["rows"]:
+        # one note for each row of the chart: that of NDCG or RMSE
+        if row["model"] == explanation.model and row["what_was_wrong"] and row["metric"] in SELECTION_METRICS:
+            st.markdown(f":material/calculate: {escape(row['what_was_wrong'])}")
     st.markdown(
         "\n".join(
             f"- {escape(mistake.what)} :gray[{escape(mistake.effect)}] [{escape(mistake.where)}]({mistake.url})"
-            for mistake in one.mistakes
+            for mistake in explanation.mistakes
         )
     )
 
 
-def numbers(found: Mapping[str, Any]) -> None:
-    """Show every number, where each comes from, and which printed number was not met."""
-    missed = [row for row in found["rows"] if row["within_tolerance"] is False]
+def all_numbers(document: Mapping[str, Any]) -> None:
+    """Show all numbers, their provenance, and the published numbers that were not reproduced."""
+    missed = [row for row in document["rows"] if row["within_tolerance"] is False]
     for row in missed:
         st.caption(
-            f":material/warning: {escape(row['title'])}, {glossary.metric(row['metric'])}: computed as published it is "
-            f"{_number(row['as_published'], row['metric'])}, and the printed "
-            f"{_number(row['published'], row['metric'])} is further off than {row['tolerance']:g}."
+            f":material/warning: {escape(row['title'])}, {glossary.metric(row['metric'])}: recomputed as published it "
+            f"is {_number(row['as_published'], row['metric'])}, which differs from the published "
+            f"{_number(row['published'], row['metric'])} by more than {row['tolerance']:g}."
         )
     with st.expander("All numbers", icon=":material/table:", key="numbers"):
         config = {COLUMNS[name]: st.column_config.TextColumn(COLUMNS[name], help=HELP[name]) for name in COLUMNS}
-        st.dataframe(_frame(found), column_config=config, hide_index=True, width="stretch", alt="All numbers")
-        if found["when"]:
+        st.dataframe(_frame(document), column_config=config, hide_index=True, width="stretch", alt="All numbers")
+        if document["when"]:
             st.caption(
-                f"Computed on {escape(str(found['dataset']))}, {_measured(found['when'])}, in "
-                f"{duration(found.get('seconds'))} of work. Recall divides by the smaller of 100 and the number of "
-                "held-out movies, except where it says (of all)."
+                f"Computed on {escape(str(document['dataset']))}, {_measured(document['when'])}, in "
+                f"{duration(document.get('seconds'))} of computing time. Recall@k divides by min(k, number of held-out "
+                "movies), except where the metric says (of all)."
             )
-            st.caption("\n".join(f"- {escape(said)}" for said in reproduce.sources_in_words(found)))
+            st.caption("\n".join(f"- {escape(line)}" for line in reproduce_files.provenance_lines(document)))
     st.caption(
-        f"Printed numbers: [{escape(found['title'])}]({found['url']}), not rerun. The published figures of all papers "
-        "stand in `recdash/published/figures.json`; `docs/reproduce.md` tells how each number here is computed."
+        f"Published numbers: [{escape(document['title'])}]({document['url']}), not rerun. "
+        "`recdash/published/figures.json` lists the published figures of all papers. `docs/reproduce.md` "
+        "explains how each number here is computed."
     )
 
 
-def _frame(found: Mapping[str, Any]) -> pd.DataFrame:
-    import pandas as pd
+def _frame(document: Mapping[str, Any]) -> pd.DataFrame:
+    import pandas as pd  # lazy: pandas
 
     return pd.DataFrame(
         [
@@ -255,38 +275,32 @@ def _frame(found: Mapping[str, Any]) -> pd.DataFrame:
                 **{COLUMNS[name]: _number(row[name], row["metric"]) for name in COLUMNS},
                 "What was wrong": row["what_was_wrong"],
             }
-            for row in found["rows"]
+            for row in document["rows"]
         ]
     )
 
 
-def _headline(title: str, found: Mapping[str, Any], model: str) -> str:
-    for metric in DECIDING:
-        row = _row(found, model, metric)
+def _expander_label(explanation: Explanation, document: Mapping[str, Any]) -> str:
+    title = f"**{escape(explanation.title)}**"
+    for metric in SELECTION_METRICS:
+        row = _row(document, explanation.model, metric)
         if row is not None and row["published"] is not None:
-            after = "" if row["corrected"] is None else f" → {_number(row['corrected'], metric)}"
-            return f"**{escape(title)}** {glossary.metric(metric)} {_number(row['published'], metric)}{after}"
-    return f"**{escape(title)}**"
+            corrected = "" if row["corrected"] is None else f" → {_number(row['corrected'], metric)}"
+            return f"{title} {glossary.metric(metric)} {_number(row['published'], metric)}{corrected}"
+    return title
 
 
-def _one_each(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Keep one sentence for each line of the table: that of NDCG, or of RMSE."""
-    return [row for row in rows if row["metric"] in DECIDING]
+def _row(document: Mapping[str, Any], model: str, metric: str) -> Mapping[str, Any] | None:
+    return next((row for row in document["rows"] if (row["model"], row["metric"]) == (model, metric)), None)
 
 
-def _row(found: Mapping[str, Any], model: str, metric: str) -> Mapping[str, Any] | None:
-    return next((row for row in found["rows"] if (row["model"], row["metric"]) == (model, metric)), None)
-
-
-def _title(found: Mapping[str, Any], cell: str) -> str:
+def _title(document: Mapping[str, Any], cell: str) -> str:
     model = cell.split("-", maxsplit=1)[0]
-    return next((str(row["title"]).split(",")[0] for row in found["rows"] if row["model"] == model), model)
+    return next((str(row["title"]).split(",")[0] for row in document["rows"] if row["model"] == model), model)
 
 
 def _measured(when: object) -> str:
-    """Return a date of a document in words. Each cell has its own; that of the document is the newest."""
-    from datetime import datetime
-
+    """Return the date of a cell, or of the newest cell of a document, as text."""
     try:
         moment = datetime.fromisoformat(str(when))
     except ValueError:

@@ -1,9 +1,9 @@
-"""Selections that live in the page's address, so that a view survives a reload and can be sent to somebody.
+"""Selections stored in the URL, so that a view survives a reload and can be shared.
 
 A widget takes `**bind("dataset", ...)`: its value is then `?dataset=...`, absent while it is the default.
-The address wins when it was opened, edited or reached by "back"; the widget wins when somebody uses it. Ids of runs
-and films are what is written there, not the words that are shown, so renaming breaks no link. (Streamlit's own
-binding writes the words, and forgets them when another page is visited.)
+The URL wins when it was opened, edited or reached by "back"; the widget wins when the user changes it. The URL holds
+ids of runs and items, not their labels, so renaming breaks no link. (Streamlit's own binding writes labels and
+drops them when another page is visited.)
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any
 
 import streamlit as st
 
-_LATE = 1.0  # seconds in which a browser may still send the address from before our last change
+_ECHO_SECONDS = 1.0  # seconds in which the browser may still send the URL from before our last change
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What the address says about one parameter, as this session knows it."""
+class _KnownValue:
+    """The last known values of one URL parameter in this session."""
 
     texts: tuple[str, ...]
-    before: tuple[str, ...] = ()
-    since: float = 0.0
+    previous: tuple[str, ...] = ()
+    changed_at: float = 0.0
 
 
-def enter(page: str) -> None:
-    """Say which page is being shown, at its beginning."""
-    st.session_state["_entering"] = page != st.session_state.get("_page")
+def enter_page(page: str) -> None:
+    """Record which page is shown; called at the start of a page."""
+    st.session_state["_page_changed"] = page != st.session_state.get("_page")
     st.session_state["_page"] = page
 
 
@@ -41,28 +41,32 @@ def bind(
     many: bool = False,
     read: Callable[[str], Any] = str,
 ) -> dict[str, Any]:
-    """Prepare a widget whose value lives in the address; pass the result on to it.
+    """Return the keyword arguments that bind a widget's value to a URL parameter.
 
-    options: what may be chosen; anything else in the address is passed over.  many: the value is a list.
-    read: turns text into a value; ValueError passes it over.
+    Args:
+        param: Name of the URL parameter.
+        default: Value while the URL does not have the parameter.
+        options: Allowed values; others in the URL are ignored.
+        many: Whether the value is a list.
+        read: Converts text to a value; text for which it raises ValueError is ignored.
     """
     key = key_of(param)
     texts, changed = _current(param)
-    if changed or not texts or key not in st.session_state:  # an address that says nothing means the default of now
+    if changed or not texts or key not in st.session_state:  # without a parameter the current default holds
         st.session_state[key] = _value(texts, default, options, many, read)
     elif options is not None:
-        st.session_state[key] = _still_there(st.session_state[key], default, options, many)
+        st.session_state[key] = _drop_unavailable(st.session_state[key], default, options, many)
     st.session_state[f"_default.{param}"] = default
     return {"key": key, "on_change": _changed, "args": (param,)}
 
 
 def key_of(param: str) -> str:
-    """Return the name of a parameter's widget in the session."""
+    """Return the session-state key of a parameter's widget."""
     return f"url.{param}"
 
 
 def value_list(param: str, options: Collection[str] | None = None) -> list[str]:
-    """Return a list of texts that lives in the address without a widget, such as the picked films."""
+    """Return a list of texts stored in the URL without a widget, such as the picked items."""
     key = key_of(param)
     texts, changed = _current(param)
     if changed or key not in st.session_state:
@@ -71,37 +75,37 @@ def value_list(param: str, options: Collection[str] | None = None) -> list[str]:
     return list(st.session_state[key])
 
 
-def put(param: str, value: Any) -> None:
-    """Change a value from a callback."""
+def set_value(param: str, value: Any) -> None:
+    """Set a value from a callback."""
     st.session_state[key_of(param)] = value
     _changed(param)
 
 
 def _changed(param: str) -> None:
-    """Write a widget's value into the address."""
+    """Write a widget's value to the URL."""
     value = st.session_state.get(key_of(param))
     texts = () if value == st.session_state.get(f"_default.{param}") else _texts(value)
-    kept = _memory().get(param, _Kept(()))
-    _memory()[param] = _Kept(texts, kept.texts, time.monotonic())
+    known = _known_values().get(param, _KnownValue(()))
+    _known_values()[param] = _KnownValue(texts, known.texts, time.monotonic())
     _write(param, texts)
 
 
 def _current(param: str) -> tuple[tuple[str, ...], bool]:
-    """Return what the address means now, and whether that came from outside."""
-    address = tuple(st.query_params.get_all(param))
-    kept = _memory().get(param)
-    if kept is None:
-        _memory()[param] = _Kept(address)
-        return address, True
-    if address == kept.texts:
-        return address, False
-    came_back = not address and st.session_state.get("_entering", False)  # the menu opens pages without parameters
-    late = address == kept.before and time.monotonic() - kept.since < _LATE
-    if came_back or late:
-        _write(param, kept.texts)
-        return kept.texts, False
-    _memory()[param] = _Kept(address, kept.texts)
-    return address, True
+    """Return the current values of a parameter and whether the user changed them in the URL."""
+    in_url = tuple(st.query_params.get_all(param))
+    known = _known_values().get(param)
+    if known is None:
+        _known_values()[param] = _KnownValue(in_url)
+        return in_url, True
+    if in_url == known.texts:
+        return in_url, False
+    came_back = not in_url and st.session_state.get("_page_changed", False)  # the menu opens pages without parameters
+    delayed = in_url == known.previous and time.monotonic() - known.changed_at < _ECHO_SECONDS
+    if came_back or delayed:
+        _write(param, known.texts)
+        return known.texts, False
+    _known_values()[param] = _KnownValue(in_url, known.texts)
+    return in_url, True
 
 
 def _value(
@@ -109,21 +113,21 @@ def _value(
 ) -> Any:
     if not texts:
         return list(default or []) if many else default
-    found = []
+    values = []
     for text in texts:
         try:
             value = read(text)
         except ValueError:
             continue
-        if text and (options is None or value in options) and value not in found:
-            found.append(value)
+        if text and (options is None or value in options) and value not in values:
+            values.append(value)
     if many:
-        return found
-    return found[-1] if found else default
+        return values
+    return values[-1] if values else default
 
 
-def _still_there(value: Any, default: Any, options: Collection[Any], many: bool) -> Any:
-    """Return the value without what is no longer offered."""
+def _drop_unavailable(value: Any, default: Any, options: Collection[Any], many: bool) -> Any:
+    """Return the value without options that no longer exist."""
     if many:
         return [one for one in value or [] if one in options]
     return value if value in options else default
@@ -142,11 +146,11 @@ def _write(param: str, texts: tuple[str, ...]) -> None:
         del st.query_params[param]
 
 
-def _memory() -> dict[str, _Kept]:
-    found: dict[str, _Kept] = st.session_state.setdefault("_address", {})
-    return found
+def _known_values() -> dict[str, _KnownValue]:
+    known: dict[str, _KnownValue] = st.session_state.setdefault("_url_values", {})
+    return known
 
 
-def flag(text: str) -> bool:
-    """Read a yes or no from the address."""
+def parse_flag(text: str) -> bool:
+    """Parse a boolean from the URL."""
     return text.lower() in ("true", "1", "yes")

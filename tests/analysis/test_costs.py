@@ -17,7 +17,7 @@ POINTS = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1)), min_size=1, max
 
 
 @pytest.mark.parametrize("model", registry.names())
-def test_every_model_tells_what_it_costs_and_whom_it_serves(here, model: str) -> None:
+def test_every_model_records_its_costs_and_per_user_results(here, model: str) -> None:
     compare.start(compare.requests("toy", [model], epochs=2))
     (group,) = results.groups()
     (row,) = group.rows
@@ -26,7 +26,7 @@ def test_every_model_tells_what_it_costs_and_whom_it_serves(here, model: str) ->
     assert 20 < values["memory"] < 64_000, "MiB"
     assert 0 < values["list"] < 5_000, "milliseconds"
     for by in ("activity", "popularity"):
-        found = slices.view(group, by)
+        found = slices.slice_view(group, by)
         assert found.missing == () and 2 <= len(found.parts) <= 4
         (cells,) = found.cells.values()
         for cell in cells:
@@ -36,7 +36,7 @@ def test_every_model_tells_what_it_costs_and_whom_it_serves(here, model: str) ->
 def test_parts_of_users_average_to_the_figure_of_the_table(here) -> None:
     compare.start(compare.requests("toy", ["ease", "popularity"]))
     (group,) = results.groups()
-    found = slices.view(group, "activity")
+    found = slices.slice_view(group, "activity")
     for row in group.rows:
         cells = found.cells[row.run.id]
         mean = sum(part.size * cell.mean for part, cell in zip(found.parts, cells, strict=True))
@@ -49,20 +49,20 @@ def test_a_run_of_an_earlier_version_is_named_and_left_out(here) -> None:
     (group,) = results.groups()
     old = group.rows[0].run.id
     (RunFolder(old).path / "facts.npz").unlink()
-    slices._one.cache_clear()
+    slices._slices_of.cache_clear()
     for by in ("activity", "popularity"):
-        found = slices.view(group, by)
+        found = slices.slice_view(group, by)
         assert found.missing == (old,) and set(found.cells) == {group.rows[1].run.id}
     damaged = RunFolder(group.rows[1].run.id)
     (damaged.path / "facts.npz").write_bytes(b"nonsense")
-    slices._one.cache_clear()
-    assert slices.view(group, "activity").cells == {}
+    slices._slices_of.cache_clear()
+    assert slices.slice_view(group, "activity").cells == {}
 
 
 @given(POINTS, st.booleans())
 def test_the_front_holds_what_no_other_beats_and_nothing_else(points: list[tuple[float, float]], lower: bool) -> None:
     sign = -1 if lower else 1
-    front = costs.front(points, lower=lower)
+    front = costs.pareto_front(points, lower=lower)
 
     def beaten(place: int) -> bool:
         cost, quality = points[place]

@@ -1,4 +1,4 @@
-"""Only what was measured alike shares a table, whatever runs there are; and what differs is said."""
+"""Only comparable runs share a table, and the differences between tables are listed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_several_tables_always_come_with_a_reason(drawn: list[dict[str, Any]]) -
 def test_means_over_seeds_share_a_table_only_on_the_very_same_splits(drawn: list[dict[str, Any]]) -> None:
     found = groups.group_runs([record(number, **fields) for number, fields in enumerate(drawn)])
     home = {row.run.id: group for group in found for row in group.rows}
-    for table in seeds.tables(found):
+    for table in seeds.seed_tables(found):
         for row in table.rows:
             splits = {home[run_id].split_fingerprint for run_id in row.run_ids}
             assert splits == set(table.split_fingerprints) and "" not in splits
@@ -85,9 +85,7 @@ def test_what_differs_is_named() -> None:
         "They were measured under different protocols: strong, strong-temporal."
     )
     assert "different split seeds: 1, 7" in said(split_fingerprint="bbbb", split_seed=7)
-    assert "different data sets: ml-1m, demo" in said(
-        split_fingerprint="bbbb", dataset="demo", dataset_fingerprint="d2"
-    )
+    assert "different datasets: ml-1m, demo" in said(split_fingerprint="bbbb", dataset="demo", dataset_fingerprint="d2")
     assert "data fingerprints d1, d2" in said(split_fingerprint="bbbb", dataset_fingerprint="d2")
     assert "data fingerprints d1, d2" in said(dataset_fingerprint="d2"), "even where the split looks the same"
     assert "split fingerprints aaaa, bbbb" in said(split_fingerprint="bbbb")

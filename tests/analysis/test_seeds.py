@@ -24,7 +24,7 @@ def rows_of(*runs: tuple[int, int, float]) -> list[groups.Group]:
 
 
 def test_spread_over_splits_and_over_trainings_by_hand() -> None:
-    found = seeds.tables(rows_of((1, 0, 0.40), (1, 1, 0.42), (2, 0, 0.50), (2, 1, 0.54)))
+    found = seeds.seed_tables(rows_of((1, 0, 0.40), (1, 1, 0.42), (2, 0, 0.50), (2, 1, 0.54)))
     (row,) = found[0].rows
     spread = row.metrics["ndcg@100"]
     assert spread.mean == pytest.approx((0.41 + 0.52) / 2)
@@ -33,19 +33,19 @@ def test_spread_over_splits_and_over_trainings_by_hand() -> None:
     assert (row.split_seeds, row.seeds, row.trainings) == ((1, 2), (0, 1), 4)
 
 
-def test_one_seed_of_a_kind_tells_nothing_about_that_kind() -> None:
-    (over_splits,) = seeds.tables(rows_of((1, 1, 0.4), (2, 2, 0.5), (3, 3, 0.6)))[0].rows
+def test_a_single_seed_has_no_standard_deviation() -> None:
+    (over_splits,) = seeds.seed_tables(rows_of((1, 1, 0.4), (2, 2, 0.5), (3, 3, 0.6)))[0].rows
     assert over_splits.metrics["ndcg@100"].over_trainings is None
     assert over_splits.metrics["ndcg@100"].over_splits == pytest.approx(0.1)
-    (over_trainings,) = seeds.tables(rows_of((1, 1, 0.4), (1, 2, 0.5)))[0].rows
+    (over_trainings,) = seeds.seed_tables(rows_of((1, 1, 0.4), (1, 2, 0.5)))[0].rows
     assert over_trainings.metrics["ndcg@100"].over_splits is None
     assert over_trainings.metrics["ndcg@100"].over_trainings == pytest.approx(0.005**0.5)
 
 
 def test_nothing_repeated_is_no_table_and_a_training_done_twice_counts_once() -> None:
-    assert seeds.tables(rows_of((1, 0, 0.4))) == []
-    assert seeds.tables(rows_of((1, 0, 0.4), (1, 0, 0.4))) == []
-    (row,) = seeds.tables(rows_of((1, 0, 0.4), (1, 0, 0.4), (2, 0, 0.6)))[0].rows
+    assert seeds.seed_tables(rows_of((1, 0, 0.4))) == []
+    assert seeds.seed_tables(rows_of((1, 0, 0.4), (1, 0, 0.4))) == []
+    (row,) = seeds.seed_tables(rows_of((1, 0, 0.4), (1, 0, 0.4), (2, 0, 0.6)))[0].rows
     assert row.trainings == 2 and row.metrics["ndcg@100"].mean == pytest.approx(0.5)
 
 
@@ -61,7 +61,7 @@ def test_compare_repeats_splits_and_trainings_apart(waiting) -> None:
 def test_real_runs_over_two_splits_share_one_table_of_means(here, small) -> None:
     compare.start(compare.requests("toy", ["ease", "multvae"], seeds=[1, 2], training_seeds=[0, 1], settings=small))
     compare.start(compare.requests("toy", ["popularity"], split_seed=1))
-    (table,) = seeds.tables(results.groups())
+    (table,) = seeds.seed_tables(results.groups())
     assert [row.model for row in table.rows] == ["ease", "multvae"] or [row.model for row in table.rows] == [
         "multvae",
         "ease",
@@ -70,7 +70,7 @@ def test_real_runs_over_two_splits_share_one_table_of_means(here, small) -> None
     assert of["ease"].metrics["ndcg@100"].over_trainings == 0, "a closed form has no training noise"
     assert of["multvae"].metrics["ndcg@100"].over_trainings > 0
     assert table.label == "toy, strong, mean over split seeds 1, 2"
-    plain = seed_tables.text([table], "table")
+    plain = seed_tables.render([table], "table")
     assert "/ ±0.0000" in plain and "over training seeds within a split" in plain
-    assert "Recall@20 (min)" in seed_tables.text([table], "md", ["recall@20"])
-    assert r"$\pm$" in seed_tables.text([table], "latex")
+    assert "Recall@20 (min)" in seed_tables.render([table], "md", ["recall@20"])
+    assert r"$\pm$" in seed_tables.render([table], "latex")

@@ -1,4 +1,4 @@
-"""Who cannot be told from the best, by how much, and when there are too few users to tell."""
+"""Significance of differences to the best run, and warnings about too few users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recdash.analysis import groups, versus_best
-from recdash.evaluation.rating_metrics import pooled
+from recdash.evaluation.rating_metrics import pooled_errors
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
@@ -47,7 +47,7 @@ def taste(users: int = 400, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).beta(2, 3, users)
 
 
-def test_a_clear_difference_is_told_and_a_chance_one_is_not() -> None:
+def test_a_clear_difference_is_significant_and_a_chance_one_is_not() -> None:
     best, noise = taste(), np.random.default_rng(1).normal(0, 0.1, 400)
     group = group_of({"best": best, "as good": best + noise - noise.mean() - 0.001, "worse": best - 0.05 + noise / 10})
     found = versus_best.compare_with_best(group, "ndcg@100")
@@ -75,7 +75,7 @@ def test_many_comparisons_ask_for_more_than_one() -> None:
     assert found is not None and named(many, found)["near"].tied
 
 
-def test_too_few_users_are_said() -> None:
+def test_too_few_users_give_a_warning() -> None:
     few = taste(30)
     group = group_of({"best": few, "other": few - 0.02 + np.random.default_rng(1).normal(0, 0.1, 30)})
     found = versus_best.compare_with_best(group, "ndcg@100")
@@ -123,12 +123,12 @@ def test_pooled_errors_are_compared_as_they_are_pooled(here) -> None:
         means = [row.metrics[metric].mean for row in group.rows]
         assert standing.difference == pytest.approx(max(means) - min(means), abs=1e-6)
         assert standing.low < standing.difference < standing.high
-    sums = versus_best.sums_of(group.rows[0].run.id, "rmse")
-    assert sums is not None and sums.figures()[0] == pytest.approx(group.rows[0].metrics["rmse"].mean, rel=1e-6)
-    assert set(pooled(np.ones(3))) == {"rmse", "mae"}
+    sums = versus_best.per_user_sums(group.rows[0].run.id, "rmse")
+    assert sums is not None and sums.values()[0] == pytest.approx(group.rows[0].metrics["rmse"].mean, rel=1e-6)
+    assert set(pooled_errors(np.ones(3))) == {"rmse", "mae"}
 
 
-def test_the_table_marks_the_best_and_what_cannot_be_told_from_it() -> None:
+def test_the_table_marks_the_best_and_its_ties() -> None:
     best, noise = taste(50), np.random.default_rng(1).normal(0, 0.1, 50)
     group = group_of({"best": best, "as good": best + noise - noise.mean() - 0.001, "worse": best - 0.05 + noise / 10})
     plain = results.export([group], "table", ["ndcg@100"]).splitlines()
@@ -152,7 +152,7 @@ def test_every_recall_names_its_divisor(here) -> None:
     assert "divides the hits" not in results.export(found, "table", ["ndcg@100"])
 
 
-def test_a_verdict_is_plain_values(here) -> None:
+def test_a_comparison_is_plain_values(here) -> None:
     import json
 
     compare.start(compare.requests("toy", ["ease", "popularity"]))

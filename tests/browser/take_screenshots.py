@@ -87,16 +87,16 @@ def apart(one: str, other: str) -> float:
 
 def hue_of(run_id: str) -> float:
     """The place of a run's colour on the colour wheel, from 0 to 1."""
-    ink = run_colours.of(run_id)
+    ink = run_colours.colour_of(run_id)
     red, green, blue = (int(ink[place : place + 2], 16) / 255 for place in (1, 3, 5))
     return colorsys.rgb_to_hsv(red, green, blue)[0]
 
 
 def ranking_runs() -> list[str]:
     """The best runs of four models that differ much."""
-    from recdash.services import recommend
+    from recdash.services import trained_runs
 
-    found = {run.model: run.id for run in recommend.best_runs("demo") if run.protocol == "strong"}
+    found = {run.model: run.id for run in trained_runs.best_runs("demo") if run.protocol == "strong"}
     return [found[model] for model in ("itemknn", "ease", "multvae", "recvae") if model in found]
 
 

@@ -71,7 +71,7 @@ def wait_until(tab: Any, true: Any, seconds: float, what: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str, tab: Any) -> None:
+def test_a_new_user_trains_sees_the_curve_move_and_gets_recommendations(app: str, tab: Any) -> None:
     tab.goto(app)
     tab.get_by_role("button", name="Train all models on the demo").wait_for()
     go_to(tab, "Train")
@@ -90,15 +90,15 @@ def test_a_newcomer_trains_sees_the_curve_move_and_gets_recommendations(app: str
     wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both trainings")
 
     go_to(tab, "Recommend")
-    tab.get_by_label("Find a film").press_sequentially("matrix the", delay=30)
+    tab.get_by_label("Search titles").press_sequentially("matrix the", delay=30)
     tab.get_by_role("button", name=re.compile("The Matrix .1999.")).first.click()
     settle(tab)
-    tab.get_by_label("Find a film").press_sequentially("godfater", delay=30)
+    tab.get_by_label("Search titles").press_sequentially("godfater", delay=30)
     tab.get_by_role("button", name=re.compile("The Godfather .1972.")).first.click()
     tab.wait_for_url(re.compile(r"pick=\d+&pick=\d+"))
     tab.get_by_text("How the lists differ").wait_for()
     settle(tab)
-    assert tab.get_by_text("the tastes are generated").count() >= 1
+    assert tab.get_by_text("the ratings are generated").count() >= 1
     lists = tab.locator("[class*=st-key-list-mult]")
     assert lists.count() == 2
     for place in range(2):
@@ -129,9 +129,9 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both trainings")
 
     go_to(tab, "Results")
-    tab.get_by_text("How sure are we?").wait_for()
+    tab.get_by_text("Quality with intervals").wait_for()
     tab.goto(f"{app}/curves?x=seconds&smooth=0.5&show=kl&show=beta")
-    tab.get_by_text("What differs").wait_for()
+    tab.get_by_text("Setting differences").wait_for()
     settle(tab)
     tab.get_by_text("Epoch", exact=True).first.click()
     settle(tab)
@@ -139,7 +139,7 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     assert "x=" not in view and "smooth=0.5" in view
     other = tab.context.browser.new_page()
     other.goto(view)
-    other.get_by_text("What differs").wait_for()
+    other.get_by_text("Setting differences").wait_for()
     wait_until(other, lambda: points_drawn(other, "KL divergence") == drawn, 20, "the same picture in a new browser")
     assert other.url == view
     assert other.get_by_test_id("stVegaLiteChart").count() == 3, "two values, and the latent dimensions"

@@ -1,4 +1,4 @@
-"""Somebody's own file becomes a data set in a real browser, in a few clicks."""
+"""A user's file becomes a dataset in a real browser, in a few clicks."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def counts(tab: Any) -> dict[str, str]:
     return dict(text.split("\n")[:: len(text.split("\n")) - 1] for text in found.all_inner_texts())
 
 
-def test_a_newcomer_imports_a_file_with_an_unusual_column_in_under_five_clicks(
+def test_a_new_user_imports_a_file_with_an_unusual_column_in_under_five_clicks(
     app: str, tab: Any, unusual: Path
 ) -> None:
     tab.goto(app)
@@ -59,7 +59,7 @@ def test_a_newcomer_imports_a_file_with_an_unusual_column_in_under_five_clicks(
     clicks = Clicks(tab)
     clicks.on("tab", "Import")
     clicks.upload(unusual)
-    tab.get_by_text("cannot tell which column is the item").wait_for()
+    tab.get_by_text("no item column recognised").wait_for()
     clicks.on("button", '"what" is the item')
     tab.get_by_role("button", name="Import", exact=True).wait_for()
     seen = counts(tab)
@@ -71,7 +71,7 @@ def test_a_newcomer_imports_a_file_with_an_unusual_column_in_under_five_clicks(
     tab.wait_for_url("**/data?*dataset=my-films*")
     tab.get_by_text("Long tail").wait_for()
     settle(tab)
-    assert tab.get_by_role("tab", name="Look", exact=True).get_attribute("aria-selected") == "true"
+    assert tab.get_by_role("tab", name="Summary", exact=True).get_attribute("aria-selected") == "true"
     seen = counts(tab)
     assert (seen["Users"], seen["Items"], seen["Ratings"]) == ("30", "20", "300")
-    assert tab.get_by_text("is imported: 30 users, 20 items, 300 interactions").count() == 1
+    assert tab.get_by_text("imported: 30 users, 20 items, 300 interactions").count() == 1

@@ -1,4 +1,4 @@
-"""However the path of a data set is written, it means the same data set in every command."""
+"""A dataset given by path is the same dataset in every command, however the path is written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ import pytest
 from recdash.cli.main import main
 from recdash.data import dataset_registry
 from recdash.errors import UsageError
-from recdash.services import compare, datasets, launch, recommend, report, results, runs
+from recdash.services import (
+    compare,
+    datasets,
+    launch,
+    report,
+    results,
+    runs,
+    trained_runs,
+    training_requests,
+)
 from tests.toy import toy_dataset
 
 SPELLINGS = (
@@ -48,7 +57,7 @@ def ratings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run a command line with --json: exit status, the document where there is one, and what was said."""
+    """Run a command line with --json: exit status, the document where there is one, and standard error."""
 
     def do(*words: str) -> tuple[int, Any, str]:
         capsys.readouterr()
@@ -94,18 +103,18 @@ def test_a_path_means_the_same_in_every_service(how: str, ratings: Path, here: l
         == datasets.name_in_runs(given)
         == str(ratings)
     )
-    assert launch.data_entry(given).name == str(ratings)
-    assert launch.data_entry(given).fingerprint == datasets.load(given).fingerprint
+    assert training_requests.data_entry(given).name == str(ratings)
+    assert training_requests.data_entry(given).fingerprint == datasets.load(given).fingerprint
     (run,) = launch.train(compare.requests(given, ["popularity"]))
     assert run.dataset == str(ratings) and [found.id for found in runs.listing(dataset=given)] == [run.id]
     assert [group.rows[0].run.id for group in results.groups(dataset=given)] == [run.id]
     assert results.best(dataset=given) is not None
-    assert [found.id for found in recommend.best_runs(given)] == [run.id]
-    assert report.make(dataset=given).sections[0].group.dataset == str(ratings)
-    assert compare.look(compare.requests(given, ["popularity"])).runs[0] is not None
+    assert [found.id for found in trained_runs.best_runs(given)] == [run.id]
+    assert report.create(dataset=given).sections[0].group.dataset == str(ratings)
+    assert compare.find_runs(compare.requests(given, ["popularity"])).runs[0] is not None
 
 
-def test_the_name_of_a_known_data_set_wins_over_a_file_of_that_name(ratings: Path, here: list[str], call: Call) -> None:
+def test_an_installed_dataset_wins_over_a_file_of_the_same_name(ratings: Path, here: list[str], call: Call) -> None:
     (ratings.parent / "toy").write_text(ratings.read_text())
     (ratings.parent / "demo").mkdir()
     (ratings.parent / "ml-1m").mkdir()
@@ -131,13 +140,13 @@ COMMANDS = (["results"], ["runs", "list"], ["report"], ["recommend", "--pick", "
         *some_slow("../nowhere/x", "/no/such/file.csv", "~nobody-of-that-name/x", "", "a\0b"),
     ],
 )  # fmt: skip
-def test_a_data_set_that_nobody_knows_is_one_line(name: str, command: list[str], toy: str, call: Call) -> None:
+def test_an_unknown_dataset_is_one_line(name: str, command: list[str], toy: str, call: Call) -> None:
     status, found, err = call(*command, "--dataset", name)
     assert (status, found, err.count("\n")) == (2, None, 1)
-    assert "There is no data set" in err and (name != "tyo" or "Did you mean 'toy'?" in err)
+    assert "There is no dataset" in err and (name != "tyo" or "Did you mean 'toy'?" in err)
 
 
-def test_runs_on_data_that_is_gone_are_found_by_the_name_it_had(ratings: Path, here: list[str], call: Call) -> None:
+def test_runs_on_a_removed_dataset_are_found_by_its_name(ratings: Path, here: list[str], call: Call) -> None:
     csv = ratings.with_name("other.csv")
     csv.write_text(ratings.read_text())
     dataset_registry.import_csv("shop", csv)
@@ -148,20 +157,18 @@ def test_runs_on_data_that_is_gone_are_found_by_the_name_it_had(ratings: Path, h
     for name, run_id in (("shop", by_name), ("./other.csv", by_path), (str(csv), by_path)):
         assert [row["run"] for row in call("results", "--dataset", name)[1]["results"]] == [run_id]
         assert [run["id"] for run in call("runs", "list", "--dataset", name)[1]["runs"]] == [run_id]
-    with pytest.raises(UsageError, match="There is no data set"):
-        launch.data_entry("./other.csv")
+    with pytest.raises(UsageError, match="There is no dataset"):
+        training_requests.data_entry("./other.csv")
 
 
-def test_a_data_set_that_is_not_here_yet_is_known(call: Call, toy: str) -> None:
+def test_a_dataset_that_is_not_downloaded_is_known(call: Call, toy: str) -> None:
     assert call("results", "--dataset", "ml-1m")[1]["results"] == []
     assert call("runs", "list", "--dataset", "ml-1m")[1] == {"runs": []}
-    assert "ml-1m is not here yet" in call("train", "ease", "--dataset", "ml-1m")[2]
+    assert "ml-1m is not downloaded" in call("train", "ease", "--dataset", "ml-1m")[2]
 
 
 @pytest.mark.parametrize("name", ["two\nlines.csv", "\udcff.csv", "\x1b[31m.csv"])
-def test_a_path_that_no_list_can_show_is_one_line_and_can_still_be_read(
-    name: str, ratings: Path, call: Call, toy: str
-) -> None:
+def test_an_unprintable_path_is_one_line_and_can_still_be_read(name: str, ratings: Path, call: Call, toy: str) -> None:
     ratings.with_name(name).write_text(ratings.read_text())
     for command in (["train", "popularity"], ["results"]):
         status, found, err = call(*command, "--dataset", name)

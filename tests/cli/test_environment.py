@@ -1,4 +1,4 @@
-"""Environment variables whose value means nothing: one line that names them, from every command."""
+"""Invalid environment variables: one line that names them, from every command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CASES = [
 
 
 def given(value: str, tmp_path: Path) -> str:
-    """A value with real places in it: a FILE, a FOLDER, and a LOOP of links."""
+    """Replace FILE, FOLDER and LOOP by a real file, folder and loop of links."""
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir(exist_ok=True)
     if not (tmp_path / "loop").is_symlink():
@@ -60,7 +60,7 @@ def given(value: str, tmp_path: Path) -> str:
 
 @pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize(("variable", "value", "command"), CASES)
-def test_a_value_that_means_nothing_is_one_line_that_names_it(
+def test_an_invalid_value_is_one_line_that_names_the_variable(
     variable: str, value: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -71,7 +71,7 @@ def test_a_value_that_means_nothing_is_one_line_that_names_it(
     out, err = capsys.readouterr()
     assert status in (1, 2) and "Traceback" not in out + err and "unexpected" not in out + err
     if command == "doctor":
-        assert err == "" and any("BAD" in line for line in out.splitlines()) and variable in out
+        assert err == "" and any("FAIL" in line for line in out.splitlines()) and variable in out
         assert "Tell the developers" not in out
     else:
         assert out == "" and err.count("\n") == 1 and err.startswith("recdash: ") and variable in err
@@ -80,7 +80,7 @@ def test_a_value_that_means_nothing_is_one_line_that_names_it(
 
 @pytest.mark.usefixtures("waiting")
 @pytest.mark.parametrize("variable", [name for name in BAD if name != "RECDASH_STORE"])
-def test_help_and_version_are_there_whatever_the_environment_says(variable: str, monkeypatch, capsys) -> None:
+def test_help_and_version_work_with_an_invalid_environment(variable: str, monkeypatch, capsys) -> None:
     monkeypatch.setenv(variable, "/dev/null/x")
     assert main(["--version"]) == main(["train", "--help"]) == 0
     assert "usage: recdash train" in capsys.readouterr().out
@@ -88,14 +88,14 @@ def test_help_and_version_are_there_whatever_the_environment_says(variable: str,
 
 @pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize("value", ["", "  "])
-def test_an_empty_value_is_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_value_is_the_default(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("RECDASH_STORE", "RECDASH_MAX_RUNS", "RECDASH_READ_ONLY"):
         monkeypatch.setenv(variable, value)
     assert [main(COMMANDS[name]) for name in ("runs", "data", "results", "doctor")] == [0] * 4
     assert (paths.data_dir() / "recdash.db").is_file()
     for variable in ("RECDASH_DATA_DIR", "RECDASH_CHECKPOINT_DIR"):
         monkeypatch.setenv(variable, value)
-    assert (paths.data_dir(), paths.checkpoint_dir()) == (paths.PROJECT / "data", paths.PROJECT / "checkpoints")
+    assert (paths.data_dir(), paths.checkpoint_dir()) == (paths.IMPORT_ROOT / "data", paths.IMPORT_ROOT / "checkpoints")
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES", " On ", "y", "T"])
@@ -115,32 +115,32 @@ def test_read_only_is_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize("name", ["a b", "ü 💥", "half?", "100%41", "a#b", "0", "-1", "ten"])
-def test_any_name_of_a_folder_holds_data_runs_and_store(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
-    data, store = tmp_path / name / "data", process_env.base()["RECDASH_STORE"]
+def test_folder_names_may_have_any_characters(name: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    data, store = tmp_path / name / "data", process_env.for_process()["RECDASH_STORE"]
     assert Store(store).runs() == []
     monkeypatch.setenv("RECDASH_DATA_DIR", str(data))
     assert runs.listing() == [] and (data / "recdash.db").is_file()
-    monkeypatch.setenv("RECDASH_STORE", process_env.absolute(paths.store_url()))
+    monkeypatch.setenv("RECDASH_STORE", process_env.absolute_url(paths.store_url()))
     assert runs.listing() == [] and [path.name for path in data.iterdir() if path.suffix == ".db"] == ["recdash.db"]
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_relative_folder_or_store_means_the_same_from_everywhere(tmp_path: Path, monkeypatch) -> None:
+def test_relative_folders_and_stores_are_made_absolute(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RECDASH_DATA_DIR", "here/../data")
     monkeypatch.setenv("RECDASH_STORE", "sqlite:///a?b/../runs.db")
-    assert process_env.base()["RECDASH_DATA_DIR"] == str(tmp_path / "data")
-    assert process_env.base()["RECDASH_STORE"].startswith(f"sqlite:///{tmp_path}/a")
+    assert process_env.for_process()["RECDASH_DATA_DIR"] == str(tmp_path / "data")
+    assert process_env.for_process()["RECDASH_STORE"].startswith(f"sqlite:///{tmp_path}/a")
 
 
-def test_a_password_in_a_value_that_means_nothing_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_in_an_invalid_url_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_STORE", "postgresql://me:secret@host:port/db")
     with pytest.raises(StoreError) as caught:
         store_access.open_store()
     assert "secret" not in str(caught.value) and "RECDASH_STORE" in str(caught.value)
 
 
-def test_options_that_the_database_does_not_take_are_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_invalid_database_options_are_one_line(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setenv("RECDASH_STORE", f"sqlite:///{tmp_path / 'runs.db'}?timeout=abc")
     assert main(["runs", "list"]) == 1
     err = capsys.readouterr().err

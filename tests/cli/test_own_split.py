@@ -1,4 +1,4 @@
-"""A split made elsewhere, from its files to results and recommendations, on the command line."""
+"""User-defined splits on the command line, from files to results and recommendations."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ def test_from_files_to_results_and_recommendations(call, document, here, ranking
     assert lists["picks"][0]["title"] == "Film 4" and len(lists["recommendations"]["ease"]) == 3
 
 
-def test_what_cannot_learn_from_it_is_left_out_of_all_models_with_the_reason(call, waiting, ranking) -> None:
+def test_unsuitable_models_are_skipped_with_the_reason(call, waiting, ranking) -> None:
     assert call("data", "import", "mine", *ranking)[0] == 0
     status, out, err = call("compare", "--dataset", "mine", "--detach", "--json")
     assert status == 0, err
     runs = json.loads(out)["runs"]
     assert {run["protocol"] for run in runs} == {"own"} and {"ease", "multvae"} <= {run["model"] for run in runs}
-    assert "Left out: svae reads the order of histories; mine has none." in err
-    assert "Left out: autorec predicts ratings; mine came with a split for ranking." in err
+    assert "Skipped: svae reads the order of histories; mine has none." in err
+    assert "Skipped: autorec predicts ratings; mine has a split for ranking" in err
     assert not {"svae", "autorec", "bias"} & {run["model"] for run in runs}
     named = call("compare", "--dataset", "mine", "--detach", "--json", "--protocol", "own")
     assert [run["id"] for run in json.loads(named[1])["runs"]] == [run["id"] for run in runs]
@@ -121,44 +121,44 @@ def test_split_seeds_repeat_the_training_and_not_the_split(document, here, ranki
 
 def test_a_split_of_ratings_without_validation(call, document, here, rating) -> None:
     status, _, err = call("data", "import", "stars", *rating)
-    assert status == 0 and "a split for rating prediction, because all files have ratings" in err
+    assert status == 0 and "rating prediction, because all files have ratings" in err
     found = document("train", "bias", "--dataset", "stars")
     assert [(run["state"], run["protocol"]) for run in found["runs"]] == [("finished", "own-ratings")]
     assert 0.5 < found["results"][0]["metrics"]["rmse"]["mean"] < 1.2
     assert document("train", "bias", "--dataset", "stars", "--protocol", "own")["runs"][0]["protocol"] == "own-ratings"
     status, _, err = call("train", "ease", "--dataset", "stars")
-    assert status == 1 and "ease ranks; stars came with a split of ratings to predict" in err
+    assert status == 1 and "ease ranks items; stars has a split for rating prediction" in err
     status, out, err = call("compare", "--dataset", "stars", "--detach", "--json")
     assert {"bias", "autorec"} <= {run["model"] for run in json.loads(out.splitlines()[-1])["runs"]}
-    assert "Left out: ease ranks; stars came with a split of ratings to predict." in err
+    assert "Skipped: ease ranks items; stars has a split for rating prediction." in err
 
 
-def test_a_dry_run_says_what_was_understood_and_keeps_nothing(call, document, toy, ranking) -> None:
-    said = document("data", "import", "mine", *ranking, "--dry-run")
-    assert (said["kept"], said["understood"]["own_split"], said["understood"]["users"]) == (False, "ranking", 240)
-    assert "Nothing is kept" in call("data", "import", "mine", *ranking, "--dry-run")[2]
+def test_a_dry_run_prints_and_saves_nothing(call, document, toy, ranking) -> None:
+    found = document("data", "import", "mine", *ranking, "--dry-run")
+    assert (found["kept"], found["understood"]["own_split"], found["understood"]["users"]) == (False, "ranking", 240)
+    assert "Nothing saved" in call("data", "import", "mine", *ranking, "--dry-run")[2]
     assert call("data", "show", "mine")[0] == 2
 
 
-def test_a_split_with_nothing_to_find_is_refused_and_not_kept(call, toy, tmp_path) -> None:
+def test_a_split_without_held_out_items_is_refused_and_not_saved(call, toy, tmp_path) -> None:
     train = write(tmp_path / "train.csv", ((1, 1, 2), (1, 2, 2), (5, 1, 4)), "user,item,rating")
     test = write(tmp_path / "test.csv", ((2,), (1,), (1,)), "user,item,rating")
     status, out, err = call("data", "import", "mine", "--train", train, "--test", test, "--task", "ranking")
-    assert (status, out, err.count("\n")) == (1, "", 1) and "test: nothing is held out" in err
+    assert (status, out, err.count("\n")) == (1, "", 1) and "test: no held-out items" in err
     assert call("data", "show", "mine")[0] == 2
 
 
-def test_protocols_and_data_that_do_not_fit_are_refused(call, waiting, ranking) -> None:
+def test_unsuitable_protocols_and_datasets_are_refused(call, waiting, ranking) -> None:
     assert call("data", "import", "mine", *ranking)[0] == 0
-    told = call("train", "ease", "--dataset", "mine", "--protocol", "strong")
-    assert told == (1, "", "recdash: mine came with its own split; use protocol 'own'.\n")
+    result = call("train", "ease", "--dataset", "mine", "--protocol", "strong")
+    assert result == (1, "", "recdash: mine has a user-defined split. Use protocol 'own'.\n")
     status, _, err = call("train", "ease", "--dataset", "toy", "--protocol", "own")
-    assert status == 1 and "toy came without a split of its own" in err
+    assert status == 1 and "toy has no user-defined split" in err
     assert "There is no protocol 'onw'" in call("train", "ease", "--dataset", "toy", "--protocol", "onw")[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["--test", "h.csv"], "--test needs --train"),
         (["--task", "ranking"], "--task needs --train"),
@@ -166,9 +166,9 @@ def test_protocols_and_data_that_do_not_fit_are_refused(call, waiting, ranking) 
         (["--train", "t.csv"], "--test is missing"),
         (["--train", "t.csv", "--test", "a.csv", "b.csv", "c.csv"], "--test: 3 files"),
         (["--train", "t.csv", "--test", "t.csv"], "given twice"),
-        ([], "--csv FILE, or a split made elsewhere: --train F --test F G"),
+        ([], "--csv FILE, or the files of a split: --train F --test F G"),
     ],
 )
-def test_options_that_do_not_go_together_are_one_line_and_status_two(call, toy, words, said) -> None:
-    status, out, err = call("data", "import", "mine", *words)
-    assert (status, out, err.count("\n")) == (2, "", 1) and said in err
+def test_conflicting_options_are_one_line_and_status_two(call, toy, arguments, message) -> None:
+    status, out, err = call("data", "import", "mine", *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1) and message in err

@@ -25,7 +25,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Any:
     return do
 
 
-def test_runs_list_marks_them_beside_the_state(call: Any, runs: Runs) -> None:
+def test_runs_list_shows_remarks_next_to_the_state(call: Any, runs: Runs) -> None:
     runs.finished(unstable=3, best=2), runs.finished("ease", epochs=1)
     lines = call("runs", "list")[0].splitlines()
     assert [("finished, unstable since epoch 3" in line) for line in lines if "finished" in line] == [False, True]
@@ -34,25 +34,25 @@ def test_runs_list_marks_them_beside_the_state(call: Any, runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_runs_show_says_both_also_of_runs_that_did_not_record_it(call: Any, runs: Runs, recorded: bool) -> None:
+def test_runs_show_prints_both_remarks_also_for_older_runs(call: Any, runs: Runs, recorded: bool) -> None:
     run_id = runs.finished(unstable=3, recorded=recorded)
     assert "unstable since epoch 3; still improving when it ended" in call("runs", "show", run_id)[0]
     found = json.loads(call("runs", "show", run_id, "--json")[0])
     assert (found["unstable_epoch"], found["still_improving"]) == (3, True)
 
 
-def test_runs_show_has_no_remark_on_a_run_without_any(call: Any, runs: Runs) -> None:
+def test_runs_show_prints_no_remark_for_a_normal_run(call: Any, runs: Runs) -> None:
     assert "remarks" not in call("runs", "show", runs.finished(best=3))[0]
 
 
 @pytest.mark.parametrize("form", ["table", "md", "latex"])
-def test_results_say_it_under_the_table(call: Any, runs: Runs, form: str) -> None:
+def test_results_print_remarks_below_the_table(call: Any, runs: Runs, form: str) -> None:
     runs.finished(unstable=3)
     out = call("results", "--format", form)[0]
     assert "unstable: Mult-VAE since epoch 3" in out and "still improving when it ended: Mult-VAE" in out
 
 
-def test_documents_of_results_and_curves_have_both_fields(call: Any, runs: Runs) -> None:
+def test_json_of_results_and_curves_has_both_fields(call: Any, runs: Runs) -> None:
     run_id = runs.finished(unstable=3)
     (row,) = json.loads(call("results", "--json")[0])["results"]
     learned = json.loads(call("curves", run_id, "--json")[0])
@@ -60,14 +60,14 @@ def test_documents_of_results_and_curves_have_both_fields(call: Any, runs: Runs)
         assert (found["unstable_epoch"], found["still_improving"]) == (3, True)
 
 
-def test_curves_as_a_table_say_it_beside_the_numbers(call: Any, runs: Runs) -> None:
+def test_curves_print_remarks_next_to_the_table(call: Any, runs: Runs) -> None:
     run_id = runs.finished(unstable=3, recorded=False)
     out, err = call("curves", run_id)
     assert f"{run_id} is finished, unstable since epoch 3, still improving when it ended." in err
     assert "unstable" not in out
 
 
-def test_comparing_says_it_and_has_both_fields(call: Any, here: list[str]) -> None:
+def test_compare_prints_remarks_and_has_both_fields(call: Any, here: list[str]) -> None:
     words = ("compare", "--dataset", "toy", "--models", "multdae", "--epochs", "2", "--json")
     (run,) = json.loads(call(*words)[0].splitlines()[-1])["runs"]
     assert run["unstable_epoch"] is None and run["still_improving"] is (run["best_epoch"] == 2)

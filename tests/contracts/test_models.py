@@ -137,7 +137,7 @@ class TestEveryModel:
     def test_one_title_is_a_list_of_one_and_what_is_no_list_is_refused(self, name: str, trained: Any) -> None:
         model = trained(name)
         assert model.recommend("Film 3", k=4) == model.recommend(["Film 3"], k=4)
-        with pytest.raises(UsageError, match="Picks are a list"):
+        with pytest.raises(UsageError, match="Expected a list of titles"):
             model.recommend(None)
         with pytest.raises(UsageError, match="k = -1"):
             model.recommend(["Film 3"], k=-1)
@@ -157,11 +157,11 @@ class TestEveryModel:
 
     def test_learned_numbers_do_not_count_the_data(self, name: str, split: Split, trained: Any) -> None:
         model = trained(name)
-        assert 0 <= model.n_learned <= sum(tensor.numel() for tensor in model.tensors().values())
+        assert 0 <= model.n_parameters <= sum(tensor.numel() for tensor in model.tensors().values())
         if isinstance(model, GradientModel):
-            assert model.n_learned == sum(parameter.numel() for parameter in model.parameters())
+            assert model.n_parameters == sum(parameter.numel() for parameter in model.parameters())
         if isinstance(model, RatingModel) and not isinstance(model, GradientModel):
-            assert model.n_learned == len(split.train) + split.n_items
+            assert model.n_parameters == len(split.train) + split.n_items
 
     def test_the_record_says_how_it_came_about(self, name: str, split: Split, trained: Any) -> None:
         record = trained(name).record
@@ -233,7 +233,7 @@ class TestEveryGradientModel:
         model = registry.build(name, config, split.shape)
         assert isinstance(model, GradientModel)
         if isinstance(model, RatingModel):
-            model.observe(rows)
+            model.set_training_ratings(rows)
         model.initialise(torch_generator(0, "weights"))
         model.to(device)
         batch = Batch.of(rows, model.device, np.arange(8))

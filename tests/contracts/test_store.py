@@ -1,4 +1,4 @@
-"""What any run store promises. A new kind of store joins by one line in MAKERS."""
+"""The contract of every run store. A new kind of store joins with one line in MAKERS."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def dead(host: str = "") -> ProcessId:
     return ProcessId(host or this_host(), process.pid, time.time())
 
 
-def test_runs_beside_each_other_have_colours_of_their_own(store: Store) -> None:
+def test_recent_runs_have_different_colours(store: Store) -> None:
     first = [run.id for run in queue.enqueue(store, [ask(seed=seed) for seed in range(12)])]
     assert sorted(map(colour_of, first)) == sorted(PALETTE[:12])  # hues before strengths
     later = [run.id for run in queue.enqueue(store, [ask(seed=seed) for seed in range(12, 24)])]
@@ -95,16 +95,16 @@ def test_a_run_goes_from_queued_over_running_to_finished(store: Store, me: Proce
     assert claimed is not None
     assert (claimed.state, claimed.threads, claimed.attempts) == (State.RUNNING, 2, 1)
     assert claimed.started is not None and claimed.started >= run.created
-    store.settle(run.id, me, State.FINISHED, metrics={"ndcg@100": 0.4}, intervals={"ndcg@100": (0.3, 0.5)})
+    store.end_run(run.id, me, State.FINISHED, metrics={"ndcg@100": 0.4}, intervals={"ndcg@100": (0.3, 0.5)})
     done = store.run(run.id)
     assert (done.state, done.metrics, done.intervals) == (State.FINISHED, {"ndcg@100": 0.4}, {"ndcg@100": (0.3, 0.5)})
     assert [event.kind for event in store.events(run.id)] == ["queued", "started", "finished"]
 
 
-def test_a_record_survives_the_closing_of_the_store(url: str, me: ProcessId) -> None:
+def test_a_record_is_unchanged_after_reopening_the_store(url: str, me: ProcessId) -> None:
     first = Store(url)
     run_id = running(first, me)
-    first.settle(run_id, me, State.STOPPED, runtime_s=1.5)
+    first.end_run(run_id, me, State.STOPPED, runtime_s=1.5)
     before = first.run(run_id)
     first.close()
     again = Store(url)
@@ -137,7 +137,7 @@ def test_of_many_claimants_exactly_one_gets_the_run(url: str, store: Store, me: 
 def test_the_longest_waiting_run_is_next(store: Store) -> None:
     first, second = queue.enqueue(store, [ask("ease"), ask("popularity")])
     (third,) = queue.enqueue(store, [ask("multvae")])
-    assert [run.id for run in queue.next_queued(store)] == [first.id, second.id, third.id]
+    assert [run.id for run in queue.queued_runs(store)] == [first.id, second.id, third.id]
 
 
 def test_the_same_key_gives_the_same_runs(store: Store, me: ProcessId) -> None:
@@ -145,7 +145,7 @@ def test_the_same_key_gives_the_same_runs(store: Store, me: ProcessId) -> None:
     first = queue.enqueue(store, wanted, key="click")
     for run in first:
         queue.claim(store, run.id, me, 1)
-        store.settle(run.id, me, State.FINISHED)
+        store.end_run(run.id, me, State.FINISHED)
     assert [run.id for run in queue.enqueue(store, wanted, key="click")] == [run.id for run in first]
     assert [run.id for run in queue.enqueue(store, wanted, key="another")] != [run.id for run in first]
 
@@ -158,7 +158,7 @@ def test_equal_requests_share_a_run_while_it_is_active(store: Store, me: Process
     assert other.id != first.id
     queue.claim(store, first.id, me, 1)
     assert queue.enqueue(store, [ask()])[0].id == first.id
-    store.settle(first.id, me, State.FINISHED)
+    store.end_run(first.id, me, State.FINISHED)
     assert queue.enqueue(store, [ask()])[0].id != first.id
 
 
@@ -178,12 +178,12 @@ def test_two_clicks_at_the_same_moment_make_one_run(url: str, store: Store) -> N
     assert len(set(ids)) == 1 and len(store.runs()) == 1
 
 
-def test_a_dead_run_does_not_stand_in_the_way_of_its_twin(store: Store) -> None:
+def test_a_dead_run_does_not_block_an_equal_request(store: Store) -> None:
     lost = running(store, dead())
     assert queue.enqueue(store, [ask()])[0].id != lost
 
 
-def test_epochs_come_back_in_order_and_newer_ones_alone(store: Store, me: ProcessId) -> None:
+def test_epochs_are_returned_in_order_and_newer_ones_on_request(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     seqs = [
         store.add_epoch(run_id, me, epoch=epoch, update=epoch * 10, seconds=epoch / 2, values={"loss": 1 / epoch})
@@ -206,7 +206,7 @@ def test_writing_an_epoch_again_replaces_it_and_counts_as_new(store: Store, me: 
     assert second > first and row.values == {"loss": 3.0} and store.epochs([run_id], after=first) == [row]
 
 
-def test_numbers_that_are_not_finite_come_back_as_they_went_in(store: Store, me: ProcessId) -> None:
+def test_nan_and_infinity_are_preserved(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     values = {"nan": math.nan, "inf": math.inf, "minus": -math.inf, "tiny": 5e-324}
     store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values=values)
@@ -215,16 +215,16 @@ def test_numbers_that_are_not_finite_come_back_as_they_went_in(store: Store, me:
     assert store.run(run_id).to_dict()["best_value"] is None
 
 
-@pytest.mark.parametrize("write", ["describe", "add_epoch", "settle"])
+@pytest.mark.parametrize("write", ["update_run", "add_epoch", "end_run"])
 def test_only_the_claiming_process_writes(store: Store, me: ProcessId, write: str) -> None:
     run_id = running(store, me)
     stranger = ProcessId(me.host, me.pid + 1, me.process_start)
     arguments = {
-        "describe": {"epochs": 3},
+        "update_run": {"epochs": 3},
         "add_epoch": {"epoch": 1, "update": 1, "seconds": 1.0, "values": {}},
-        "settle": {"state": State.FAILED},
+        "end_run": {"state": State.FAILED},
     }[write]
-    with pytest.raises(StoreError, match="not trained by this process"):
+    with pytest.raises(StoreError, match="no longer belongs to this process"):
         getattr(store, write)(run_id, stranger, **arguments)
     assert store.run(run_id).state is State.RUNNING and store.epochs([run_id]) == []
 
@@ -232,21 +232,21 @@ def test_only_the_claiming_process_writes(store: Store, me: ProcessId, write: st
 def test_a_finished_run_is_never_altered_but_for_name_and_note(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={"loss": 1.0})
-    store.settle(run_id, me, State.FINISHED, metrics={"ndcg@100": 0.4})
+    store.end_run(run_id, me, State.FINISHED, metrics={"ndcg@100": 0.4})
     before, epochs = store.run(run_id), store.epochs([run_id])
     for attempt in (
-        lambda: store.describe(run_id, me, epochs=9),
+        lambda: store.update_run(run_id, me, epochs=9),
         lambda: store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={"loss": 2.0}),
-        lambda: store.settle(run_id, me, State.FAILED, "no"),
+        lambda: store.end_run(run_id, me, State.FAILED, "no"),
         lambda: queue.resume(store, run_id),
     ):
         with pytest.raises((StoreError, UsageError)):
             attempt()
     queue.stop(store, run_id)
-    store.beat(run_id, me)
-    queue.sweep(store)
+    store.record_heartbeat(run_id, me)
+    queue.mark_interrupted(store)
     assert queue.claim(store, run_id, me, 1) is None
-    assert not queue.give_up(store, run_id, me.pid, State.FAILED, "no")
+    assert not queue.end_dead_run(store, run_id, me.pid, State.FAILED, "no")
     assert store.run(run_id) == before and store.epochs([run_id]) == epochs
     queue.rename(store, run_id, "best one")
     queue.annotate(store, run_id, "keep")
@@ -267,7 +267,7 @@ def test_a_process_id_given_to_another_process_does_not_count(store: Store, me: 
     assert store.run(run_id).state is State.INTERRUPTED
 
 
-def test_on_another_host_ten_silent_seconds_make_it_interrupted(store: Store, monkeypatch) -> None:
+def test_on_another_host_ten_seconds_without_a_heartbeat_mean_interrupted(store: Store, monkeypatch) -> None:
     away = ProcessId("another-host", 4711, 1.0)
     run_id = running(store, away)
     assert store.run(run_id).state is State.RUNNING
@@ -276,16 +276,16 @@ def test_on_another_host_ten_silent_seconds_make_it_interrupted(store: Store, mo
     assert store.run(run_id).state is State.RUNNING
     monkeypatch.setattr(time, "time", lambda: now + 12)
     assert store.run(run_id).state is State.INTERRUPTED
-    store.beat(run_id, away)
+    store.record_heartbeat(run_id, away)
     assert store.run(run_id).state is State.RUNNING
 
 
-def test_sweeping_writes_the_interruption_down(store: Store, me: ProcessId) -> None:
+def test_dead_runs_are_recorded_as_interrupted(store: Store, me: ProcessId) -> None:
     lost, living = running(store, dead()), running(store, me, seed=1)
-    assert [run.id for run in queue.sweep(store)] == [lost]
+    assert [run.id for run in queue.mark_interrupted(store)] == [lost]
     assert [event.kind for event in store.events(lost)][-1] == "interrupted"
     assert store.run(living).state is State.RUNNING
-    assert queue.sweep(store) == []
+    assert queue.mark_interrupted(store) == []
 
 
 def test_stopping_a_queued_run_ends_it_at_once(store: Store, me: ProcessId) -> None:
@@ -294,26 +294,26 @@ def test_stopping_a_queued_run_ends_it_at_once(store: Store, me: ProcessId) -> N
     assert queue.claim(store, run.id, me, 1) is None
 
 
-def test_stopping_a_running_run_is_a_wish_that_its_worker_hears(store: Store, me: ProcessId) -> None:
+def test_stopping_a_running_run_is_a_request_to_its_worker(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
-    assert not store.beat(run_id, me) and not store.wants_stop(run_id)
+    assert not store.record_heartbeat(run_id, me) and not store.is_stop_requested(run_id)
     asked = queue.stop(store, run_id)
     assert asked.state is State.RUNNING and asked.stopping
-    assert store.beat(run_id, me) and store.wants_stop(run_id)
+    assert store.record_heartbeat(run_id, me) and store.is_stop_requested(run_id)
     assert queue.stop(store, run_id).stopping, "stopping twice is no error"
-    store.settle(run_id, me, State.STOPPED)
+    store.end_run(run_id, me, State.STOPPED)
     assert not store.run(run_id).stopping
 
 
-def test_a_worker_that_lost_its_run_hears_a_wish_to_stop(store: Store, me: ProcessId) -> None:
-    assert store.beat(running(store, dead()), me)
+def test_a_worker_that_no_longer_owns_its_run_has_to_stop(store: Store, me: ProcessId) -> None:
+    assert store.record_heartbeat(running(store, dead()), me)
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.STOPPED, State.INTERRUPTED])
 def test_a_run_that_did_not_finish_can_be_resumed_with_its_threads(store: Store, me: ProcessId, state: State) -> None:
     run_id = running(store, me)
     store.add_epoch(run_id, me, epoch=3, update=9, seconds=4.0, values={"loss": 1.0})
-    store.settle(run_id, me, state, "a reason")
+    store.end_run(run_id, me, state, "a reason")
     queued = queue.resume(store, run_id)
     assert (queued.state, queued.error, queued.finished, queued.epoch) == (State.QUEUED, "", None, 3)
     again = queue.claim(store, run_id, me, 16)
@@ -321,13 +321,13 @@ def test_a_run_that_did_not_finish_can_be_resumed_with_its_threads(store: Store,
     assert len(store.epochs([run_id])) == 1
 
 
-def test_a_run_interrupted_by_death_can_be_resumed_before_anybody_wrote_it_down(store: Store, me: ProcessId) -> None:
+def test_a_dead_run_can_be_resumed_before_it_is_recorded_as_interrupted(store: Store, me: ProcessId) -> None:
     run_id = running(store, dead())
     assert queue.resume(store, run_id).state is State.QUEUED
     assert queue.claim(store, run_id, me, 1) is not None
 
 
-def test_resuming_what_is_active_changes_nothing(store: Store, me: ProcessId) -> None:
+def test_resuming_an_active_run_changes_nothing(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     before = store.run(run_id)
     assert queue.resume(store, run_id) == before
@@ -338,17 +338,17 @@ def test_a_running_run_cannot_be_deleted_and_any_other_leaves_nothing(store: Sto
     store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={})
     with pytest.raises(UsageError, match="Stop it first"):
         queue.delete(store, run_id)
-    store.settle(run_id, me, State.FINISHED)
+    store.end_run(run_id, me, State.FINISHED)
     queue.delete(store, run_id)
     assert store.runs() == [] and store.epochs([run_id]) == [] and store.events(run_id) == []
     with pytest.raises(UsageError, match="no run"):
         store.run(run_id)
 
 
-def test_seqs_never_come_twice_not_even_after_a_deletion(store: Store, me: ProcessId) -> None:
+def test_seqs_are_unique_even_after_a_deletion(store: Store, me: ProcessId) -> None:
     run_id = running(store, me)
     last = store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={})
-    store.settle(run_id, me, State.FINISHED)
+    store.end_run(run_id, me, State.FINISHED)
     queue.delete(store, run_id)
     other = running(store, me)
     assert store.add_epoch(other, me, epoch=1, update=1, seconds=1, values={}) > last
@@ -358,10 +358,10 @@ def test_every_write_but_a_heartbeat_moves_the_version(store: Store, me: Process
     seen = [store.version()]
     run_id = running(store, me)
     for change in (
-        lambda: store.describe(run_id, me, epochs=3),
+        lambda: store.update_run(run_id, me, epochs=3),
         lambda: store.add_epoch(run_id, me, epoch=1, update=1, seconds=1, values={}),
         lambda: queue.stop(store, run_id),
-        lambda: store.settle(run_id, me, State.STOPPED),
+        lambda: store.end_run(run_id, me, State.STOPPED),
         lambda: queue.rename(store, run_id, "x"),
         lambda: queue.delete(store, run_id),
     ):
@@ -370,7 +370,7 @@ def test_every_write_but_a_heartbeat_moves_the_version(store: Store, me: Process
     assert seen == sorted(set(seen))
     run_id = running(store, me)
     before = store.version(), store.run(run_id).version
-    store.beat(run_id, me)
+    store.record_heartbeat(run_id, me)
     assert (store.version(), store.run(run_id).version) == before
 
 
@@ -384,9 +384,9 @@ def test_any_name_is_kept_as_text(store: Store, me: ProcessId, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "   ", "two\nlines", "x" * 121, "\x00"])
-def test_names_that_cannot_be_shown_on_a_line_are_refused(store: Store, me: ProcessId, name: str) -> None:
+def test_names_that_do_not_fit_on_a_line_are_refused(store: Store, me: ProcessId, name: str) -> None:
     run_id = running(store, me)
-    with pytest.raises(UsageError, match="1 to 120 characters"):
+    with pytest.raises(UsageError, match="1 to 120 printable characters"):
         queue.rename(store, run_id, name)
 
 
@@ -468,7 +468,7 @@ def test_the_migration_arrives_at_the_declared_tables(store: Store) -> None:
     }
 
 
-def test_a_store_of_a_newer_program_is_refused_in_words(url: str, store: Store) -> None:
+def test_a_store_of_a_newer_version_is_refused_with_a_reason(url: str, store: Store) -> None:
     store.runs()
     with store.database.write() as connection:
         connection.execute(schema.meta.update().where(schema.meta.c.name == "schema").values(value=schema.VERSION + 1))

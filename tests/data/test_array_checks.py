@@ -21,7 +21,7 @@ from recdash.data.array_checks import finite_numbers, whole_numbers
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
 from recdash.data.items import Item
-from recdash.errors import DataError, shown
+from recdash.errors import DataError, short_repr
 
 ROOT = Path(__file__).resolve().parents[2]
 DENSE = np.array([[1, 1, 0, 1], [0, 0, 0, 0], [0, 1, 1, 0]])
@@ -212,7 +212,7 @@ class TestBrokenMatrices:
             (3, 4),
             sparse.coo_array(DENSE[0]),
         ],
-        ids=shown,
+        ids=short_repr,
     )
     def test_what_is_no_matrix_is_refused(self, given: Any) -> None:
         refusal_of(given)
@@ -232,7 +232,7 @@ def test_far_more_users_than_entries_are_refused_before_they_cost_memory(make: C
     told = refusal_of(matrix)
     assert tracemalloc.get_traced_memory()[1] < 10**6
     tracemalloc.stop()
-    assert "2,000,000,000 users" in told and "1,000,000, or 10 for each entry" in told
+    assert "2,000,000,000 users" in told and "1,000,000, or 10 per entry" in told
     assert "Number the users from 0 without gaps" in told
 
 
@@ -385,8 +385,8 @@ def test_a_value_is_shown_on_one_short_line() -> None:
         def __repr__(self) -> str:
             raise RuntimeError
 
-    assert shown("a\nb") == "'a\\nb'"
-    assert shown(Silent()) == "a Silent"
-    assert shown(10**5000) == "a int"
-    assert len(shown(pd.DataFrame(np.eye(50)))) < 90
-    assert len(shown(np.eye(50)).splitlines()) == 1
+    assert short_repr("a\nb") == "'a\\nb'"
+    assert short_repr(Silent()) == "a Silent"
+    assert short_repr(10**5000) == "a int"
+    assert len(short_repr(pd.DataFrame(np.eye(50)))) < 90
+    assert len(short_repr(np.eye(50)).splitlines()) == 1

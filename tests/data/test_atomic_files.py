@@ -1,20 +1,24 @@
-"""Rows that are appended survive whatever stands before them; JSON that recdash did not write is told from its own."""
+"""Atomic replacement of files, JSON lines, and one error for any damage found when a file is read back."""
 
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from recdash import atomic_files, paths
 from recdash.atomic_files import (
-    append_row,
-    read_rows,
-    reading_back,
+    append_json_line,
+    atomic_writer,
+    read_json_lines,
+    replace_file,
+    wrap_read_errors,
 )
-from recdash.data import dataset_cache, dataset_registry, demo
+from recdash.data import dataset_cache, dataset_registry
 from recdash.data.catalogue import Catalogue
 from recdash.data.dataset import Dataset
 from recdash.data.items import Item
@@ -39,17 +43,40 @@ def test_what_is_appended_is_read_whatever_stands_before(
     path = tmp_path / "rows.jsonl"
     path.write_bytes(before)
     for row in rows:
-        append_row(path, row)
-    found = read_rows(path)
+        append_json_line(path, row)
+    found = read_json_lines(path)
     assert found[len(found) - len(rows) :] == rows
     assert path.read_bytes().startswith(before)
 
 
+def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match="disk full"), atomic_writer(path) as file:
+        file.write(b"new")
+        raise OSError("disk full")
+    assert [(child.name, child.read_bytes()) for child in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_threads_that_replace_one_file_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file", [bytes([number]) * 99_999 for number in range(32)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: replace_file(path, content), contents))
+    assert path.read_bytes() in contents and list(tmp_path.iterdir()) == [path]
+
+
+def test_temporary_files_are_renamed_in_one_module_only() -> None:
+    package = Path(atomic_files.__file__).parent
+    marks = re.compile(r"fsync|mkstemp|NamedTemporaryFile|os\.replace|os\.rename")
+    found = {path.name for path in package.rglob("*.py") if marks.search(path.read_text(encoding="utf-8"))}
+    assert found == {"atomic_files.py"}
+
+
 def test_rows_begin_a_file_without_an_empty_line(tmp_path: Path) -> None:
-    append_row(tmp_path / "rows.jsonl", {"a": 1})
-    append_row(tmp_path / "rows.jsonl", {"b": float("nan")})
+    append_json_line(tmp_path / "rows.jsonl", {"a": 1})
+    append_json_line(tmp_path / "rows.jsonl", {"b": float("nan")})
     assert (tmp_path / "rows.jsonl").read_text() == '{"a": 1}\n{"b": NaN}\n'
-    assert read_rows(tmp_path / "none.jsonl") == [] == read_rows(tmp_path)
+    assert read_json_lines(tmp_path / "none.jsonl") == [] == read_json_lines(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "true", '"x"', "[" * 99_999, '{"a":' * 99_999, "\0" * 9])
@@ -67,9 +94,9 @@ def test_what_is_no_number_is_none(value: object) -> None:
 @pytest.mark.parametrize("error", [OSError("x"), MemoryError(), RecursionError(), RuntimeError(), UsageError("Wrong.")])
 def test_whatever_goes_wrong_while_reading_is_one_error_of_one_kind(error: Exception) -> None:
     line = r"^a/b: cannot be read \(\w+\)\. Get it again\.$"
-    with pytest.raises(DataError, match=line), reading_back(Path("a/b"), DataError, "Get it again."):
+    with pytest.raises(DataError, match=line), wrap_read_errors(Path("a/b"), DataError, "Get it again."):
         raise error
-    with pytest.raises(StoreError, match="as it was"), reading_back("a", StoreError, "Mend it."):
+    with pytest.raises(StoreError, match="as it was"), wrap_read_errors("a", StoreError, "Mend it."):
         raise StoreError("as it was")
 
 
@@ -90,13 +117,13 @@ def test_a_catalogue_survives_being_written() -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_damaged_data_set_is_a_data_error_of_one_line(way: str, tmp_path: Path) -> None:
     toy_dataset().save(tmp_path)
-    facts = Dataset.facts(tmp_path)
+    facts = Dataset.read_facts(tmp_path)
     ways(".npz")[way](tmp_path / "dataset.npz")
-    line = r"damaged data set \(\w+\)\. Get or import it again\.$"
+    line = r"damaged dataset \(\w+\)\. Get or import it again\.$"
     with pytest.raises(DataError, match=line):
         Dataset.load(tmp_path)
     try:
-        assert Dataset.facts(tmp_path) == facts, "the damage lies elsewhere in the file"
+        assert Dataset.read_facts(tmp_path) == facts, "the damage lies elsewhere in the file"
     except DataError as error:
         assert re.search(line, str(error))
 
@@ -129,7 +156,7 @@ def test_facts_of_another_type_are_a_data_error(change: dict[str, object], tmp_p
     with pytest.raises(DataError):
         Dataset.load(tmp_path)
     with pytest.raises(DataError):
-        Dataset.facts(tmp_path)
+        Dataset.read_facts(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +164,7 @@ def test_facts_of_another_type_are_a_data_error(change: dict[str, object], tmp_p
 )
 def test_a_damaged_list_of_films_is_a_data_error(content: bytes, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "films.csv").write_bytes(content)
-    monkeypatch.setattr(demo, "films_path", lambda: tmp_path / "films.csv")
+    monkeypatch.setattr(paths, "demo_films", lambda: tmp_path / "films.csv")
     with pytest.raises(DataError, match=r"damaged list of films \(\w+\)\. Restore it"):
         dataset_cache.demo_dataset()
     (entry,) = [entry for entry in dataset_registry.available() if entry.name == "demo"]

@@ -121,7 +121,7 @@ def test_saving_and_loading_gives_the_same_data_set(columns: dict[str, list[floa
         np.testing.assert_array_equal(getattr(again, name), getattr(data, name))
     for name in ("name", "user_ids", "catalogue", "scale", "source", "generated", "notes", "fingerprint", "time_kind"):
         assert getattr(again, name) == getattr(data, name), name
-    facts = Dataset.facts(tmp_path / "kept")
+    facts = Dataset.read_facts(tmp_path / "kept")
     assert (facts["users"], facts["items"], facts["interactions"]) == (2, 2, 2)
 
 
@@ -154,12 +154,12 @@ def test_damage_anywhere_is_a_data_error(place: float, tmp_path: Path) -> None:
     path = tmp_path / "kept" / "dataset.npz"
     whole = path.read_bytes()
     path.write_bytes(whole[: int(place * len(whole))])
-    with pytest.raises(DataError, match="damaged data set"):
+    with pytest.raises(DataError, match="damaged dataset"):
         Dataset.load(tmp_path / "kept")
     flipped = bytearray(whole)
     flipped[int(place * len(whole))] ^= 0xFF
     path.write_bytes(flipped)
-    with pytest.raises(DataError, match="damaged data set"):
+    with pytest.raises(DataError, match="damaged dataset"):
         Dataset.load(tmp_path / "kept")
 
 
@@ -167,7 +167,7 @@ def test_a_data_set_of_another_format_asks_to_be_made_again(tmp_path: Path, monk
     monkeypatch.setattr("recdash.data.dataset_file._FORMAT", 0)
     built([1], [1]).save(tmp_path / "kept")
     monkeypatch.undo()
-    with pytest.raises(DataError, match="made by another version of recdash"):
+    with pytest.raises(DataError, match="written by another version of recdash"):
         Dataset.load(tmp_path / "kept")
 
 
@@ -175,5 +175,5 @@ def test_pickles_are_never_read(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     with (tmp_path / "kept" / "dataset.npz").open("wb") as file:
         np.savez(file, facts=np.array([{"format": 1}], object), users=np.array([object()]))
-    with pytest.raises(DataError, match="damaged data set"):
+    with pytest.raises(DataError, match="damaged dataset"):
         Dataset.load(tmp_path / "kept")

@@ -132,7 +132,7 @@ def test_a_failed_import_leaves_the_one_before(mine: Path) -> None:
     "name", ["../../x", "..", ".hidden", "", "a/b", "a\\b", "a b", "x" * 61, "-x", "ü", "a\0b", "a\n"]
 )
 def test_a_name_that_could_leave_the_folder_is_refused(name: str, mine: Path) -> None:
-    with pytest.raises(UsageError, match="cannot name a data set"):
+    with pytest.raises(UsageError, match="is not a valid dataset name"):
         dataset_registry.import_csv(name, mine)
     with pytest.raises(UsageError):
         dataset_registry.remove(name)
@@ -142,7 +142,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(name: str, mine: Path) ->
 
 @pytest.mark.parametrize("name", ["demo", "ml-1m", "ML-20M", "Demo"])
 def test_names_of_published_data_cannot_be_taken(name: str, mine: Path) -> None:
-    with pytest.raises(UsageError, match="belongs to a data set of its own"):
+    with pytest.raises(UsageError, match="reserved for a built-in dataset"):
         dataset_registry.import_csv(name, mine)
 
 
@@ -157,25 +157,25 @@ def test_an_unknown_name_lists_what_is_here_and_how_to_get_more(mine: Path) -> N
     dataset_registry.import_csv("shop", mine)
     with pytest.raises(UsageError) as caught:
         dataset_registry.load_dataset("shpo")
-    assert "There is no data set 'shpo'. Did you mean 'shop'? Known: demo, shop." in str(caught.value)
+    assert "There is no dataset 'shpo'. Did you mean 'shop'? Known: demo, shop." in str(caught.value)
     assert "recdash data get NAME" in str(caught.value)
 
 
 @pytest.mark.usefixtures("demo_kept")
 @pytest.mark.parametrize("name", ["nowhere/x.csv", "../../x", "a\0b", "", "~nobody-of-that-name/x", "x" * 5000])
 def test_a_path_that_is_not_there_is_a_matter_of_words(name: str) -> None:
-    with pytest.raises(UsageError, match="There is no data set"):
+    with pytest.raises(UsageError, match="There is no dataset"):
         dataset_registry.load_dataset(name)
 
 
 def test_a_release_that_is_not_here_says_how_to_get_it() -> None:
-    with pytest.raises(UsageError, match=r"ml-20m is not here yet\. Get it: recdash data get ml-20m"):
+    with pytest.raises(UsageError, match=r"ml-20m is not downloaded\. Run: recdash data get ml-20m"):
         dataset_registry.load_dataset("ml-20m")
 
 
 def test_words_about_columns_are_for_paths_only(mine: Path) -> None:
     dataset_registry.import_csv("shop", mine)
-    with pytest.raises(UsageError, match="has its columns already; user are for a file"):
+    with pytest.raises(UsageError, match=r"is already imported.*Leave out user, or give the path"):
         dataset_registry.load_dataset("shop", user="x")
 
 
@@ -236,7 +236,7 @@ def test_a_damaged_cache_is_made_again_from_its_source(mine: Path, own_folders: 
 def test_a_damaged_import_is_an_error_that_says_what_to_do(mine: Path, own_folders: Path) -> None:
     dataset_registry.import_csv("shop", mine)
     (own_folders / "sets" / "shop" / "dataset.npz").write_bytes(b"junk")
-    with pytest.raises(DataError, match=r"shop: damaged data set \(.*\)\. Get or import it again\."):
+    with pytest.raises(DataError, match=r"shop: damaged dataset \(.*\)\. Get or import it again\."):
         dataset_registry.load_dataset("shop")
     (entry,) = [entry for entry in dataset_registry.available() if entry.name == "shop"]
     assert not entry.ready and "damaged" in entry.notes[0]
@@ -250,7 +250,7 @@ def test_a_damaged_release_is_made_again_from_its_archive(
 ) -> None:
     whole = dataset_registry.get("ml-32m", folder_of("csv"))
     (own_folders / "sets" / "ml-32m" / "dataset.npz").write_bytes(b"junk")
-    with pytest.raises(DataError, match="damaged data set"):
+    with pytest.raises(DataError, match="damaged dataset"):
         dataset_registry.load_dataset("ml-32m")
     (own_folders / "downloads").mkdir()
     shutil.copy(zip_of("csv"), own_folders / "downloads" / "ml-32m.zip")
@@ -282,7 +282,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_there(mine: Path, monkeypatc
 def test_the_cache_forgets_what_was_not_used_for_longest(
     tmp_path: Path, own_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dataset_cache, "_KEPT", 3)
+    monkeypatch.setattr(dataset_cache, "_MAX_CACHED", 3)
     paths = [tmp_path / f"{number}.csv" for number in range(5)]
     for number, path in enumerate(paths):
         path.write_text(ROWS + f"u{number},1,1\n")
@@ -297,18 +297,18 @@ def test_the_cache_forgets_what_was_not_used_for_longest(
 WRITER = """
 import sys
 from pathlib import Path
-from recdash.data import library
+from recdash.data import dataset_registry
 for _ in range(20):
-    library.import_csv("shop", Path(sys.argv[1]))
+    dataset_registry.import_csv("shop", Path(sys.argv[1]))
 """
 READER = """
-from recdash.data import library
+from recdash.data import dataset_registry
 sizes = set()
 for _ in range(120):
-    data = library.load_dataset("shop")
+    data = dataset_registry.load_dataset("shop")
     assert len(data) == len(data.users) == len(data.items) == len(data.ratings), "a mixture"
     assert data.n_users == {77: 7, 78: 8}[len(data)], "a mixture"
-    assert any(entry.name == "shop" and entry.ready for entry in library.available())
+    assert any(entry.name == "shop" and entry.ready for entry in dataset_registry.available())
     sizes.add(len(data))
 """
 
@@ -367,7 +367,7 @@ from recdash.services import datasets
 seen, start = [], time.perf_counter()
 reading = datasets.read_file("large", Path(sys.argv[1]), progress=lambda done, total: seen.append(done))
 data, understood = reading.dataset, reading.to_dict()
-datasets.keep(reading)
+datasets.save(reading)
 said = Path("/proc/self/status").read_text()  # the peak of `resource` starts with that of the process that forked
 peak = int(said.partition("VmHWM:")[2].split()[0]) / 1024
 assert len(data) > 4_900_000, len(data)

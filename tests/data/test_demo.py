@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recdash import paths
 from recdash.data import demo
 
 GENRES = (
@@ -38,7 +39,7 @@ SEEDS = (98765, 1, 2)  # of the split
 
 @pytest.fixture(scope="module")
 def films() -> pd.DataFrame:
-    return pd.read_csv(demo.films_path(), keep_default_na=False)
+    return pd.read_csv(paths.demo_films(), keep_default_na=False)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(films):
 
 def test_tastes_add_up_exactly_in_whatever_order_a_machine_adds_them(films):
     tags = demo._tags(films["moods"])  # (films, tags)
-    loves = demo._on_grid(demo._loves(np.random.default_rng(0), 50, tags.shape[1]))  # (users, tags)
+    loves = demo._on_grid(demo._tag_preferences(np.random.default_rng(0), 50, tags.shape[1]))  # (users, tags)
     backwards = np.zeros((50, len(films)))
     for tag in reversed(range(tags.shape[1])):
         backwards += loves[:, [tag]] * tags[:, tag]

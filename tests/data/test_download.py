@@ -82,7 +82,9 @@ def test_another_checksum_than_published_leaves_nothing_behind(
     server: tuple[str, Path], zip_of: Callable[..., Path], own_folders: Path
 ) -> None:
     zip_of("1m", name="served/ml-1m.zip")
-    with pytest.raises(DataError, match=r"ml-1m\.zip: what .* sent has another checksum than published\. .*--from"):
+    with pytest.raises(
+        DataError, match=r"ml-1m\.zip: the file from .* does not have the published checksum\. .*--from"
+    ):
         download.download("ml-1m", base_url=server[0])
     assert list((own_folders / "downloads").iterdir()) == []
 
@@ -99,7 +101,7 @@ def test_the_checksum_of_ml_32m_comes_from_beside_its_archive(
     assert list((own_folders / "downloads").iterdir()) == []
     for wrong in ("0" * 32, "<html>"):
         beside.write_text(wrong)
-        with pytest.raises(DataError, match="another checksum than published"):
+        with pytest.raises(DataError, match="does not have the published checksum"):
             download.download("ml-32m")
         assert list((own_folders / "downloads").iterdir()) == []
 
@@ -109,13 +111,11 @@ def test_the_release_that_changes_is_taken_as_it_is_and_its_checksum_noted(
 ) -> None:
     zip_of("csv", name="served/ml-latest-small.zip")
     notes = dataset_registry.get("ml-latest-small").notes
-    assert "is published anew from time to time" in notes[0]
+    assert "is updated from time to time" in notes[0]
     assert "3 ratings; the published release has 100,836" in notes
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"), [(None, "the server answers 404"), ("http://127.0.0.1:9/", "no connection")]
-)
+@pytest.mark.parametrize(("url", "reason"), [(None, "HTTP status 404"), ("http://127.0.0.1:9/", "no connection")])
 def test_without_the_archive_the_message_tells_of_the_other_way(
     url: str | None, reason: str, server: tuple[str, Path], own_folders: Path
 ) -> None:
@@ -150,7 +150,7 @@ def test_a_zip_whose_checksum_is_not_known_here_is_taken_and_that_is_said(
     zip_of: Callable[..., Path], published: Callable[..., None]
 ) -> None:
     published("ml-32m")
-    assert "was not verified" in dataset_registry.get("ml-32m", zip_of("csv", name="ml-32m.zip")).notes[0]
+    assert "not verified" in dataset_registry.get("ml-32m", zip_of("csv", name="ml-32m.zip")).notes[0]
 
 
 def test_a_release_that_does_not_exist_lists_those_that_do() -> None:

@@ -1,4 +1,4 @@
-"""Files in encodings other than UTF-8 are read exactly, or refused with the name of what they are in."""
+"""Files in encodings other than UTF-8 are read exactly, or refused with the name of the likely encoding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from recdash.data.readers import interactions
 from recdash.data.readers.read_options import ReadOptions
-from recdash.data.readers.text_streams import other_encoding
+from recdash.data.readers.text_streams import detect_encoding
 from recdash.errors import DataError, RecdashError, UsageError
 
 TABLE = "user,item\nann,7\nbob,8\n"
@@ -94,11 +94,11 @@ def test_a_letter_beyond_the_usual_set_asks_for_the_larger_one(tmp_path: Path) -
     assert isinstance(error, DataError) and list(error.fixes.values()) == [{"encoding": "cp932"}]
 
 
-def test_a_part_cut_out_of_a_file_is_told_as_the_file_is() -> None:
+def test_an_excerpt_has_the_same_encoding_as_the_file() -> None:
     data = table("千と千尋の神隠し,七人の侍", 900).encode("euc_jp")
     for start in range(20, 24):
         with pytest.raises(DataError, match="looks like EUC-JP"):
-            other_encoding(data[start : start + 6001], "mine.csv")
+            detect_encoding(data[start : start + 6001], "mine.csv")
 
 
 def test_text_that_nothing_fits_says_so(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_only_encodings_of_text_are_accepted(encoding: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_mark_is_told_by_its_zeros(encoding: str, tmp_path: Path) -> None:
+def test_utf_16_without_a_mark_is_detected_by_its_zero_bytes(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(table("七人の侍,ハウルの動く城", 40).encode(encoding))
     for options in ({}, {"encoding": "utf-16"}, {"encoding": encoding}):
@@ -145,7 +145,7 @@ def test_utf_16_is_refused_where_nothing_says_which_byte_comes_first(encoding: s
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "requested"),
     [
         ("utf-16", "utf-16-be"),
         ("utf-8-sig", "cp1252"),
@@ -154,11 +154,11 @@ def test_utf_16_is_refused_where_nothing_says_which_byte_comes_first(encoding: s
         ("utf-16", "gbk"),
     ],
 )
-def test_a_byte_order_mark_contradicts_another_encoding(written: str, said: str, tmp_path: Path) -> None:
+def test_a_byte_order_mark_contradicts_another_encoding(written: str, requested: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(TABLE.encode(written))
-    error = refused(path, encoding=said)
-    assert isinstance(error, DataError) and f"so it is not {said}" in str(error)
+    error = refused(path, encoding=requested)
+    assert isinstance(error, DataError) and f"so it is not {requested}" in str(error)
     (fix,) = error.fixes.values()
     assert len(interactions.read(path, **fix)) == 2
 
@@ -180,14 +180,14 @@ def test_tar_archives_are_refused_by_name(mode: Any, tmp_path: Path) -> None:
     assert str(refused(path)) == "mine.tar: this is a tar archive. Unpack it and give the table inside."
 
 
-def test_what_is_packed_twice_is_said(tmp_path: Path) -> None:
+def test_a_file_compressed_twice_is_refused(tmp_path: Path) -> None:
     packed = gzip.compress(TABLE.encode())
     twice, inside = tmp_path / "mine.csv.gz", tmp_path / "mine.zip"
     twice.write_bytes(gzip.compress(packed))
     with zipfile.ZipFile(inside, "w") as archive:
         archive.writestr("mine.csv.gz", packed)
-    assert "mine.csv.gz: this is packed twice" in str(refused(twice))
-    assert "mine.zip: mine.csv.gz: this is packed twice" in str(refused(inside))
+    assert "mine.csv.gz: the file is compressed twice" in str(refused(twice))
+    assert "mine.zip: mine.csv.gz: the file is compressed twice" in str(refused(inside))
 
 
 def test_arrays_and_empty_archives_and_folders_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

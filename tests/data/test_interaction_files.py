@@ -1,4 +1,4 @@
-"""Anyone's CSV: columns named or guessed, any delimiter, ids to the letter, and mistakes by their line number."""
+"""Delimited files: detection of columns and delimiters, exact ids, and errors with their line number."""
 
 from __future__ import annotations
 
@@ -80,20 +80,22 @@ def test_without_a_header_the_columns_are_user_item_rating_time(
     ("content", "header"),
     [("user,item\n1,2\n", True), ("1,2\n3,4\n", False), ("a,b,wert\nx,y,3\n", True), ("ana,heat\nbob,ran\n", False)],
 )
-def test_a_header_is_told_from_data(content: str, header: bool, written) -> None:
-    assert interactions.look(written(content)).header is header
+def test_a_header_is_distinguished_from_data(content: str, header: bool, written) -> None:
+    assert interactions.detect_format(written(content)).header is header
 
 
 @pytest.mark.parametrize("mark", [",", "\t", ";", "|", "::"])
 def test_the_delimiter_is_seen_from_the_lines(mark: str, written) -> None:
     content = "\n".join(mark.join(line) for line in (["user", "item", "rating"], ["a", "b", "1"], ["c", "d", "2"]))
-    plan = interactions.look(written(content))
+    plan = interactions.detect_format(written(content))
     assert plan.delimiter == mark
     assert len(interactions.read(written(content))) == 2
 
 
 def test_commas_inside_titles_do_not_outvote_the_semicolon(written) -> None:
-    assert interactions.look(written("user;item;title\n1;2;Net, The, a film, again\n2;2;Heat\n")).delimiter == ";"
+    assert (
+        interactions.detect_format(written("user;item;title\n1;2;Net, The, a film, again\n2;2;Heat\n")).delimiter == ";"
+    )
 
 
 def test_an_unusual_delimiter_can_be_named(written) -> None:
@@ -155,7 +157,7 @@ def test_gzip_and_byte_order_mark_change_nothing(written) -> None:
 
 
 def test_utf_8_is_tried_first_then_western_text_for_the_whole_file(written, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", 32)
+    monkeypatch.setattr("recdash.data.readers.chunks.CHUNK_BYTES", 32)
     lines = ["user,item", *(f"Zoë,film{number}" for number in range(20))]
     text = "\n".join(lines) + "\n"
     assert interactions.read(written(text)).user_ids == ("Zoë",)
@@ -165,14 +167,14 @@ def test_utf_8_is_tried_first_then_western_text_for_the_whole_file(written, monk
     data = interactions.read(written(western))
     assert data.user_ids == ("Zo\xeb", "ana")
     assert "the file is not UTF-8 and was read as cp1252" in data.notes
-    with pytest.raises(DataError, match="most of it is UTF-8, but not all"):
+    with pytest.raises(DataError, match="mostly UTF-8, with invalid bytes"):
         interactions.read(written(text.encode() + "Zo\xeb,film20\n".encode("latin-1")))
 
 
 def test_quoted_fields_may_hold_delimiters_quotes_and_line_ends(written) -> None:
     data = interactions.read(written('user,item,review,rating\n"a,b","say ""hi""",fine,3\nc,x,"so\nso",4\n'))
     assert rows(data) == [("a,b", 'say "hi"', 3, None), ("c", "x", 4, None)]
-    with pytest.raises(DataError, match='line 3: the user is "c\\\\nd", which runs over several lines'):
+    with pytest.raises(DataError, match='line 3: the user is "c\\\\nd", which spans several lines'):
         interactions.read(written('user,item,rating\na,y,3\n"c\nd",x,4\n'))
 
 
@@ -180,7 +182,7 @@ def test_quoted_line_ends_survive_the_borders_of_blocks(written, monkeypatch: py
     path = written("user,item,review,rating\n" + 'a b,"1, 2","so\n,so",3\nplain,5" disk,,4\n' * 30)
     whole = interactions.read(path)
     for size in (40, 64, 100):
-        monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", size)
+        monkeypatch.setattr("recdash.data.readers.chunks.CHUNK_BYTES", size)
         assert interactions.read(path).fingerprint == whole.fingerprint
     assert whole.n_users == 2
 
@@ -206,14 +208,14 @@ def test_titles_come_from_a_movielens_file_as_well(form: str, written) -> None:
     assert (item.title, item.year, item.genres) == ("The Net", 1995, ("Action", "Crime"))
 
 
-def test_titles_that_are_no_films_are_left_as_they_are(written) -> None:
+def test_titles_that_are_no_films_stay_unchanged(written) -> None:
     titles = written("id,name\n1,Chair (red)\n2,Chair (blue)\n", "titles.csv")
     data = interactions.read(written("user,item\n1,1\n1,2\n"), titles=titles)
     assert [item.title for item in data.catalogue.items] == ["Chair (red)", "Chair (blue)"]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("user,item,rating\n1,2,3\n1,2\n", 'mine.csv, line 3: expected 3 fields separated by ",", found 2.'),
         ("user,item,rating\n1,2,3\n1,2,3,4\n", 'mine.csv, line 3: expected 3 fields separated by ",", found 4.'),
@@ -225,53 +227,53 @@ def test_titles_that_are_no_films_are_left_as_they_are(written) -> None:
         ("user,item,rating\n1,2,nan\n", 'mine.csv, line 2: the rating is "nan", not a number.'),
         ("user,item,rating\n1,2,-inf\n", 'mine.csv, line 2: the rating is "-inf", not a number.'),
         ("user,item,rating\n1,2,1e39\n", 'mine.csv, line 2: the rating is "1e39", not a number.'),
-        ('user,item,rating\n1,2,"3,5"\n', 'line 2: the rating is "3,5", a number with a comma where'),
+        ('user,item,rating\n1,2,"3,5"\n', 'line 2: the rating is "3,5", a number with a comma unlike'),
         ("user,item,rating\n1, ,3\n", "mine.csv, line 2: the item is empty."),
         ("user,item,rating\n,2,3\n", "mine.csv, line 2: the user is empty."),
         ("user,item,time\n1,2,2020-01-01\n1,2,01.02.2020\n", 'line 3: the time is "01.02.2020", not a date'),
         ("user,item,time\n1,2,5\n1,2,2020-01-01\n", 'line 3: the time is "2020-01-01", not a number'),
         ("user,item,time\n1,2,1e30\n", 'mine.csv, line 2: the time is "1e30", not a number like'),
-        ('user,item,rating\n1,2,3\n"1,2,3\n', "line 3: a quote opens a field and does not close it."),
+        ('user,item,rating\n1,2,3\n"1,2,3\n', "line 3: a quoted field is not closed."),
         ("user,item\n" + "1,2\n" * 5 + "1,\x01\x1b[31m,3\n", "mine.csv, line 7: expected 2 fields"),
-        ("user,item\n1,a\0b\n", "mine.csv, line 2: this is no text in UTF-8 or a Western encoding"),
-        ("user,item\n", "mine.csv: the file is empty; no interactions were found."),
+        ("user,item\n1,a\0b\n", "mine.csv, line 2: not text in UTF-8 or a Western encoding"),
+        ("user,item\n", "mine.csv: the file contains no interactions."),
         ("", "mine.csv: the file is empty."),
-        ("user\n1\n", "mine.csv, line 1: found one column where user and item were expected."),
-        ("a,b\n1,2\n", 'line 1: cannot tell which column is the user among "a", "b". Name the column (--user COLUMN).'),
-        ("user,b\n1,2\n", 'cannot tell which column is the item among "user", "b". Name the column (--item COLUMN).'),
-        ("196,242,3\n1,2,3\n", "The line looks like data: say that there is no header (--no-header)."),
+        ("user\n1\n", "mine.csv, line 1: found one column, expected at least user and item."),
+        ("a,b\n1,2\n", 'line 1: no user column recognised among "a", "b". Give its name (--user COLUMN).'),
+        ("user,b\n1,2\n", 'no item column recognised among "user", "b". Give its name (--item COLUMN).'),
+        ("196,242,3\n1,2,3\n", "The line looks like data; if so, add --no-header."),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_line_with_file_line_and_remedy(content: str, said: str, written) -> None:
+def test_a_mistake_is_one_line_with_file_line_and_remedy(content: str, message: str, written) -> None:
     with pytest.raises(DataError) as caught:
         interactions.read(written(content), header=True)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 400
 
 
 def test_a_mistake_in_a_later_block_has_the_line_number_of_the_file(written, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", 64)
+    monkeypatch.setattr("recdash.data.readers.chunks.CHUNK_BYTES", 64)
     with pytest.raises(DataError, match="line 902: the rating"):
         interactions.read(written("user,item,rating\n" + "1,2,3\n" * 900 + "1,2,x\n"))
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ({"user": "usr"}, "There is no column 'usr'. Did you mean 'user'? Known: user, item, rating."),
         ({"user": 9}, "There is no column '9'."),
-        ({"user": "item", "item": "item"}, "one column cannot be two things at once"),
+        ({"user": "item", "item": "item"}, "one column has two roles"),
     ],
 )
-def test_a_column_that_does_not_exist_is_a_matter_of_words(words: dict[str, str], said: str, written) -> None:
+def test_a_column_that_does_not_exist_is_a_usage_error(words: dict[str, str], message: str, written) -> None:
     with pytest.raises(UsageError) as caught:
         interactions.read(written("user,item,rating\n1,2,3\n"), **words)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("titles", "said"),
+    ("titles", "message"),
     [
         ("a,b\n1,2\n", "titles.csv, line 1: expected columns for item id and title"),
         ("", "titles.csv, line 1: expected columns for item id and title, found nothing."),
@@ -279,14 +281,14 @@ def test_a_column_that_does_not_exist_is_a_matter_of_words(words: dict[str, str]
         ("id,title\n,x\n", "titles.csv, line 2: the item id is empty."),
     ],
 )
-def test_a_bad_titles_file_is_one_line(titles: str, said: str, written) -> None:
+def test_a_bad_titles_file_is_one_line(titles: str, message: str, written) -> None:
     with pytest.raises(DataError) as caught:
         interactions.read(written("user,item\n1,2\n"), titles=written(titles, "titles.csv"))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none.csv: there is no such file"):
+    with pytest.raises(DataError, match=r"none.csv: no such file"):
         interactions.read(tmp_path / "none.csv")
     with pytest.raises(DataError, match="this is a folder"):
         interactions.read(tmp_path)
@@ -298,7 +300,7 @@ def test_a_cut_gzip_and_a_gzip_bomb_are_refused(written, monkeypatch: pytest.Mon
     )
     with pytest.raises(DataError, match="cut short or damaged"):
         interactions.read(written(packed[: len(packed) // 2], "mine.csv.gz"))
-    monkeypatch.setattr("recdash.data.readers.chunks._PACKED_FREE", 1000)
+    monkeypatch.setattr("recdash.data.readers.chunks._RATIO_FREE_BYTES", 1000)
     with pytest.raises(DataError, match="unpacks to more than 100 times"):
         interactions.read(written(gzip.compress(b"user,item\n" + b"1,2\n" * 200_000), "mine.csv.gz"))
 
@@ -342,7 +344,7 @@ def meant(ids: list[str]) -> list[str]:
     return ids
 
 
-def test_recbole_files_are_read_as_they_are(tmp_path: Path) -> None:
+def test_recbole_files_are_read_directly(tmp_path: Path) -> None:
     (tmp_path / "tiny.inter").write_text(
         "user_id:token\titem_id:token\trating:float\ttimestamp:float\n196\t242\t3\t881250949\n186\t302\t3.5\t891717742\n"
     )

@@ -1,4 +1,4 @@
-"""JSON records and Parquet are read exactly, or refused in one line that says what to do."""
+"""JSON records and Parquet are read exactly, or refused in one line with the fix."""
 
 from __future__ import annotations
 
@@ -131,21 +131,21 @@ def test_times_of_every_type(parquet: Write, column: Any, first: int, ticks: int
 
 
 @pytest.mark.parametrize(
-    ("column", "said"),
+    ("column", "message"),
     [
         (pa.array(range(N), pa.duration("s")), 'the time ("time") is a duration'),
         (pa.array(range(N), pa.time32("s")), 'the time ("time") is a time of day without a date'),
     ],
 )
-def test_times_that_are_no_dates(parquet: Write, column: Any, said: str) -> None:
-    assert said in str(refused(parquet(time=column)))
+def test_times_that_are_no_dates(parquet: Write, column: Any, message: str) -> None:
+    assert message in str(refused(parquet(time=column)))
 
 
 # Parquet: types that no cell of a table has
 
 
 @pytest.mark.parametrize(
-    ("column", "said"),
+    ("column", "message"),
     [
         (pa.array([[1, 2]] * N), 'the item ("item") is a list. Flatten it'),
         (pa.array([{"id": n} for n in range(N)]), 'the item ("item") is an object. Flatten it'),
@@ -154,8 +154,8 @@ def test_times_that_are_no_dates(parquet: Write, column: Any, said: str) -> None
         (pa.array([bytes(16)] * N, pa.binary(16)), "not text in UTF-8"),
     ],
 )
-def test_values_that_are_no_ids_are_refused(parquet: Write, column: Any, said: str) -> None:
-    assert said in str(refused(parquet(item=column)))
+def test_values_that_are_no_ids_are_refused(parquet: Write, column: Any, message: str) -> None:
+    assert message in str(refused(parquet(item=column)))
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.binary(2), pa.large_string(), pa.string_view()])
@@ -178,7 +178,7 @@ def test_bytes_are_read_as_text(parquet: Write, kind: Any) -> None:
 def test_columns_that_are_not_used_may_hold_anything(parquet: Write, column: Any) -> None:
     path = parquet(extra=column)
     assert triples(interactions.read(path))[:2] == [("u0", "i0", 1.0), ("u1", "i1", 2.0)]
-    assert interactions.look(path).columns == ("user", "item", "rating", "extra")
+    assert interactions.detect_format(path).columns == ("user", "item", "rating", "extra")
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_nullable_columns_of_pandas(tmp_path: Path, kind: Any, value: Any) -> No
     column = pd.array([None if n == 3 else value for n in range(N)], dtype=kind)
     pd.DataFrame({"user": USERS, "item": ITEMS, "helpful": column}).to_parquet(path)
     assert pairs(interactions.read(path))[:4] == [("u0", "i0"), ("u1", "i1"), ("u2", "i2"), ("u3", "i3")]
-    said = 'row 1: the rating is "x", not a number' if kind == "string" else "row 4: the rating is empty"
-    assert said in str(refused(path, rating="helpful"))
+    message = 'row 1: the rating is "x", not a number' if kind == "string" else "row 4: the rating is empty"
+    assert message in str(refused(path, rating="helpful"))
     assert "row 4: the item is empty" in str(refused(path, item="helpful"))
 
 
@@ -222,7 +222,7 @@ def test_levels_of_an_index_are_columns(tmp_path: Path) -> None:
     assert triples(interactions.read(path))[0] == ("u1", "i1", 2.0)
 
 
-def test_columns_that_are_merely_numbered_are_told_by_their_cells(tmp_path: Path) -> None:
+def test_roles_of_numbered_columns_follow_from_their_cells(tmp_path: Path) -> None:
     import pandas as pd
 
     path = tmp_path / "t.parquet"
@@ -235,7 +235,7 @@ def test_columns_that_are_merely_numbered_are_told_by_their_cells(tmp_path: Path
         assert pairs(interactions.read(path, user="2", item="1", rating="none"))[0] == ("i0", "u0")
 
 
-def test_two_columns_of_one_name_are_told_apart_by_their_places(tmp_path: Path) -> None:
+def test_two_columns_of_one_name_are_distinguished_by_number(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table([["a", "b"], ["c", "d"], ["x", "y"]], names=["user", "user", "item"]), path)
     assert pairs(interactions.read(path, user=1)) == [("a", "x"), ("b", "y")]
@@ -269,7 +269,7 @@ def test_a_column_that_is_wrong_throughout_is_not_to_be_skipped(parquet: Write, 
     spoilt = [row | {"rating": f"{n} stars"} for n, row in enumerate(good[:20])]
     for path in (parquet(rating=[f"{n} stars" for n in range(20)] + ["3"] * 10), text([*spoilt, *good])):
         error = refused(path)
-        assert 'the rating is "0 stars", not a number, and no rating in the first 20 rows can be read.' in str(error)
+        assert 'the rating is "0 stars", not a number; no rating in the first 20 rows is valid.' in str(error)
         assert "--skip-bad" not in str(error)
         assert error.fixes == {"There is no rating": {"rating": "none"}}
     mixed = [row | {"rating": ["", "x"][n % 2]} for n, row in enumerate(spoilt)]
@@ -281,7 +281,7 @@ def test_all_rows_are_bad_even_where_bad_ones_may_be_left_out(parquet: Write, te
     rows = [{"user": "", "item": str(n)} for n in range(N)]
     for path in (parquet(user=[""] * N), text(rows)):
         error = str(refused(path, skip_bad="90%"))
-        assert "1: the user is empty, and no user in the first 20 rows can be read. Correct the column" in error
+        assert "1: the user is empty; no user in the first 20 rows is valid. Fix the column" in error
         assert "(--user COLUMN)" in error
 
 
@@ -318,17 +318,17 @@ def test_numbers_and_dates_of_mongodb_are_unwrapped(text: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         (["x", "y"], 'line 2: the item is a list, "["x", "y"]"'),
         ({"id": 3}, 'line 2: the item is an object, "{"id": "3"}"'),
         ({"$oid": {"x": "y"}}, "line 2: the item is an object"),
     ],
 )
-def test_other_values_inside_values_are_refused(text: Write, value: Any, said: str) -> None:
+def test_other_values_inside_values_are_refused(text: Write, value: Any, message: str) -> None:
     error = str(refused(text([{"user": "a", "item": "x"}, {"user": "a", "item": value}])))
-    assert said in error
-    assert "name another field (--item FIELD)" in error
+    assert message in error
+    assert "select another field (--item FIELD)" in error
 
 
 def test_values_inside_values_do_not_matter_in_other_fields(text: Write) -> None:
@@ -348,7 +348,7 @@ WRITE = 'df.to_json(path, orient="records", lines=True)'
 
 @pytest.mark.parametrize("indent", [None, 1])
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ({"user": {"0": "a", "1": "b"}, "item": {"0": "x", "1": "y"}}, ("a list or object per column", WRITE)),
         ({"user": ["a", "b"], "item": ["x", "y"]}, ("a list or object per column", WRITE)),
@@ -362,24 +362,24 @@ WRITE = 'df.to_json(path, orient="records", lines=True)'
     ],
 )
 def test_a_table_in_one_object_is_refused_with_what_writes_records(
-    text: Write, value: Any, said: tuple[str, ...], indent: int | None
+    text: Write, value: Any, message: tuple[str, ...], indent: int | None
 ) -> None:
     error = str(refused(text(json.dumps(value, indent=indent), "t.json")))
-    assert all(part in error for part in said)
+    assert all(part in error for part in message)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ("".join(json.dumps(row, indent=1) + "\n" for row in TABLE), "objects over several lines, one after another"),
-        (json.dumps(TABLE[0], indent=1), "one JSON object over several lines"),
+        ("".join(json.dumps(row, indent=1) + "\n" for row in TABLE), "each JSON object spans several lines"),
+        (json.dumps(TABLE[0], indent=1), "a single JSON object over several lines"),
         ("".join(json.dumps(row) + ",\n" for row in TABLE), "line 1: a comma follows the object"),
         ("".join(f"{row}\n" for row in TABLE), "line 1: this is a Python dict, not JSON"),
         ("".join(json.dumps({"_id": 1, "_source": row}) + "\n" for row in TABLE), "jq -c '._source' FILE"),
     ],
 )
-def test_almost_json_lines_are_refused_by_name(text: Write, content: str, said: str) -> None:
-    assert said in str(refused(text(content)))
+def test_almost_json_lines_are_refused_by_name(text: Write, content: str, message: str) -> None:
+    assert message in str(refused(text(content)))
 
 
 # JSON: lists as records
@@ -428,7 +428,7 @@ LATE = [{"user": "b", "item": str(n), "rating": n % 5 + 1, "page": 1} for n in r
 def test_a_rating_that_comes_late_is_noticed(text: Write) -> None:
     path = text([*EARLY, *LATE])
     error = refused(path)
-    assert 'the field "rating" first appears in line 252. Say that it is the rating (--rating rating)' in str(error)
+    assert 'the field "rating" first appears in line 252. Use it as the rating (--rating rating)' in str(error)
     assert list(error.fixes.values()) == [{"rating": "rating"}, {"rating": "none"}]
     reading = interactions.read_file(path, ReadOptions.of(rating="none"))
     assert len(reading.dataset) == 401

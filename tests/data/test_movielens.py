@@ -1,4 +1,4 @@
-"""Each published form is read as it is, and each mistake in it ends in one line: file, line number, what to do."""
+"""Each published form is read directly; each mistake is one line with file, line number and fix."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_windows_line_ends_and_blank_last_lines_change_nothing(folder_of: Callab
 
 
 @pytest.mark.parametrize(
-    ("form", "file", "content", "said"),
+    ("form", "file", "content", "expected"),
     [
         (
             "1m",
@@ -152,12 +152,12 @@ def test_windows_line_ends_and_blank_last_lines_change_nothing(folder_of: Callab
             MORE_LINES + b"1::2::3::now\n",
             'line 21: the time is "now", not a number like the other times.',
         ),
-        ("1m", "ratings.dat", b"", "ratings.dat: the file is empty; no interactions were found."),
+        ("1m", "ratings.dat", b"", "ratings.dat: the file contains no interactions."),
         (
             "csv",
             "ratings.csv",
             b"userId,movieId,rating,timestamp\n",
-            "ratings.csv: the file is empty; no interactions were found.",
+            "ratings.csv: the file contains no interactions.",
         ),
         (
             "csv",
@@ -175,7 +175,7 @@ def test_windows_line_ends_and_blank_last_lines_change_nothing(folder_of: Callab
             "100k",
             "u.data",
             b"1\t2\t3\t4\n1\t2\t\0\t4\n",
-            "u.data, line 2: this is no text in UTF-8 or a Western encoding",
+            "u.data, line 2: not text in UTF-8 or a Western encoding",
         ),
         ("100k", "u.item", b"1|Toy Story (1995)|x\n", 'u.item, line 1: expected 24 fields separated by "|", found 3.'),
         (
@@ -195,15 +195,15 @@ def test_windows_line_ends_and_blank_last_lines_change_nothing(folder_of: Callab
     ],
 )
 def test_a_bad_file_is_one_line_with_file_line_and_remedy(
-    form: str, file: str, content: bytes, said: str, folder_of: Callable[..., Path]
+    form: str, file: str, content: bytes, expected: str, folder_of: Callable[..., Path]
 ) -> None:
     with pytest.raises(DataError) as caught:
         movielens.read(folder_of(form, {file: content}), form=form)
     message = str(caught.value)
-    assert said in message
+    assert expected in message
     assert "\n" not in message
     assert message.endswith((".", ")"))
-    assert any(remedy in message for remedy in ("Download", "Save it", "Mend"))
+    assert any(remedy in message for remedy in ("Download", "Save it"))
 
 
 @pytest.mark.parametrize(("form", "file"), [("100k", "u.item"), ("1m", "movies.dat"), ("csv", "ratings.csv")])
@@ -213,7 +213,7 @@ def test_a_missing_file_is_named_with_what_is_there(form: str, file: str, folder
 
 
 def test_a_folder_without_any_of_the_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is none of the files of a data set"):
+    with pytest.raises(DataError, match="no folder contains the files of a dataset"):
         movielens.read(tmp_path)
 
 
@@ -228,7 +228,7 @@ def test_the_slow_pass_reads_what_the_fast_one_reads(
     from recdash.data.readers import delimited
 
     fast = [movielens.read(folder_of(form)).fingerprint for form in ("100k", "1m", "10m", "csv")]
-    monkeypatch.setattr(delimited, "_fast", lambda block, layout: None)
+    monkeypatch.setattr(delimited, "_parse_fast", lambda block, layout: None)
     slow = [movielens.read(folder_of(form, name=f"again-{form}")).fingerprint for form in ("100k", "1m", "10m", "csv")]
     assert fast == slow
 
@@ -238,7 +238,7 @@ def test_the_size_of_the_blocks_changes_nothing(
     size: int, folder_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = movielens.read(folder_of("csv")).fingerprint
-    monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", size)
+    monkeypatch.setattr("recdash.data.readers.chunks.CHUNK_BYTES", size)
     assert movielens.read(folder_of("csv", name="again")).fingerprint == whole
 
 

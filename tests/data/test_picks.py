@@ -111,11 +111,10 @@ def test_an_empty_pick_is_refused(pick: str) -> None:
 def test_a_title_that_is_not_there_is_refused_with_the_nearest() -> None:
     near = Catalogue((Item("7", "Toy Story", 1995), Item("8", "Toy Story 2", 1999), Item("9", "Heat", 1995)))
     assert refusal(near, "toy story 3") == (
-        "No item is called 'toy story 3'. The nearest: Toy Story (1995) (#7), Toy Story 2 (1999) (#8). "
-        "Give a title or an id."
+        "No item matches 'toy story 3'. Nearest: Toy Story (1995) (#7), Toy Story 2 (1999) (#8). Give a title or an id."
     )
     assert refusal(near, "zorglub", np.array([1, 5, 2])) == (
-        "No item is called 'zorglub', or nearly so. Give a title such as 'Toy Story 2 (1999)', or an id such as #8."
+        "No item matches 'zorglub'. Give a title such as 'Toy Story 2 (1999)', or an id such as #8."
     )
 
 
@@ -127,11 +126,11 @@ def test_a_long_title_or_pick_is_cut_in_the_message() -> None:
 def test_data_without_titles_say_so() -> None:
     bare = Catalogue.bare(range(17, 40))
     assert resolve(bare, "17") == 0 and resolve(bare, 18) == 1 and resolve(bare, "#19") == 2
-    assert refusal(bare, "Heat") == "No item is called 'Heat'. This data set has ids only, give an id such as 17."
-    assert refusal(bare, "") == "A pick is empty. This data set has ids only, give an id such as 17."
-    assert "ids only" in refusal(bare, 7)
-    assert "ids only" in refusal(Catalogue.bare(["7", "8"]), "seven"), "an id is no title"
-    assert "no items" in refusal(Catalogue(()), "Heat")
+    assert refusal(bare, "Heat") == "No item matches 'Heat'. This dataset has no titles. Give an id such as 17."
+    assert refusal(bare, "") == "A pick is empty. This dataset has no titles. Give an id such as 17."
+    assert "no titles" in refusal(bare, 7)
+    assert "no titles" in refusal(Catalogue.bare(["7", "8"]), "seven"), "an id is no title"
+    assert "catalogue is empty" in refusal(Catalogue(()), "Heat")
 
 
 def test_names_that_are_their_own_ids_are_found_in_any_case() -> None:
@@ -142,7 +141,7 @@ def test_several_items_that_fit_equally_well_are_listed() -> None:
     moons = Catalogue(tuple(Item(str(n), f"{name} Moon", 1990 + n) for n, name in enumerate(("Blue", "Red", "Pink"))))
     message = refusal(moons, "moon", np.array([100, 90, 80]))
     assert message == (
-        "'moon' fits several items about equally well: Blue Moon (1990) (#0), Red Moon (1991) (#1), "
+        "'moon' matches several items about equally well: Blue Moon (1990) (#0), Red Moon (1991) (#1), "
         "Pink Moon (1992) (#2). Give a title with its year, or an id such as #0."
     )
 
@@ -182,7 +181,7 @@ def test_the_first_part_of_a_series_stands_for_it_unless_another_is_better_known
 
 @pytest.mark.parametrize("pick", ["the", "of", "part of the", "a"])
 def test_small_words_alone_name_nothing(demo: Titles, pick: str) -> None:
-    assert "No item is called" in refusal(demo.catalogue, pick, demo.popularity)
+    assert "No item matches" in refusal(demo.catalogue, pick, demo.popularity)
 
 
 def test_picks_are_resolved_in_order_and_once() -> None:
@@ -190,7 +189,7 @@ def test_picks_are_resolved_in_order_and_once() -> None:
     assert resolve_all(FILMS, "heat") == resolve_all(FILMS, FILMS[5]) == [5]
     assert resolve_all(FILMS, 17) == resolve_all(FILMS, np.int32(17)) == [6]
     for nothing in (None, 5.5, b"abc", np.array(3), object()):
-        with pytest.raises(UsageError, match="Picks are a list"):
+        with pytest.raises(UsageError, match="Expected a list of titles"):
             resolve_all(FILMS, nothing)  # type: ignore[arg-type]
 
 
@@ -231,7 +230,7 @@ def test_what_is_clear_is_taken_in_movielens_1m(ml_1m: Titles, pick: str, label:
 @pytest.mark.parametrize("pick", ["star trek", "love", "night", "indiana jones", "austin powers", "up", "x"])
 def test_what_is_not_clear_is_refused_in_movielens_1m(ml_1m: Titles, pick: str) -> None:
     message = refusal(ml_1m.catalogue, pick, ml_1m.popularity)
-    assert "fits several items about equally well" in message and message.count("(#") >= 2
+    assert "matches several items about equally well" in message and message.count("(#") >= 2
 
 
 def test_the_films_of_star_trek_are_all_listed(ml_1m: Titles) -> None:
@@ -246,7 +245,7 @@ def test_the_films_of_star_trek_are_all_listed(ml_1m: Titles) -> None:
      "Superbad", "Toy Story 3", "City of God", "zorglub", "citizen queen", "Psycho (1920)"],
 )  # fmt: skip
 def test_films_that_are_not_in_movielens_1m_are_refused(ml_1m: Titles, pick: str) -> None:
-    assert refusal(ml_1m.catalogue, pick, ml_1m.popularity).startswith(f"No item is called {pick!r}")
+    assert refusal(ml_1m.catalogue, pick, ml_1m.popularity).startswith(f"No item matches {pick!r}")
 
 
 @pytest.mark.parametrize(
@@ -267,4 +266,4 @@ def test_what_is_clear_is_taken_in_the_demo(demo: Titles, pick: str, label: str)
 
 @pytest.mark.parametrize("pick", ["love", "night", "harry potter", "indiana jones"])
 def test_what_is_not_clear_is_refused_in_the_demo(demo: Titles, pick: str) -> None:
-    assert "fits several items about equally well" in refusal(demo.catalogue, pick, demo.popularity)
+    assert "matches several items about equally well" in refusal(demo.catalogue, pick, demo.popularity)

@@ -1,4 +1,4 @@
-"""Files after public reports: each is read as its owner meant it, or refused in one line that says what to do."""
+"""Files from public bug reports: each is read as intended, or refused in one line with the fix."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_fractional_seconds(case) -> None:
 def test_iso_fraction(case) -> None:
     data = read(case("iso_fraction.csv"))
     assert history(data) == ["30", "20", "10"]
-    assert data.said_time(int(data.times[0])) == "2011-08-24T10:00:00.100Z"
+    assert data.format_time(int(data.times[0])) == "2011-08-24T10:00:00.100Z"
 
 
 def test_days_only(case) -> None:
@@ -101,8 +101,8 @@ def test_column_numbers(case) -> None:
     path = case("column_numbers.csv")
     data = read(path, user=2, item=3, rating=4)
     assert (data.user_ids, [item.id for item in data.catalogue.items]) == (("ann", "bob"), ["Alien", "Heat"])
-    assert "columns count from 1, found 0" in refused(path, user=0, item=2)
-    assert "Columns count from 1" in refused(path, user="0", item="2")
+    assert "columns are numbered from 1, found 0" in refused(path, user=0, item=2)
+    assert "Columns are numbered from 1" in refused(path, user="0", item="2")
 
 
 def test_like_0_1(case) -> None:
@@ -117,7 +117,7 @@ def test_label_0_1(case) -> None:
 
 def test_only_4_and_5(case) -> None:
     data = read(case("only_4_and_5.csv"))
-    assert (data.scale, data.usual_positive_from, data.n_positives) == ((1, 5), 4, 96)
+    assert (data.scale, data.default_positive_from, data.n_positives) == ((1, 5), 4, 96)
 
 
 def test_quote_inside(case) -> None:
@@ -156,8 +156,8 @@ def test_float_ids(case) -> None:
 
 def test_date_as_digits(case) -> None:
     data = read(case("date_as_digits.csv"))
-    said = [data.said_time(time) for time in data.times.tolist()]
-    assert said == ["2011-08-24T09:30:00Z", "2011-08-24T09:31:00Z"]
+    found = [data.format_time(time) for time in data.times.tolist()]
+    assert found == ["2011-08-24T09:30:00Z", "2011-08-24T09:31:00Z"]
 
 
 def test_mixed_units(case) -> None:
@@ -165,7 +165,7 @@ def test_mixed_units(case) -> None:
 
 
 def test_wide_matrix(case) -> None:
-    assert "looks like a matrix of users and items" in refused(case("wide_matrix.csv"))
+    assert "looks like a user-item matrix" in refused(case("wide_matrix.csv"))
 
 
 def test_genres_with_bars(case) -> None:
@@ -192,7 +192,7 @@ def test_play_counts(case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "times", "said"),
+    ("column", "times", "expected"),
     [
         ("time", ["978300760123", "978300760124"], ["2000-12-31T22:12:40.123Z", "2000-12-31T22:12:40.124Z"]),
         ("time", ["978300760123456", "978300760123457"],
@@ -218,15 +218,15 @@ def test_play_counts(case) -> None:
     ],
 )  # fmt: skip
 def test_times_keep_their_resolution_in_any_writing(
-    column: str, times: list[str], said: list[str], file: Write
+    column: str, times: list[str], expected: list[str], file: Write
 ) -> None:
     data = read(file(f"user,item,{column}\n1,10,{times[0]}\n2,10,{times[1]}\n"))
-    assert [data.said_time(time) for time in data.times.tolist()] == said
+    assert [data.format_time(time) for time in data.times.tolist()] == expected
     assert data.time_kind == "dates"
 
 
 @pytest.mark.parametrize(
-    ("times", "said"),
+    ("times", "message"),
     [
         (["978300760", "978300761", "978300762000"], "line 4: the time 978300762000 reads as milliseconds"),
         (["978300760000", "978300761000", "978300762"], "line 4: the time 978300762 reads as seconds"),
@@ -238,18 +238,18 @@ def test_times_keep_their_resolution_in_any_writing(
         (["978300760", "", "978300762"], "line 3: the time is empty"),
     ],
 )
-def test_times_that_do_not_belong_are_refused_with_their_line(times: list[str], said: str, file: Write) -> None:
+def test_times_that_do_not_belong_are_refused_with_their_line(times: list[str], message: str, file: Write) -> None:
     lines = "".join(f"{place},10,{time}\n" for place, time in enumerate(times))
-    assert said in refused(file(f"user,item,time\n{lines}"))
+    assert message in refused(file(f"user,item,time\n{lines}"))
 
 
-def test_the_order_of_day_and_month_can_be_said(file: Write) -> None:
+def test_the_order_of_day_and_month_can_be_given(file: Write) -> None:
     path = file("user,item,time\n1,10,05/06/2011\n2,10,07/08/2011\n")
     data = read(path, time_format="%d/%m/%Y")
-    assert [data.said_time(time)[:10] for time in data.times.tolist()] == ["2011-06-05", "2011-08-07"]
+    assert [data.format_time(time)[:10] for time in data.times.tolist()] == ["2011-06-05", "2011-08-07"]
 
 
-def test_a_zero_among_dates_is_said(file: Write) -> None:
+def test_a_zero_among_dates_is_noted(file: Write) -> None:
     notes = read(file("user,item,time\n1,10,978300760\n2,10,0\n3,10,978300761\n")).notes
     assert any("1 times are before 1973, the first 1970-01-01T00:00:00Z" in note for note in notes)
 
@@ -266,7 +266,7 @@ def test_numbers_of_columns_work_with_and_without_names(sign: str, file: Write) 
 
 def test_a_first_row_of_column_numbers_is_asked_about(file: Write) -> None:
     path = file("0,1,2\n5,10,4\n6,10,5\n")
-    assert "may be a row of data or the numbers of the columns" in refused(path)
+    assert "may be data or column numbers" in refused(path)
     assert len(read(path, header=False)) == 3
     assert len(read(path, header=True, user=1, item=2, rating=3)) == 2
 
@@ -277,7 +277,7 @@ def test_a_column_that_was_not_used_is_named(file: Write) -> None:
 
 def test_two_columns_of_one_name_are_asked_about(file: Write) -> None:
     path = file("user,item,rating,rating\n1,2,3,4\n")
-    assert "2 columns are called" in refused(path)
+    assert "2 columns are named" in refused(path)
     assert rows(read(path, rating=4))[0][2] == 4
 
 
@@ -288,7 +288,7 @@ def test_row_names_without_a_name_are_no_shift(file: Write) -> None:
 
 def test_a_header_that_comes_again_is_refused_with_its_line(file: Write) -> None:
     for header, row in (("user,item", "1,2"), ("user,item,rating", "1,2,3")):
-        assert "line 3: the header comes again here" in refused(file(f"{header}\n{row}\n{header}\n{row}\n"))
+        assert "line 3: the header is repeated here" in refused(file(f"{header}\n{row}\n{header}\n{row}\n"))
 
 
 # What the values mean
@@ -310,27 +310,27 @@ def test_a_header_that_comes_again_is_refused_with_its_line(file: Write) -> None
 )
 def test_the_scale_is_a_usual_one_not_the_observed_range(values, scale, least, positives, file: Write) -> None:
     data = read(file("user,item,rating\n" + "".join(f"{place},1,{value}\n" for place, value in enumerate(values))))
-    assert (data.scale, data.usual_positive_from, data.n_positives) == (scale, least, positives)
+    assert (data.scale, data.default_positive_from, data.n_positives) == (scale, least, positives)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ([4, 5, 55, 3, 2, 1], "line 4: the rating is 55, outside the scale 1 to 5 of the others."),
         ([4, 5, 3, 2, 1, 0, 0], "--ignore-rating 0"),
         ([0, 0, 0, 0, 7, 8, 9, 5], "4 of 8 values in rating are 0"),
         ([99, 99, -3.5, 2.25, 9.1, 99], "--ignore-rating 99"),
         ([-1, -1, 7, 8, 9, 10, 3], "--ignore-rating -1"),
-        ([0.2, 0.7, 0.9, 0.1], "on no usual scale. Give it (--scale 0.1..0.9)"),
+        ([0.2, 0.7, 0.9, 0.1], "no usual scale. Give it (--scale 0.1..0.9)"),
     ],
 )
-def test_values_that_may_mean_not_rated_are_asked_about(values, said, file: Write) -> None:
-    assert said in refused(
+def test_values_that_may_mean_not_rated_are_asked_about(values, message, file: Write) -> None:
+    assert message in refused(
         file("user,item,rating\n" + "".join(f"{place},1,{value}\n" for place, value in enumerate(values)))
     )
 
 
-def test_ignored_ratings_and_a_said_scale_are_followed(file: Write) -> None:
+def test_ignored_ratings_and_a_given_scale_are_followed(file: Write) -> None:
     path = file("user,item,rating\n1,1,0\n2,1,7\n3,1,9\n4,1,0\n5,1,0\n")
     found = understood(path, ignore_ratings=0)
     assert (found.dataset.n_users, found.dataset.scale) == (2, (1, 10))
@@ -372,13 +372,13 @@ def test_leading_zeros_make_text(file: Write) -> None:
 
 
 def test_ids_that_a_spreadsheet_cut_short_are_refused(file: Write) -> None:
-    assert "cut short by a spreadsheet" in refused(file("user,item\n1.23E+15,1\n17,2\n"))
+    assert "truncated by a spreadsheet" in refused(file("user,item\n1.23E+15,1\n17,2\n"))
 
 
 def test_titles_that_match_no_item_say_why(file: Write) -> None:
     path, titles = file("user,item\n1,tt0012\n"), file("id,title\n12,Heat\n", "titles.csv")
     assert (
-        "none of the 1 titles is of an item in mine.csv: ids there are like tt0012, in the titles like 12"
+        "none of the 1 titles belongs to an item of mine.csv: item ids look like tt0012, ids of titles like 12"
         in refused(path, titles=titles)
     )
 
@@ -417,10 +417,10 @@ def test_encodings_of_unicode(encoding: str, file: Write) -> None:
     assert rows(read(file(TABLE.replace("ann", "Änn"), encoding=encoding)))[0][0] == "Änn"
 
 
-def test_other_encodings_are_named_and_read_when_they_are_said(file: Write) -> None:
+def test_other_encodings_are_named_and_read_when_requested(file: Write) -> None:
     chinese = "user,item,rating\n小明,功夫,4\n小红,英雄,5\n"
     path = file(chinese, encoding="gbk")
-    assert "this looks like GBK: give --encoding gbk" in refused(path)
+    assert "looks like GBK; give --encoding gbk" in refused(path)
     assert rows(read(path, encoding="gbk"))[0][:2] == ("小明", "功夫")
     assert "Cyrillic" in refused(file("user,item,rating\nАнна,Солярис,4\nИван,Сталкер,5\n", encoding="cp1251"))
     assert "There is no encoding" in refused(path, encoding="klingon")
@@ -466,7 +466,7 @@ def test_json(content: str, file: Write) -> None:
 def test_json_keeps_ids_and_says_the_line_of_a_mistake(file: Write) -> None:
     path = file('{"user": "007", "item": 12345678901234567890}\n{"user": "7", "item": 1}\n')
     assert [row[:2] for row in rows(read(path))] == [("007", "12345678901234567890"), ("7", "1")]
-    assert "line 2: not JSON" in refused(file('{"user": 1, "item": 2}\n{"user": 1,\n'))
+    assert "line 2: invalid JSON" in refused(file('{"user": 1, "item": 2}\n{"user": 1,\n'))
     assert "line 2: the item is empty" in refused(file('{"user": 1, "item": 2}\n{"user": 1}\n'))
 
 
@@ -477,27 +477,27 @@ def test_parquet(tmp_path: Path) -> None:
     pd.DataFrame({"user": ["ann", "bob"], "item": [7, 8], "rating": [4, 5], "time": when}).to_parquet(path)
     data = read(path)
     assert rows(data) == [("ann", "7", 4), ("bob", "8", 5)]
-    assert data.said_time(int(data.times[0])) == "2011-08-24T10:00:00.500Z"
+    assert data.format_time(int(data.times[0])) == "2011-08-24T10:00:00.500Z"
     pd.DataFrame({"user": ["ann", None], "item": [7, 8]}).to_parquet(path)
     assert "row 2: the user is empty" in refused(path)
     path.write_bytes(path.read_bytes()[:-30])
-    assert "not a whole Parquet file" in refused(path)
+    assert "the Parquet file is damaged or incomplete" in refused(path)
 
 
 def test_netflix_blocks(file: Write) -> None:
     data = read(file("1:\n1488844,3,2005-09-06\n822109,5,2005-05-13\n2:\n822109,4,2005-12-26\n", "combined_data_1.txt"))
     assert rows(data) == [("1488844", "1", 3), ("822109", "1", 5), ("822109", "2", 4)]
-    assert data.said_time(int(data.times[0])) == "2005-09-06T00:00:00Z"
+    assert data.format_time(int(data.times[0])) == "2005-09-06T00:00:00Z"
 
 
-def test_adjacency_lists_are_refused_by_name_and_read_when_they_are_said(file: Write) -> None:
+def test_adjacency_lists_are_refused_by_name_and_read_when_requested(file: Write) -> None:
     path = file("0 0 1 2 3\n1 4 5\n2 0 4 6 7 8\n", "train.txt")
     assert "looks like adjacency lists" in refused(path) and "--format lists" in refused(path)
     data = read(path, format="lists")
     assert (data.n_users, data.n_items, len(data)) == (3, 9, 11)
 
 
-def test_wide_matrices_are_read_when_they_are_said(file: Write) -> None:
+def test_wide_matrices_are_read_when_requested(file: Write) -> None:
     path = file("user,Heat,Alien,Brazil,Casino\nann,5,,3,\nbob,,4,,1\n")
     assert "--format wide" in refused(path)
     assert rows(read(path, format="wide")) == [
@@ -542,7 +542,7 @@ def test_bad_rows_can_be_left_out_and_are_listed(file: Write) -> None:
     assert 'line 303: the rating is "five", not a number' in found.dropped[0]
 
 
-def test_more_than_one_in_a_hundred_has_to_be_said(file: Write) -> None:
+def test_skipping_more_than_one_percent_needs_a_limit(file: Write) -> None:
     path = file(MANY + "x,y\n" * 20)
     assert "20 of 320 rows are bad" in refused(path, skip_bad=True)
     assert len(read(path, skip_bad="10%")) == 300
@@ -560,7 +560,7 @@ def test_outliers_are_bad_rows_as_well_and_later_lines_keep_their_numbers(file: 
 def test_nothing_is_rounded_or_lost_at_the_borders_of_blocks(file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     times = [978300760 + np.round(place / 8, 3) for place in range(200)]
     path = file("user,item,time\n" + "".join(f"{place},1,{time}\n" for place, time in enumerate(times)))
-    monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", 64)
+    monkeypatch.setattr("recdash.data.readers.chunks.CHUNK_BYTES", 64)
     data = read(path)
     assert (data.times / data.ticks).tolist() == times
 
@@ -578,7 +578,7 @@ def test_recbole_items_without_titles_are_no_error(tmp_path: Path) -> None:
     assert recbole.read(tmp_path / "x.inter").catalogue[0].label == "Heat (1995)"
 
 
-def test_titles_may_be_in_the_encoding_that_was_said(file: Write) -> None:
+def test_titles_may_be_in_the_given_encoding(file: Write) -> None:
     titles = file("id,title\n1,功夫\n", "titles.csv", "gbk")
     path = file("user,item\n小明,1\n", encoding="gbk")
     assert "GBK" in refused(path, titles=titles)

@@ -1,4 +1,4 @@
-"""Times are read exactly as they are written, or refused in one line that says how to have them read."""
+"""Times are read exactly as written, or refused in one line with the fix."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ import pandas as pd
 import pytest
 
 from recdash.data.readers import interactions
-from recdash.data.readers.cells import text_format, text_times
+from recdash.data.readers.cells import detect_time_format, parse_text_times
 from recdash.data.readers.read_options import ReadOptions
-from recdash.data.readers.time_formats import Undecided
-from recdash.data.timestamps import DAY_FIRST, MONTH_FIRST, Misfit, from_numbers, iso
+from recdash.data.readers.time_formats import AmbiguousFormat
+from recdash.data.timestamps import (
+    DAY_FIRST,
+    MONTH_FIRST,
+    ColumnError,
+    format_time,
+    from_numbers,
+)
 from recdash.errors import DataError, RecdashError, UsageError
 
 Write = Callable[[Sequence[object]], Path]
@@ -38,7 +44,7 @@ def read(path: Path, **options: Any) -> list[str]:
     data = interactions.read(path, **options)
     assert data.times is not None
     rows = np.argsort([int(data.catalogue[item].id) for item in data.items])
-    return [iso(value, data.ticks) for value in data.times[rows].tolist()]
+    return [format_time(value, data.ticks) for value in data.times[rows].tolist()]
 
 
 def refused(path: Path, **options: Any) -> RecdashError:
@@ -51,7 +57,7 @@ def refused(path: Path, **options: Any) -> RecdashError:
 
 class TestWritings:
     @pytest.mark.parametrize(
-        ("time", "said"),
+        ("time", "expected"),
         [
             ("2011-08-24 09:05:01,123", "2011-08-24T09:05:01.123Z"),
             ("2011-08-24 01:00:00 PM", "2011-08-24T13:00:00Z"),
@@ -62,8 +68,8 @@ class TestWritings:
             ("2011-08-24T10:00:00+02", "2011-08-24T08:00:00Z"),
         ],
     )
-    def test_clear_ones_are_read(self, time: str, said: str, file: Write) -> None:
-        assert read(file([time] * 3)) == [said] * 3
+    def test_clear_ones_are_read(self, time: str, expected: str, file: Write) -> None:
+        assert read(file([time] * 3)) == [expected] * 3
 
     def test_fractions_with_a_comma_and_with_a_point_are_kept_beside_whole_seconds(self, file: Write) -> None:
         times = ["2011-08-24 09:05:01", "2011-08-24 09:05:01,000001", "2011-08-24 09:05:01.000000002"]
@@ -88,7 +94,7 @@ class TestWritings:
     ) -> None:
         path = file(times * 5)
         error = refused(path)
-        assert isinstance(error, DataError) and "has a year of two digits" in str(error)
+        assert isinstance(error, DataError) and "has a two-digit year" in str(error)
         assert [fix["time_format"] for fix in error.fixes.values()] == layouts
         assert all(f"'{layout}'" in str(error) for layout in layouts)
         assert next(iter(error.fixes)) == f"{times[0]} is {day}"
@@ -97,21 +103,21 @@ class TestWritings:
     @pytest.mark.parametrize("zone", ["CEST", "EST", "PST"])
     def test_the_name_of_a_time_zone_is_no_offset(self, zone: str, file: Write) -> None:
         path = file([f"2011-08-24 10:00:00 {zone}"] * 3)
-        assert f"names the time zone {zone}, whose offset is not known" in str(refused(path))
+        assert f"names the time zone {zone}, whose offset is unknown" in str(refused(path))
         assert "not a date like the others" in str(refused(path, time_format="%Y-%m-%d %H:%M:%S %Z"))
 
     @pytest.mark.parametrize(
-        ("time", "said"),
+        ("time", "expected"),
         [
-            ("1 août 2011", "not a time that is known; say how it is written (--time-format '%d.%m.%Y')"),
-            ("2011-08-01 24:00:00", "a time with the hour 24; write 00:00 of the next day"),
-            ("10:00:00", "a time of day without a date; name a column of dates (--time COLUMN), or none (--time none)"),
-            ("1,31000E+09", "a number that a spreadsheet cut short"),
+            ("1 août 2011", "not a known time format; give the format (--time-format '%d.%m.%Y')"),
+            ("2011-08-01 24:00:00", "a time with hour 24; write 00:00 of the next day"),
+            ("10:00:00", "a time of day without a date; give a column of dates (--time COLUMN), or none (--time none)"),
+            ("1,31000E+09", "a number truncated by a spreadsheet"),
         ],
     )
-    def test_others_are_said_for_what_they_are(self, time: str, said: str, file: Write) -> None:
+    def test_unreadable_times_are_explained(self, time: str, expected: str, file: Write) -> None:
         message = str(refused(file([time] * 3)))
-        assert f'mine.tsv, line 2: the time is "{time}", {said}' in message
+        assert f'mine.tsv, line 2: the time is "{time}", {expected}' in message
         assert "like the other times" not in message
 
     def test_one_text_among_numbers_is_no_number(self, file: Write) -> None:
@@ -122,20 +128,20 @@ class TestWritings:
     def test_a_missing_time_does_not_decide_how_the_others_are_written(self, file: Write) -> None:
         path = file(["NULL", *["24.08.2011"] * 9])
         assert 'line 2: the time is "NULL"' in str(refused(path))
-        assert interactions.read(path, skip_bad=0.2).said_time(0).startswith("1970")
+        assert interactions.read(path, skip_bad=0.2).format_time(0).startswith("1970")
 
 
 class TestFormats:
     @pytest.mark.parametrize(
-        ("layout", "said"), [("%", "stray %"), ("%Q", "bad directive"), ("mixed", "no year"), ("%H:%M", "no year")]
+        ("layout", "expected"), [("%", "stray %"), ("%Q", "bad directive"), ("mixed", "no year"), ("%H:%M", "no year")]
     )
-    def test_one_that_cannot_be_used_is_a_usage_error(self, layout: str, said: str, file: Write) -> None:
+    def test_one_that_cannot_be_used_is_a_usage_error(self, layout: str, expected: str, file: Write) -> None:
         error = refused(file(["24.08.2011"] * 3), time_format=layout)
-        assert isinstance(error, UsageError) and said in str(error)
+        assert isinstance(error, UsageError) and expected in str(error)
 
     def test_digits_get_back_the_zero_that_they_lost(self) -> None:
-        moments, bad = text_times(["3042010", "24082010", "342010"], "%d%m%Y")
-        assert iso(int(moments.whole[0]), 1) == "2010-04-03T00:00:00Z"
+        moments, bad = parse_text_times(["3042010", "24082010", "342010"], "%d%m%Y")
+        assert format_time(int(moments.whole[0]), 1) == "2010-04-03T00:00:00Z"
         assert list(bad) == [2]
 
 
@@ -148,24 +154,24 @@ class TestDayAndMonth:
         assert list(error.fixes) == ["06/05/2011 is 5 June 2011", "06/05/2011 is 6 May 2011"]
         assert read(path, time_format="%d/%m/%Y")[-1] == "2011-05-06T00:00:00Z"
 
-    @pytest.mark.parametrize(("late", "said"), [("25/06/2011", "06-05"), ("06/25/2011", "05-06")])
+    @pytest.mark.parametrize(("late", "expected"), [("25/06/2011", "06-05"), ("06/25/2011", "05-06")])
     @pytest.mark.parametrize("block", [1 << 24, 4096])
     def test_a_late_time_that_only_one_fits_decides_for_all(
-        self, late: str, said: str, block: int, file: Write, monkeypatch: pytest.MonkeyPatch
+        self, late: str, expected: str, block: int, file: Write, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("recdash.data.readers.chunks.BLOCK", block)
+        monkeypatch.setattr("recdash.data.readers.chunks.CHUNK_BYTES", block)
         path = file([*["05/05/2011"] * 400, late, "06/05/2011"] if block > 4096 else [*["05/05/2011"] * 400, late])
         found = read(path)
         assert found[:400] == ["2011-05-05T00:00:00Z"] * 400 and found[400] == "2011-06-25T00:00:00Z"
         if block > 4096:
-            assert found[401] == {"06-05": "2011-05-06T00:00:00Z", "05-06": "2011-06-05T00:00:00Z"}[said]
+            assert found[401] == {"06-05": "2011-05-06T00:00:00Z", "05-06": "2011-06-05T00:00:00Z"}[expected]
 
     def test_what_was_decided_in_one_block_holds_in_the_next(self) -> None:
-        layout = text_format(["05/05/2011"] * 3, "the time")
-        assert isinstance(layout, Undecided) and layout.left == ["%m/%d/%Y", "%d/%m/%Y"]
-        assert not text_times(["05/05/2011", "25/06/2011"], layout)[1]
-        moments, bad = text_times(["03/04/2011", "03/25/2011"], layout)
-        assert iso(int(moments.whole[0]), 1) == "2011-04-03T00:00:00Z" and list(bad) == [1]
+        layout = detect_time_format(["05/05/2011"] * 3, "the time")
+        assert isinstance(layout, AmbiguousFormat) and layout.candidates == ["%m/%d/%Y", "%d/%m/%Y"]
+        assert not parse_text_times(["05/05/2011", "25/06/2011"], layout)[1]
+        moments, bad = parse_text_times(["03/04/2011", "03/25/2011"], layout)
+        assert format_time(int(moments.whole[0]), 1) == "2011-04-03T00:00:00Z" and list(bad) == [1]
 
     def test_a_bad_row_in_the_sample_does_not_decide(self, file: Write) -> None:
         path = file(["01/02/2011", "25/12/2011", "n/a", *["26/12/2011"] * 40])
@@ -180,7 +186,7 @@ class TestDayAndMonth:
 
 class TestDigits:
     @pytest.mark.parametrize(
-        ("values", "said", "note"),
+        ("values", "expected", "note"),
         [
             ([31012010, 15122009, 10052011], "2010-01-31", DAY_FIRST),
             ([10102010, 11112011, 1012010, 13012010], "2010-10-10", DAY_FIRST),
@@ -188,12 +194,12 @@ class TestDigits:
             ([10102010, 11112011], "2010-10-10", DAY_FIRST),
         ],
     )
-    def test_the_year_may_come_last(self, values: list[int], said: str, note: str) -> None:
+    def test_the_year_may_come_last(self, values: list[int], expected: str, note: str) -> None:
         found = from_numbers(np.array(values, np.int64))
-        assert iso(int(found.values[0]), found.ticks) == f"{said}T00:00:00Z" and found.note == note
+        assert format_time(int(found.values[0]), found.ticks) == f"{expected}T00:00:00Z" and found.note == note
 
     def test_two_readings_are_refused_with_both(self) -> None:
-        with pytest.raises(Misfit, match="the time 3042010 may be 3 April 2010 or 4 March 2010") as caught:
+        with pytest.raises(ColumnError, match="the time 3042010 may be 3 April 2010 or 4 March 2010") as caught:
             from_numbers(np.array([10102010, 3042010, 5062011], np.int64))
         assert caught.value.row == 1
         assert caught.value.fixes == {
@@ -228,7 +234,7 @@ class TestDigits:
     )
     def test_one_value_that_spells_no_date_is_named_with_its_line(self, good: int, wrong: int, file: Write) -> None:
         path = file([*[good] * 30, wrong, good])
-        assert f"mine.tsv, line 32: the time {wrong} spells no date, where others do ({good} is" in str(refused(path))
+        assert f"mine.tsv, line 32: the time {wrong} is not a date, while others are ({good} is" in str(refused(path))
         assert len(interactions.read(path, skip_bad=0.05)) == 31
 
     @pytest.mark.parametrize("values", [[12, 7, 3], [20110824, 30, 12], [31012010, 7, 5], range(1, 300), [0, 0, 1]])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import recdash
 from recdash.data.catalogue import Catalogue
 from recdash.data.items import Item
-from recdash.data.title_search import popularity_share, search
+from recdash.data.title_search import popularity_bonus, search
 from recdash.data.title_tokens import sound_of, split_year, words_of
 
 # Query and the first title that is found, in MovieLens-1M.
@@ -189,9 +189,9 @@ def test_popularity_does_not_beat_a_title_that_is_typed_in_full() -> None:
 
 
 def test_each_doubling_of_the_popularity_counts_the_same_down_to_a_thousandth_of_the_highest() -> None:
-    share = popularity_share(np.array([1023, 511, 255, 0]))
+    share = popularity_bonus(np.array([1023, 511, 255, 0]))
     np.testing.assert_allclose(share, [0.1, 0.09, 0.08, 0.0], atol=1e-12)
-    assert popularity_share(None) == popularity_share(np.zeros(4)) == 0
+    assert popularity_bonus(None) == popularity_bonus(np.zeros(4)) == 0
 
 
 def test_one_word_of_a_title_does_not_stand_for_two_of_the_query() -> None:
@@ -218,7 +218,7 @@ def test_a_year_far_off_is_another_film() -> None:
 
 def test_titles_of_punctuation_alone_differ_from_each_other() -> None:
     catalogue = films("???", "!!!")
-    assert catalogue.search_index.named("!!!") == [1] and catalogue.search_index.named("??") == []
+    assert catalogue.search_index.exact_matches("!!!") == [1] and catalogue.search_index.exact_matches("??") == []
 
 
 @pytest.mark.parametrize(

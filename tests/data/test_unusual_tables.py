@@ -1,4 +1,4 @@
-"""Tables that programs, databases and people write: what stands in which column is found rightly, or asked about."""
+"""Tables from programs, databases and spreadsheets: roles are detected correctly, or an option is requested."""
 
 from __future__ import annotations
 
@@ -63,35 +63,35 @@ def test_columns_are_what_they_are(content: str, columns: dict[str, str], unders
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("1\t10\t5\n1\t11\t\\N\n2\t10\t1\n2\t12\t3\n", 'line 2: the rating is "\\N", not a number'),
         (lines("{user},{item},{stars} stars"), 'column 3 has values such as "1 stars"'),
         (lines("{user}\t2010-10-11T23:55:27Z\t30.2359091167\t-97.79\t{item}"), "column 3 has fractions"),
         (lines("{row},{user},{item},{stars}"), "column 1 numbers the rows"),
-        (",0,1,2\n" + lines("{row},{user},{item},{stars}"), "may be a row of data or the numbers of the columns"),
-        ("who,what\n" + lines("ann{user},soup{item}"), "may name the columns or be a row of data"),
-        ("user,item\n-----,-----\n" + lines("a{user},b{item}"), "line 2: a rule of dashes"),
-        ("Export of today\nuser,item\n" + lines("a{user},b{item}"), "line 2: the names of the columns stand below"),
-        ("user,item\na,b\n\ufeffuser,item\nc,d\n", "line 3: the header comes again here"),
+        (",0,1,2\n" + lines("{row},{user},{item},{stars}"), "may be data or column numbers"),
+        ("who,what\n" + lines("ann{user},soup{item}"), "may be a header or data"),
+        ("user,item\n-----,-----\n" + lines("a{user},b{item}"), "line 2: a line of dashes"),
+        ("Export of today\nuser,item\n" + lines("a{user},b{item}"), "line 2: other lines precede the column names"),
+        ("user,item\na,b\n\ufeffuser,item\nc,d\n", "line 3: the header is repeated here"),
         ("user,item,plays\na,b,1.234\na,c,12\nb,c,5\n", 'the rating "1.234" may be 1234 or a fraction'),
         ("user;item;plays\na;b;1,234\na;c;12\nb;c;5\n", 'the rating "1,234" may be 1234 or a fraction'),
-        ("user,item\n1E+15,1\n17,2\n", "cut short by a spreadsheet"),
-        ("user,item\nann,1\n1.2E+15,2\n", "cut short by a spreadsheet"),
+        ("user,item\n1E+15,1\n17,2\n", "truncated by a spreadsheet"),
+        ("user,item\nann,1\n1.2E+15,2\n", "truncated by a spreadsheet"),
         (lines("{row} 1{item:02d} 2{item:02d} 3{item:02d}"), "looks like adjacency lists"),
         ("user,item,quantity\n1,2,3\n1,3,-1\n", "--ignore-rating -1"),
         ("user,item,rating\n1,2,0\n1,3,0\n", "all values in rating are 0"),
-        ("user,item,rating\n", "the file is empty; no interactions were found. It needs rows below its header."),
-        ("user,item,rating\n1,2,good\n1,3,bad\n2,3,so so\n", "and so are all others. Name another"),
-        ('"user"  "item"  "stars"\n"a"  "b"  4\n', "quotes beside runs of spaces are not read"),
+        ("user,item,rating\n", "the file contains no interactions. Add rows below the header."),
+        ("user,item,rating\n1,2,good\n1,3,bad\n2,3,so so\n", "all other rows have the same problem. Select another"),
+        ('"user"  "item"  "stars"\n"a"  "b"  4\n', "quotes with runs of spaces are not supported"),
         ("INSERT INTO ratings VALUES (1,2,3);\nINSERT INTO ratings VALUES (1,3,4);\n", "this is an SQL dump"),
         ("5 0:1 23:1\n3 1:1 24:1\n", "libsvm's sparse format"),
     ],
 )  # fmt: skip
-def test_what_may_be_several_things_is_asked_about(content: str, said: str, understood) -> None:
+def test_what_may_be_several_things_is_asked_about(content: str, message: str, understood) -> None:
     with pytest.raises(DataError) as caught:
         understood(content)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_rows_that_begin_like_a_comment_are_rows(understood) -> None:
@@ -174,4 +174,4 @@ def test_files_sorted_by_rating_or_popularity_inside_ties_show_no_order(understo
 
 def test_a_line_with_totals_is_noted(understood) -> None:
     notes = understood("user,item\n" + lines("{row},{item}") + "Total,60\n").dataset.notes
-    assert 'all user ids are numbers but "Total", which may be no user' in notes
+    assert 'all user ids are numbers except "Total", which may not be a user' in notes

@@ -68,7 +68,7 @@ def test_a_model_does_on_a_gpu_what_it_does_on_the_cpu(name: str, split: Split, 
     assert len(model.recommend([pick.id for pick in picks], k=5)) == 5
     found = ranked_list.rank(model, picks, 5, explain=True)
     expected = ranked_list.rank(on_cpu, picks, 5, explain=True)
-    assert len(found.items) == 5 and found.reasons_are == expected.reasons_are
+    assert len(found.items) == 5 and found.reason_kind == expected.reason_kind
 
     model.save(tmp_path / "model")
     loaded, moved = registry.load(tmp_path / "model"), registry.load(tmp_path / "model", device=gpu)

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recdash.evaluation.bootstrap import Sums, bootstrap_intervals, bootstrap_sums, draws
+from recdash.evaluation.bootstrap import (
+    RatioStatistics,
+    bootstrap_intervals,
+    bootstrap_statistics,
+    resample_counts,
+)
 from recdash.evaluation.significance import holm, paired_bootstrap
 
 USERS, WORLDS = 200, 4000
@@ -27,7 +32,7 @@ def test_the_interval_of_a_difference_covers_the_true_one_in_95_of_100_worlds(sh
     big = [simulated(rng, shift) for _ in range(2)]
     truth = float(np.mean([ours.mean() - theirs.mean() for ours, theirs in big]))  # of 1.6 million users
     ours, theirs = simulated(rng, shift)
-    found = paired_bootstrap(Sums.of(ours), Sums.of(theirs))
+    found = paired_bootstrap(RatioStatistics.of(ours), RatioStatistics.of(theirs))
     covered = float(np.mean((found.low <= truth) & (truth <= found.high)))
     assert 0.93 <= covered <= 0.97
     if shift == 0:
@@ -40,7 +45,7 @@ def test_the_interval_of_a_difference_of_pooled_errors_covers_the_true_one() -> 
     hardness = rng.gamma(4.0, 0.2, size=counts.shape)
     ours, theirs = (hardness * counts * rng.uniform(0.9, 1.1, counts.shape) * factor for factor in (1.0, 1.05))
     truth = np.sqrt(ours.sum() / counts.sum()) - np.sqrt(theirs.sum() / counts.sum())
-    found = paired_bootstrap(Sums(ours, counts, root=True), Sums(theirs, counts, root=True))
+    found = paired_bootstrap(RatioStatistics(ours, counts, root=True), RatioStatistics(theirs, counts, root=True))
     assert 0.93 <= float(np.mean((found.low <= truth) & (truth <= found.high))) <= 0.97
 
 
@@ -50,13 +55,13 @@ def test_pairing_finds_what_two_separate_intervals_hide() -> None:
     better = taste + 0.01 + rng.normal(0, 0.02, 300)
     one, two = bootstrap_intervals({"a": better})["a"], bootstrap_intervals({"a": taste})["a"]
     assert one[0] < two[1], "the intervals overlap"
-    found = paired_bootstrap(Sums.of(better), Sums.of(taste))
+    found = paired_bootstrap(RatioStatistics.of(better), RatioStatistics.of(taste))
     assert found.low[0] > 0 and found.p[0] < 0.05
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
     rng = np.random.default_rng(2)
-    ours, theirs = Sums.of(rng.random(50)), Sums.of(rng.random(50))
+    ours, theirs = RatioStatistics.of(rng.random(50)), RatioStatistics.of(rng.random(50))
     first, again, other = (paired_bootstrap(ours, theirs, seed=seed) for seed in (3, 3, 4))
     assert first.low[0] == again.low[0] and first.p[0] == again.p[0]
     assert first.low[0] != other.low[0]
@@ -64,7 +69,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> Non
 
 def test_a_model_is_as_good_as_itself() -> None:
     values = np.random.default_rng(3).random((80, 1))
-    found = paired_bootstrap(Sums.of(np.hstack([values] * 7)), Sums.of(values))
+    found = paired_bootstrap(RatioStatistics.of(np.hstack([values] * 7)), RatioStatistics.of(values))
     assert np.all(np.abs(found.mean) < 1e-12) and np.all(found.p == 1) and np.all(np.abs(found.high) < 1e-12)
 
 
@@ -72,21 +77,21 @@ def test_who_is_not_scored_does_not_count() -> None:
     rng = np.random.default_rng(4)
     ours, theirs = rng.random(60), rng.random(60)
     ours[::3] = theirs[::3] = np.nan
-    found = paired_bootstrap(Sums.of(ours), Sums.of(theirs))
+    found = paired_bootstrap(RatioStatistics.of(ours), RatioStatistics.of(theirs))
     assert found.mean[0] == pytest.approx(np.nanmean(ours) - np.nanmean(theirs))
-    nobody = paired_bootstrap(Sums.of(np.full(5, np.nan)), Sums.of(np.full(5, np.nan)))
+    nobody = paired_bootstrap(RatioStatistics.of(np.full(5, np.nan)), RatioStatistics.of(np.full(5, np.nan)))
     assert np.isnan([nobody.mean[0], nobody.low[0], nobody.p[0]]).all()
 
 
 def test_different_users_cannot_be_paired() -> None:
     with pytest.raises(ValueError, match="60 users against 59"):
-        paired_bootstrap(Sums.of(np.zeros(60)), Sums.of(np.zeros(59)))
+        paired_bootstrap(RatioStatistics.of(np.zeros(60)), RatioStatistics.of(np.zeros(59)))
 
 
 def test_p_is_below_a_twentieth_exactly_where_the_interval_leaves_out_zero() -> None:
     rng = np.random.default_rng(5)
     ours = rng.normal(0, 1, (100, 400)) + np.linspace(-0.4, 0.4, 400)
-    found = paired_bootstrap(Sums.of(ours), Sums.of(np.zeros((100, 1))))
+    found = paired_bootstrap(RatioStatistics.of(ours), RatioStatistics.of(np.zeros((100, 1))))
     outside = (found.low > 0) | (found.high < 0)
     assert np.mean(outside == (found.p < 0.05)) > 0.99  # quantiles lie between resamples
 
@@ -114,7 +119,7 @@ def test_a_clear_difference_is_found_among_a_thousand_comparisons() -> None:
     theirs = rng.random((200, 1))
     ours = np.clip(theirs + rng.normal(0, 0.1, (200, 1000)), 0, 1)
     ours[:, 0] -= 0.1
-    found = paired_bootstrap(Sums.of(ours), Sums.of(theirs))
+    found = paired_bootstrap(RatioStatistics.of(ours), RatioStatistics.of(theirs))
     adjusted = holm(found.p)
     assert adjusted[0] < 1e-6
     assert np.mean(adjusted[1:] < 0.05) < 0.01
@@ -122,13 +127,13 @@ def test_a_clear_difference_is_found_among_a_thousand_comparisons() -> None:
 
 def test_remembered_draws_are_the_draws() -> None:
     users, resamples = 40, 50
-    (_, kept), *_ = draws(users, resamples, 3)
+    (_, kept), *_ = resample_counts(users, resamples, 3)
     fresh = np.random.default_rng(3).multinomial(users, np.full(users, 1 / users), size=resamples)
     assert np.array_equal(kept, fresh) and np.all(kept.sum(axis=1) == users)
 
 
 def test_intervals_of_sums_are_those_of_the_metrics() -> None:
     values = np.random.default_rng(6).random((70, 3))
-    low, high = bootstrap_sums(Sums.of(values))
+    low, high = bootstrap_statistics(RatioStatistics.of(values))
     by_name = bootstrap_intervals({str(place): values[:, place] for place in range(3)})
     np.testing.assert_allclose(list(zip(low, high, strict=True)), [by_name[str(place)] for place in range(3)])

@@ -16,21 +16,21 @@ def test_users_are_quartered_by_their_histories() -> None:
     history = np.array([5, 6, 7, 8, 9, 10, 11, 12, 99])
     scored = np.array([True] * 8 + [False])
     bins = subgroups.user_bins(history, scored)
-    assert bins.of.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, -1]
+    assert bins.bin_of.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, -1]
     assert bins.ranges == ((5, 6), (7, 8), (9, 10), (11, 12)) and bins.sizes == (2, 2, 2, 2)
 
 
 def test_parts_that_nobody_is_in_are_left_out() -> None:
     bins = subgroups.user_bins(np.array([5, 5, 5, 5, 30]), np.ones(5, bool))
-    assert bins.ranges == ((5, 5), (30, 30)) and bins.of.tolist() == [0, 0, 0, 0, 1]
+    assert bins.ranges == ((5, 5), (30, 30)) and bins.bin_of.tolist() == [0, 0, 0, 0, 1]
     nobody = subgroups.user_bins(np.array([5, 6]), np.zeros(2, bool))
-    assert nobody.sizes == () and nobody.inside().shape == (2, 0)
+    assert nobody.sizes == () and nobody.membership().shape == (2, 0)
 
 
 def test_items_are_divided_so_that_the_parts_share_the_interactions() -> None:
     counts = np.array([1, 1, 1, 1, 4, 4, 4, 0])  # 16 in all, 4 a part: the rarest five, then one item each
     bins = subgroups.item_bins(counts)
-    assert bins.of.tolist() == [0, 0, 0, 0, 1, 2, 3, 0]
+    assert bins.bin_of.tolist() == [0, 0, 0, 0, 1, 2, 3, 0]
     assert bins.sizes == (5, 1, 1, 1) and bins.ranges[0] == (0, 1)
 
 
@@ -38,7 +38,7 @@ def test_ndcg_by_popularity_by_hand() -> None:
     # items 0, 1 rare, 2, 3 popular; the user's list is 2, 0, 1, held out are 0 and 2
     bins = subgroups.Bins(np.array([0, 0, 1, 1], np.int8), ((1, 1), (9, 9)), (2, 2))
     top, held_out = np.array([[2, 0, 1]], np.int32), Histories.from_rows([[0, 2]], 4)
-    figures = subgroups.by_item(top, held_out, bins).figures()
+    figures = subgroups.by_item(top, held_out, bins).values()
     assert figures[0] == pytest.approx(1 / np.log2(3))  # the rare one at rank 2, where rank 1 is best
     assert figures[1] == pytest.approx(1.0)
 
@@ -47,7 +47,7 @@ def test_a_user_without_held_out_items_of_a_part_does_not_count_there() -> None:
     bins = subgroups.Bins(np.array([0, 1], np.int8), ((1, 1), (9, 9)), (1, 1))
     top, held_out = np.array([[0, 1], [1, 0]], np.int32), Histories.from_rows([[0], [1]], 2)
     sums = subgroups.by_item(top, held_out, bins)
-    assert sums.denominator.sum(axis=0).tolist() == [1, 1] and sums.figures().tolist() == [1, 1]
+    assert sums.denominator.sum(axis=0).tolist() == [1, 1] and sums.values().tolist() == [1, 1]
 
 
 def test_parts_of_the_users_add_up_to_the_whole() -> None:
@@ -67,7 +67,7 @@ def test_popularity_counts_training_users_only_and_favours_popular_items() -> No
     assert report.facts["item_counts"].sum() == split.train.n_entries
     held_out = Histories(report.facts["held_out_ends"], report.facts["held_out_items"], None, split.n_items)
     assert held_out.items.tolist() == split.test.held_out.items.tolist()
-    by_item = subgroups.by_item(report.top, held_out, subgroups.item_bins(report.facts["item_counts"])).figures()
+    by_item = subgroups.by_item(report.top, held_out, subgroups.item_bins(report.facts["item_counts"])).values()
     assert by_item[-1] > by_item[0]
 
 

@@ -13,7 +13,7 @@ from scipy import sparse
 
 import recdash
 from recdash.data.dataset import Dataset
-from recdash.errors import shown
+from recdash.errors import short_repr
 from recdash.splits import PROTOCOLS, RatingSplit, Split
 from tests.fuzz.array_calls import trained
 from tests.fuzz.cases import Case
@@ -55,7 +55,9 @@ def recommend_case(rng: Generator) -> Case:
         picks, truth = pick(rng, wrong), REFUSED
     elif kind < 0.6:
         k, truth = pick(rng, no_lengths), REFUSED
-    return Case(f"recommend({shown(picks)}, k={shown(k)})", lambda: [r.id for r in model.recommend(picks, k)], truth)
+    return Case(
+        f"recommend({short_repr(picks)}, k={short_repr(k)})", lambda: [r.id for r in model.recommend(picks, k)], truth
+    )
 
 
 BAD: dict[str, list[Any]] = {
@@ -118,7 +120,7 @@ def fit_case(rng: Generator) -> Case:
         split = pick(
             rng, (None, (1, 2), "strong", split.train, object(), made["ranking" if name == "bias" else "rating"])
         )
-    what = f"fit({shown(name)}, {odd}={shown(given.get(odd))}) on {type(split).__name__}"
+    what = f"fit({short_repr(name)}, {odd}={short_repr(given.get(odd))}) on {type(split).__name__}"
     return Case(what, lambda: recdash.fit(name, split, **given).score(fold_in), truth)
 
 
@@ -129,7 +131,7 @@ def setting_case(rng: Generator) -> Case:
     given, truth = pick(rng, good) if rng.random() < 0.3 else (pick(rng, bad), REFUSED)
     settings: dict[str, Any] = {"epochs": 1, "latent": 3, "hidden": (), "device": "cpu", odd: given}
     split = trained()["ranking"]
-    what = f"fit('multvae', {odd}={shown(given)})"
+    what = f"fit('multvae', {odd}={short_repr(given)})"
     return Case(what, lambda: getattr(recdash.fit("multvae", split, **settings).config, odd), truth)
 
 
@@ -159,7 +161,7 @@ def evaluate_case(rng: Generator) -> Case:
     options = good if rng.random() < 0.4 else bad
     odd = pick(rng, options)
     arguments[odd] = pick(rng, options[odd])
-    what = f"evaluate with {odd}={shown(arguments[odd])}"
+    what = f"evaluate with {odd}={short_repr(arguments[odd])}"
     return Case(what, lambda: recdash.evaluate(**arguments).mean, truth if options is good else REFUSED)
 
 
@@ -196,7 +198,7 @@ def split_case(rng: Generator) -> Case:
     options = good if rng.random() < 0.35 else bad
     odd = pick(rng, options)
     arguments[odd] = pick(rng, options[odd])
-    what = f"make_split with {odd}={shown(arguments[odd])}"
+    what = f"make_split with {odd}={short_repr(arguments[odd])}"
     dataset = arguments.pop("dataset", toy())
     return Case(
         what, lambda: recdash.make_split(dataset, **arguments).fingerprint, truth if options is good else REFUSED

@@ -14,7 +14,7 @@ from scipy import sparse
 import recdash
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
-from recdash.errors import shown
+from recdash.errors import short_repr
 from recdash.splits import Split
 from tests.fuzz.cases import Case
 from tests.fuzz.odd_arrays import (
@@ -58,7 +58,7 @@ def matrices_case(rng: Generator) -> Case:
         found = (cells_of(part.matrix().toarray()) for part in (split.train, split.test.fold_in, split.test.held_out))
         return (*found, len(split.train), tuple(item.title for item in split.catalogue.items))
 
-    return Case(f"from_matrices, {odd}: {form.what}; items {shown(names)}", call, truth, form.either or either)
+    return Case(f"from_matrices, {odd}: {form.what}; items {short_repr(names)}", call, truth, form.either or either)
 
 
 def item_names(rng: Generator) -> list[tuple[Any, Any, bool]]:
@@ -236,7 +236,7 @@ def histories_case(rng: Generator) -> Case:
     }
     parts[odd] = pick(rng, wrong[odd])
     return Case(
-        f"score, histories with {odd} {shown(before)} -> {shown(parts[odd])}",
+        f"score, histories with {odd} {short_repr(before)} -> {short_repr(parts[odd])}",
         lambda: model.score(Histories(**parts)),
         REFUSED,
     )

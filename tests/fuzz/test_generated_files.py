@@ -1,6 +1,6 @@
 """Thousands of files over every kind of dialect, encoding, header, time, scale and id: read exactly, or refused.
 
-The generator knows the true interactions. A file that says them without doubt has to be read; one that leaves a doubt
+The generator knows the true interactions. An unambiguous file must be read; an ambiguous one
 may be refused in one line; none may ever be read as something else.
 """
 
@@ -26,7 +26,7 @@ PARTS = 8
 DELIMITERS = (",", ";", "\t", "|", "::", " ")
 QUOTINGS = ("none", "minimal", "all", "stray")
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "cp1252", "gbk")
-HEADERS = ("usual", "none", "said")
+HEADERS = ("usual", "none", "given")
 TIMES = ("none", "seconds", "milliseconds", "microseconds", "fractions", "iso", "iso fractions", "offsets", "digits",
     "day first")  # fmt: skip
 SCALES = {
@@ -119,7 +119,7 @@ def written(kind: Kind, number: int, folder: Path) -> tuple[Path, dict[str, obje
         truth[user_id, item_id] = (None if value is None else float(value), nanos)
     names = ["user", "item", *(["rating"] if possible else []), *(["time"] if kind.time != "none" else [])]
     options: dict[str, object] = {}
-    if kind.header == "said":
+    if kind.header == "given":
         names = ["wer", "was", "wie", "wann"][: len(names)]
         options = {"user": "wer", "item": 2}
         if possible:

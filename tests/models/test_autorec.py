@@ -54,7 +54,7 @@ def test_the_epochs_loss_is_the_papers_objective() -> None:
         AutoRecConfig(variant="user", latent=4, l2=3.0, solver="rprop"), DataShape(6, 9, rows.n_entries, (1, 5))
     )
     model.initialise(torch_generator(0))
-    model.observe(rows)
+    model.set_training_ratings(rows)
     batch = Batch.of(rows, CPU)
     r, m = dense_of(batch)
     hidden = torch.sigmoid(r @ model.first.weight + model.first.bias)
@@ -72,7 +72,7 @@ def test_weight_decay_gives_the_gradient_of_the_penaltys_share() -> None:
         config = AutoRecConfig(variant="user", latent=4, l2=3.0, solver=solver)
         model = AutoRec(config, DataShape(6, 9, rows.n_entries, (1, 5)))
         model.initialise(torch_generator(0))
-        model.observe(rows)
+        model.set_training_ratings(rows)
         batch = Batch.of(rows.slice(0, 4), CPU)
         torch.autograd.backward(model.loss(batch, progress(batch)).total.mean())
         (matrices, _) = model.optimiser([{"params": [model.last.weight]}, {"params": [model.last.bias]}]).param_groups
@@ -87,7 +87,7 @@ def test_outputs_at_unobserved_entries_do_not_count(model_class: Any) -> None:
     config = AutoRecConfig(variant="user", latent=4) if model_class is AutoRec else DeepRecConfig(hidden=(5,), latent=3)
     model = model_class(config, DataShape(6, 9, rows.n_entries, (1, 5)))
     model.initialise(torch_generator(0))
-    model.observe(rows)
+    model.set_training_ratings(rows)
     batch = Batch.of(rows, CPU)
     before = model.loss(batch, progress(batch)).total
     torch.autograd.backward(before.sum())
@@ -182,7 +182,7 @@ def test_the_first_output_is_the_one_before_the_first_step() -> None:
         DeepRecConfig(hidden=(5,), latent=3, dropout=0.0, refeed=1), DataShape(6, 9, rows.n_entries, (1, 5))
     )
     model.initialise(torch_generator(0))
-    model.observe(rows)
+    model.set_training_ratings(rows)
     batch = Batch.of(rows, CPU)
     before = model._output(batch, progress(batch)).detach()
     steps = model.losses(batch, progress(batch))
@@ -191,7 +191,7 @@ def test_the_first_output_is_the_one_before_the_first_step() -> None:
         for parameter in model.parameters():
             parameter.mul_(1.5)
     second = next(steps)
-    refed = model._through(model._dense_first(before), progress(batch))
+    refed = model._forward(model._dense_first(before), progress(batch))
     torch.testing.assert_close(second.total, (refed - before).square().mean(1))
 
 
@@ -202,6 +202,6 @@ def test_selu_follows_every_layer_including_the_last() -> None:
         for parameter in model.parameters():
             parameter.zero_()
         model.last.bias.fill_(-100.0)
-    model.observe(rows)
+    model.set_training_ratings(rows)
     batch = Batch.of(rows, CPU)
     assert float(model._output(batch, progress(batch)).detach().min()) == pytest.approx(-1.7581, abs=1e-3)

@@ -37,7 +37,7 @@ def test_item_knn_gives_reasons_that_add_up(split: Split) -> None:
     model = fit("itemknn", split)
     assert isinstance(model, ItemKNN)
     found = rank(model, [split.catalogue[2], split.catalogue[5]], 5)
-    assert found.reasons_are == CONTRIBUTION
+    assert found.reason_kind == CONTRIBUTION
     for suggestion in found.items:
         assert sum(reason.share for reason in suggestion.reasons) == pytest.approx(suggestion.score, rel=1e-4)
 

@@ -81,7 +81,7 @@ def test_fitting_a_newcomer_lowers_the_loss_of_its_picks(trained: CDAE, split: S
     with torch.no_grad():
         read = trained.first(batch, torch.ones(len(batch.items)))
     mean = trained.users.detach().mean(0).repeat(len(batch), 1)
-    fitted = trained.newcomers(batch, read)
+    fitted = trained.new_user_vectors(batch, read)
 
     def missed(vectors: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():

@@ -73,12 +73,12 @@ def test_the_precision_follows_from_the_number_of_items_and_never_from_free_memo
     model = EASE(EASEConfig(l2=0.3)).solve(dense)
     assert model.precision == "float64"
     assert np.array_equal(model.weights.numpy(), plenty.weights.numpy())
-    monkeypatch.setattr(module, "FLOAT64_UP_TO", 5)
+    monkeypatch.setattr(module, "FLOAT64_MAX_ITEMS", 5)
     assert EASE(EASEConfig()).solve(dense).precision == "float32"
     assert EASE(EASEConfig(precision="float64")).solve(dense).precision == "float64"
 
 
 def test_the_gram_matrix_is_the_same_in_blocks(dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CELLS_AT_ONCE", 13)
+    monkeypatch.setattr(module, "_CELLS_PER_CHUNK", 13)
     found = module._gram(Histories.from_csr(dense), torch.float64)
     np.testing.assert_array_equal(found.numpy(), dense.T @ dense)

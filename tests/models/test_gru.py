@@ -12,7 +12,7 @@ from recdash.models import gru
 from recdash.models.batch import Batch
 from recdash.models.gru import (
     Gru,
-    Packed,
+    PackedSequences,
     next_item_nll,
     pad_rows,
 )
@@ -21,12 +21,12 @@ LENGTHS = (3, 7, 0, 1, 7, 4)
 
 
 @pytest.fixture
-def packed() -> Packed:
+def packed() -> PackedSequences:
     rows = Histories.from_rows([list(range(n)) for n in LENGTHS], 9)
-    return Packed.of(Batch.of(rows, torch.device("cpu")), rows.counts)
+    return PackedSequences.of(Batch.of(rows, torch.device("cpu")), rows.counts)
 
 
-def test_packing_goes_step_by_step_and_knows_neighbours_and_ends(packed: Packed) -> None:
+def test_packing_goes_step_by_step_and_knows_neighbours_and_ends(packed: PackedSequences) -> None:
     assert packed.sizes == (5, 4, 4, 3, 2, 2, 2)
     rows, places = packed.rows.tolist(), {}
     for position, row in enumerate(rows):
@@ -42,7 +42,7 @@ def test_ends_do_not_depend_on_who_comes_last_where_threads_share_the_work() -> 
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        several = [Packed.of(Batch.of(rows, torch.device("cpu")), rows.counts) for _ in range(5)]
+        several = [PackedSequences.of(Batch.of(rows, torch.device("cpu")), rows.counts) for _ in range(5)]
         ends = [packed.ends.numpy() for packed in several]
     finally:
         torch.set_num_threads(threads)
@@ -52,7 +52,7 @@ def test_ends_do_not_depend_on_who_comes_last_where_threads_share_the_work() -> 
         assert np.array_equal(found, expected)
 
 
-def test_the_recurrence_and_its_gradients_are_those_of_the_reference(packed: Packed) -> None:
+def test_the_recurrence_and_its_gradients_are_those_of_the_reference(packed: PackedSequences) -> None:
     torch.manual_seed(0)
     ours, reference = Gru(5, 6), nn.GRU(5, 6)
     with torch.no_grad():
@@ -73,7 +73,7 @@ def test_the_recurrence_and_its_gradients_are_those_of_the_reference(packed: Pac
 
 @pytest.mark.parametrize("at_once", [3, 1000])
 def test_the_chunked_loss_is_the_plain_one(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gru, "POSITIONS_AT_ONCE", at_once)
+    monkeypatch.setattr(gru, "POSITIONS_PER_CHUNK", at_once)
     generator = torch.Generator().manual_seed(1)
     last, hidden = nn.Linear(4, 9), torch.randn(8, 4, generator=generator, requires_grad=True)
     targets = torch.tensor(np.random.default_rng(0).permuted(np.tile(np.arange(9), (8, 1)), axis=1)[:, :3].copy())
@@ -117,7 +117,7 @@ def test_rows_are_added_for_products_in_bfloat16_alone_and_change_nothing() -> N
         assert torch.equal(pad_rows(torch.tensor([7, 8]), -1)[1:4], torch.tensor([8, -1, -1]))
 
 
-def test_in_bfloat16_the_recurrence_is_near_the_reference(packed: Packed) -> None:
+def test_in_bfloat16_the_recurrence_is_near_the_reference(packed: PackedSequences) -> None:
     torch.manual_seed(0)
     ours = Gru(5, 6)
     with torch.no_grad():

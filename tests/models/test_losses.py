@@ -14,7 +14,7 @@ from torch.distributions import Normal, kl_divergence
 
 from recdash.data.histories import Histories
 from recdash.models.batch import Batch, Noise
-from recdash.models.layers import sparse_product, unit_length
+from recdash.models.layers import l2_normalised, sparse_product
 from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
 from recdash.models.schedules import anneal
 from tests.toy import random_histories
@@ -70,14 +70,14 @@ def test_the_sparse_product_and_its_gradient_equal_the_dense_ones() -> None:
 def test_a_batch_of_empty_rows_gives_zeros_and_no_nan() -> None:
     batch = Batch.of(Histories.from_rows([[], []], 4), CPU)
     weight = torch.ones(4, 3, requires_grad=True)
-    out = sparse_product(weight, unit_length(batch), batch)
+    out = sparse_product(weight, l2_normalised(batch), batch)
     assert out.tolist() == [[0, 0, 0], [0, 0, 0]]
     assert multinomial_nll(torch.randn(2, 4), batch).tolist() == [0, 0]
 
 
 def test_every_row_has_unit_length() -> None:
     batch = batch_of()
-    squares = torch.zeros(len(batch)).index_add_(0, batch.row_of, unit_length(batch).square())
+    squares = torch.zeros(len(batch)).index_add_(0, batch.row_of, l2_normalised(batch).square())
     torch.testing.assert_close(squares, (batch.counts > 0).float())
 
 

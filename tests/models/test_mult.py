@@ -9,7 +9,11 @@ from recdash.models.base import TrainingProgress
 from recdash.models.batch import Batch, Noise
 from recdash.models.data_shape import DataShape
 from recdash.models.multdae import MultDAE, MultDAEConfig
-from recdash.models.multvae import DEEP_FROM_USERS, MultVAE, MultVAEConfig
+from recdash.models.multvae import (
+    HIDDEN_LAYER_MIN_USERS,
+    MultVAE,
+    MultVAEConfig,
+)
 from recdash.training.batch_order import torch_generator
 from tests.toy import random_histories
 
@@ -107,7 +111,7 @@ def test_weights_are_xavier_uniform_and_biases_tiny() -> None:
 
 def test_auto_takes_the_shallow_net_for_few_users_and_the_papers_for_many() -> None:
     assert MultVAEConfig.auto(DataShape(4534, 3483, 435_180)).hidden == ()
-    assert MultVAEConfig.auto(DataShape(DEEP_FROM_USERS, 20_108, 10**7)).hidden == (600,)
+    assert MultVAEConfig.auto(DataShape(HIDDEN_LAYER_MIN_USERS, 20_108, 10**7)).hidden == (600,)
 
 
 def test_patience_is_counted_once_beta_has_met_its_cap_or_never_will() -> None:

@@ -13,7 +13,7 @@ from recdash.errors import UsageError
 from recdash.models import registry
 from recdash.models.base import TrainingProgress
 from recdash.models.batch import Batch, Noise
-from recdash.models.gru import Packed
+from recdash.models.gru import PackedSequences
 from recdash.models.svae import SVAE, next_items
 from recdash.splits import Split
 from recdash.training import batch_order, fit
@@ -38,7 +38,7 @@ def untrained(split: Split, **settings: Any) -> SVAE:
 def test_the_targets_of_a_step_are_the_next_items_fewer_near_the_end() -> None:
     rows = Histories.from_rows([[5, 3, 8, 1], [7, 2]], 9)
     batch = Batch.of(rows, torch.device("cpu"))
-    packed = Packed.of(batch, rows.counts - 1)
+    packed = PackedSequences.of(batch, rows.counts - 1)
     found = dict(zip(packed.entries.tolist(), next_items(batch, packed, 2).tolist(), strict=True))
     assert found == {0: [3, 8], 1: [8, 1], 2: [1, -1], 4: [2, -1]}
 
@@ -55,7 +55,7 @@ def test_the_loss_is_the_one_of_the_definition(reduction: str, split: Split) -> 
     for start, items in ((0, [0, 4, 9, 12, 3]), (5, [7, 2])):
         steps = len(items) - 1
         one = Batch.of(Histories.from_rows([items[:-1]], split.n_items), torch.device("cpu"))
-        packed = Packed.of(one, np.array([steps]))
+        packed = PackedSequences.of(one, np.array([steps]))
         mu, logvar = model.encode(one, packed)
         z = mu + torch.exp(logvar / 2) * noise[start : start + steps]
         logs = torch.log_softmax(model.last(torch.tanh(model.up(z))), 1)

@@ -21,7 +21,7 @@ Open = Callable[..., AppTest]
 
 @pytest.fixture(autouse=True)
 def fresh_caches() -> None:
-    """Nothing that another test's store said is remembered."""
+    """Clear what other tests cached."""
     import streamlit as st
 
     st.cache_data.clear()
@@ -41,8 +41,8 @@ def open_page(toy: str) -> Open:
     return open_it
 
 
-def said(tab: AppTest) -> str:
-    """Everything that a page says in words."""
+def page_text(tab: AppTest) -> str:
+    """All text of a page."""
     kinds = (tab.title, tab.subheader, tab.markdown, tab.caption, tab.info, tab.error, tab.success, tab.warning)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 

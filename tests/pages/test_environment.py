@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages.conftest import PAGES, Open, said
+from tests.pages.conftest import (
+    PAGES,
+    Open,
+    page_text,
+)
 
 BAD = {
     "RECDASH_DATA_DIR": "/dev/null/x",
@@ -33,7 +37,7 @@ def test_a_value_that_means_nothing_is_one_line_on_every_page(
         tab = open_page(page)
     assert not tab.exception, [error.value for error in tab.exception]
     assert len(tab.error) == 1 and variable in tab.error[0].value.replace("\\", "")
-    assert tab.title and "Traceback" not in said(tab)
+    assert tab.title and "Traceback" not in page_text(tab)
 
 
 @pytest.mark.parametrize("url", ["postgresql://nohost/db", "sqlite://", "FOLDER", "sqlite:////proc/nowhere/runs.db"])
@@ -44,4 +48,4 @@ def test_a_store_that_cannot_be_opened_is_one_line_that_says_so(
         patch.setenv("RECDASH_STORE", url.replace("FOLDER", f"sqlite:///{tmp_path}"))
         tab = open_page("results")
     assert not tab.exception and len(tab.error) == 1
-    assert "RECDASH_STORE" in tab.error[0].value.replace("\\", "") and "recdash doctor" in said(tab)
+    assert "RECDASH_STORE" in tab.error[0].value.replace("\\", "") and "recdash doctor" in page_text(tab)

@@ -13,7 +13,12 @@ from streamlit.testing.v1 import AppTest
 
 from recdash.data import dataset_registry
 from recdash.services import datasets
-from tests.pages.conftest import Open, labels, said, table_with
+from tests.pages.conftest import (
+    Open,
+    labels,
+    page_text,
+    table_with,
+)
 
 ROWS = [(f"u{n % 9}", f"i{n % 13}", n % 5 + 1) for n in range(117)]
 RATED = "user,item,rating,score\n" + "".join(f"{user},{item},{stars},{6 - stars}\n" for user, item, stars in ROWS)
@@ -76,7 +81,11 @@ def test_a_file_is_shown_as_it_was_understood_and_nothing_is_kept(upload: Any) -
     assert not tab.error
     assert counts(tab) == {"Users": "9", "Items": "13", "Interactions": "117", "Positives": "46"}
     assert list(table_with(tab, "user").columns) == ["user", "item", "rating"] and len(table_with(tab, "user")) == 6
-    assert "Ratings on a scale of 1 to 5" in said(tab) and "No times" in said(tab) and "Not used: score" in said(tab)
+    assert (
+        "Ratings on a scale of 1 to 5" in page_text(tab)
+        and "No times" in page_text(tab)
+        and "Not used: score" in page_text(tab)
+    )
     assert "Recognised by its name." in box(tab, "Rating").help
     assert [entry.name for entry in dataset_registry.available() if entry.ready] == ["demo", "toy"]
 
@@ -87,66 +96,68 @@ def test_another_column_changes_the_preview(upload: Any) -> None:
     tab = box(tab, "Rating").select(4).run()
     assert table_with(tab, "user")["rating (score)"].tolist() != first and "Chosen here." in box(tab, "Rating").help
     tab = box(tab, "Rating").select("none").run()
-    assert "every row is a positive" in said(tab) and counts(tab)["Positives"] == "117"
-    tab = press(tab, "Detect everything again")
+    assert "every row is a positive" in page_text(tab) and counts(tab)["Positives"] == "117"
+    tab = press(tab, "Reset to detected")
     assert table_with(tab, "user")["rating"].tolist() == first
 
 
 def test_a_column_of_dates_with_a_name_of_its_own_is_offered_as_the_time(upload: Any) -> None:
     tab = press(upload(TIED.replace("date", "when")), '"when" is the time')
-    assert box(tab, "Time").value == 3 and "Times are dates" in said(tab)
+    assert box(tab, "Time").value == 3 and "Times are dates" in page_text(tab)
 
 
 def test_a_column_that_is_taken_moves_and_never_stands_for_two_things(upload: Any) -> None:
     tab = box(upload(UNUSUAL), "Item").select(2).run()
     tab = box(tab, "User").select(2).run()
-    assert not tab.exception and "cannot be two things" not in said(tab)
+    assert not tab.exception and "cannot be two things" not in page_text(tab)
     assert (box(tab, "User").value, box(tab, "Item").value) == (2, 1)
     tab = box(tab, "Item").select(3).run()
     assert (box(tab, "User").value, box(tab, "Item").value, box(tab, "Rating").value) == (2, 3, "none")
 
 
 def test_what_values_mean_can_be_said(upload: Any) -> None:
-    tab = box(upload(RATED), "Liked from").set_value(5.0).run()
+    tab = box(upload(RATED), "Positive from").set_value(5.0).run()
     assert counts(tab)["Positives"] == "23"
     tab = box(tab, "Ratings to ignore").input("1").run()
     assert counts(tab)["Interactions"] == "93" and any("rating of 1" in one.value for one in tab.warning)
     tab = box(tab, "Scale").input("1..").run()
     assert "Write 1..5" in error(tab) and box(tab, "Scale").value == "1.."
     tab = box(tab, "Scale").input("1..10").run()
-    assert not tab.error and "scale of 1 to 10" in said(tab)
-    assert box(tab, "Likes per user").set_value(2).run().session_state["_draft"].read().dataset.min_positives == 2
+    assert not tab.error and "scale of 1 to 10" in page_text(tab)
+    assert box(tab, "Minimum positives").set_value(2).run().session_state["_draft"].read().dataset.min_positives == 2
 
 
-def test_ties_are_said_and_have_a_rule(upload: Any) -> None:
+def test_ties_are_reported_and_have_a_rule(upload: Any) -> None:
     tab = upload(TIED)
-    shared = "% of the events share their time with another event of the same user; "
-    reason = f"{shared}the order of the file is not an order of time, so chance decides which came first"
-    assert "Times are dates, from 2024-03-01 to 2024-03-03; " in plain(said(tab)) and reason in plain(said(tab))
+    shared = "% of the events are tied with another event of the same user, ordered at random"
+    reason = f"{shared}, because the file is not in order of time"
+    assert "Times are dates, from 2024-03-01 to 2024-03-03; " in plain(page_text(tab)) and reason in plain(
+        page_text(tab)
+    )
     tied = box(tab, "Events at the same time")
-    assert tied.options[:2] == ["automatic: chance", "order of the file, where that is an order of time"]
+    assert tied.options[:2] == ["automatic: random order", "file order, if sorted by time"]
     tab = tied.select("file").run()
-    assert reason in plain(said(tab)), "a file in no order of time cannot follow that choice"
+    assert reason in plain(page_text(tab)), "a file in no order of time cannot follow that choice"
     tab = box(tab, "Events at the same time").select("random").run()
-    assert f"{shared}chance decides which came first" in plain(said(tab))
+    assert shared in plain(page_text(tab)) and reason not in plain(page_text(tab))
 
 
 def test_the_order_of_a_file_that_is_in_the_order_of_time_decides_ties(upload: Any) -> None:
     rows = "".join(f"u{n % 9},i{n * 7 % 13},2024-03-{n // 40 + 1:02}T10:00:00\n" for n in range(117))
-    words = plain(said(upload(f"user,item,date\n{rows}")))
-    assert "the order of the file says which came first" in words
+    words = plain(page_text(upload(f"user,item,date\n{rows}")))
+    assert "of the same user, ordered as in the file" in words
     assert "from 2024-03-01T10:00:00Z to 2024-03-03T10:00:00Z" in words
 
 
 def test_one_press_says_what_an_unusual_column_is_and_one_more_imports(upload: Any, open_page: Open) -> None:
     tab = upload(UNUSUAL, tab=open_page("data", tab="Import"))
-    assert "cannot tell which column is the item" in error(tab)
+    assert "no item column recognised" in error(tab)
     tab = press(tab, '"what" is the item')
     assert not tab.error and counts(tab)["Items"] == "13"
     tab = press(tab, "Import")
     assert not tab.error and tab.query_params["dataset"] == "my-films"
     assert (counts(tab)["Users"], counts(tab)["Items"], counts(tab)["Ratings"]) == ("9", "13", "117")
-    assert "my\\-films is imported: 9 users, 13 items, 117 interactions" in tab.toast[0].value
+    assert "my\\-films imported: 9 users, 13 items, 117 interactions" in tab.toast[0].value
     assert datasets.describe("my-films")["interactions"] == 117
     assert not tab.file_uploader, "the tab that shows the data is open"
 
@@ -166,19 +177,19 @@ CHINESE = "user,item\n" + "".join(f"{n},\u7535\u5f71\u6807\u9898\u5728\u8fd9\u91
         (ZEROS, "outside the scale", "The scale is 0 to 5", "scale of 0 to 5"),
         (TENS, "If 0 means not rated", "Leave the zeros out", "Left out: 64 rows with a rating of 0\n"),
         (TENS, "If 0 means not rated", "0 is a rating", "scale of 0 to 10"),
-        (MATRIX, "looks like a matrix", "Read it as a matrix", "the first column may name the users"),
+        (MATRIX, "looks like a user-item matrix", "Read it as a matrix", "the first column may hold user ids"),
         (DATES, "may be", "03/04/2024 is 3 April 2024", "2024-04-03"),
-        (BAD, "missing value. Correct", "Leave the bad row out", "Left out: 1 bad row (line 2"),
-        (CHINESE.encode("gbk"), "this looks like GBK", "Read it as GBK", "gbk"),
+        (BAD, "missing value. Fix", "Skip the bad row", "Left out: 1 bad row (line 2"),
+        (CHINESE.encode("gbk"), "looks like GBK", "Read it as GBK", "gbk"),
         ("user,item,plays2,rating\n1,2,3,37\n2,3,4,5.5\n", "no usual scale", "The scale is 5.5 to 37", "5.5 to 37"),
-        ("a,b,c\n1,2,3\n1,3,4\n", "which column is the user", '"a" is the user', "which column is the item"),
-        ("user,user,item\n1,2,3\n1,3,4\n", "2 columns are called", "Column 2 is the user", "2 users"),
-        ("1,2,3\n7,8,5\n8,9,4\n", "numbers of the columns", "It is a row of data", "3 interactions"),
+        ("a,b,c\n1,2,3\n1,3,4\n", "no user column recognised", '"a" is the user', "no item column recognised"),
+        ("user,user,item\n1,2,3\n1,3,4\n", "2 columns are named", "Column 2 is the user", "2 users"),
+        ("1,2,3\n7,8,5\n8,9,4\n", "may be data or column numbers", "It is a row of data", "3 interactions"),
         ("user,item,rating\n" + "1,2,3\n2,3,4\n" * 9 + "1,3,99\n", "outside the scale", "99 means not rated", "of 99"),
         (
             "user,item,rating\n1,2,x\n1,3,y\n" + "1,4,5\n" * 9,
-            'x", not a number. C',
-            "Leave the 2 bad rows out",
+            'x", not a number. F',
+            "Skip the 2 bad rows",
             "Left out: 2 bad rows (line 2",
         ),
     ],
@@ -189,7 +200,7 @@ def test_a_refused_file_shows_its_line_and_a_press_that_reads_it(
     tab = upload(content, "mine.csv")
     assert refusal in error(tab)
     tab = press(tab, fix)
-    everything = plain(said(tab) + "".join(f"\n{one.value} {one.label.lower()}" for one in tab.metric))
+    everything = plain(page_text(tab) + "".join(f"\n{one.value} {one.label.lower()}" for one in tab.metric))
     assert refusal not in everything and then in everything, everything
 
 
@@ -208,8 +219,8 @@ def test_a_press_keeps_what_was_said_before(upload: Any) -> None:
         (b"", "the file is empty"),
         (b"PK\x03\x04rubbish", "damaged"),
         (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "an old Excel workbook"),
-        (bytes(range(256)) * 8, "no text in UTF-8"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(64), "no text"),
+        (bytes(range(256)) * 8, "not text in UTF-8"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "not text"),
     ],
 )
 def test_what_is_no_table_is_explained_in_one_line_and_breaks_nothing(upload: Any, content: bytes, line: str) -> None:
@@ -221,7 +232,7 @@ def test_what_is_no_table_is_explained_in_one_line_and_breaks_nothing(upload: An
 def test_the_form_of_the_file_can_be_said(upload: Any) -> None:
     tab = upload("user~item\nann~Heat\nbob~Alien\n")
     assert "found one column" in error(tab)
-    tab.session_state["_draft"].put("delimiter", "~")  # as typed into the box, which this driver cannot do
+    tab.session_state["_draft"].set_option("delimiter", "~")  # as typed into the box, which this driver cannot do
     tab = tab.run()
     assert box(tab, "Delimiter").value == "~"
     assert not tab.error and counts(tab)["Users"] == "2"
@@ -231,11 +242,11 @@ def test_the_form_of_the_file_can_be_said(upload: Any) -> None:
 
 def test_a_name_that_is_there_is_said_to_be_replaced_and_a_wrong_one_is_refused(upload: Any) -> None:
     tab = upload(RATED, "toy.csv")
-    assert any("There is a data set toy" in one.value for one in tab.warning)
+    assert any("Dataset toy with" in one.value for one in tab.warning)
     for wrong in ("../up", "demo", "ml-1m"):
-        tab = box(tab, "Name of the data set").input(wrong).run()
+        tab = box(tab, "Dataset name").input(wrong).run()
         assert tab.error and tab.button(key="import").disabled
-    tab = press(box(tab, "Name of the data set").input("mine").run(), "Import")
+    tab = press(box(tab, "Dataset name").input("mine").run(), "Import")
     assert tab.query_params["dataset"] == "mine" and dataset_registry.load_dataset("mine").name == "mine"
 
 
@@ -246,7 +257,7 @@ def test_a_file_is_read_once_for_all_that_is_drawn(upload: Any, monkeypatch: pyt
         datasets, "read_file", lambda *args, **options: read.append(options) or original(*args, **options)
     )
     tab = upload(RATED)
-    tab = box(tab, "Name of the data set").input("other").run()
+    tab = box(tab, "Dataset name").input("other").run()
     assert len(read) == 1
     press(box(tab, "Rating").select("none").run(), "Import")
     assert len(read) == 2 and datasets.describe("other")["feedback"] == "events"
@@ -272,7 +283,7 @@ def test_packed_files_and_records_are_read(upload: Any) -> None:
 def test_nothing_is_imported_where_that_is_switched_off(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_READ_ONLY", "1")
     tab = open_page("data", tab="Import")
-    assert not tab.file_uploader and "switched off" in said(tab)
+    assert not tab.file_uploader and "disabled" in page_text(tab)
 
 
 def test_the_files_of_a_split_are_the_other_way_in(open_page: Open) -> None:
@@ -287,9 +298,9 @@ def test_an_archive_of_something_else_is_refused_in_one_line(open_page: Open) ->
     tab.button(key="read_zip").click().run()
     end = time.monotonic() + 20
     while not tab.error:
-        assert time.monotonic() < end and not tab.exception, said(tab)
+        assert time.monotonic() < end and not tab.exception, page_text(tab)
         tab.run()
-    assert "its sha256 is" in error(tab) and "\n" not in error(tab)
+    assert "differs from the published" in error(tab) and "\n" not in error(tab)
 
 
 def test_forms_that_name_their_columns_themselves_have_no_columns_to_choose(upload: Any) -> None:
@@ -310,34 +321,36 @@ def test_uploaded_files_are_removed_when_they_are_not_needed(upload: Any) -> Non
 
 def test_a_field_that_is_cleared_is_detected_again_and_begins_with_what_was_detected(upload: Any) -> None:
     tab = upload(RATED)
-    assert (box(tab, "Liked from").value, box(tab, "Likes per user").value) == (4.0, 5)
-    tab = box(tab, "Liked from").set_value(5.0).run()
-    tab = box(tab, "Likes per user").set_value(2).run()
-    tab = box(tab, "Liked from").set_value(None).run()
-    assert counts(tab)["Positives"] == "46" and box(tab, "Liked from").value == 4.0
-    tab = box(tab, "Likes per user").set_value(None).run()
-    assert box(tab, "Likes per user").value == 5 and tab.session_state["_draft"].said == {}
+    assert (box(tab, "Positive from").value, box(tab, "Minimum positives").value) == (4.0, 5)
+    tab = box(tab, "Positive from").set_value(5.0).run()
+    tab = box(tab, "Minimum positives").set_value(2).run()
+    tab = box(tab, "Positive from").set_value(None).run()
+    assert counts(tab)["Positives"] == "46" and box(tab, "Positive from").value == 4.0
+    tab = box(tab, "Minimum positives").set_value(None).run()
+    assert box(tab, "Minimum positives").value == 5 and tab.session_state["_draft"].options == {}
 
 
 @pytest.mark.parametrize("text", ["0-10", "0 to 10", "0..10", " 0 \u2013 10 "])
 def test_a_scale_is_read_as_people_write_it(upload: Any, text: str) -> None:
     tab = box(upload(RATED), "Scale").input(text).run()
-    assert not tab.error and "scale of 0 to 10" in said(tab)
+    assert not tab.error and "scale of 0 to 10" in page_text(tab)
 
 
 def test_columns_that_are_not_used_are_offered_for_what_they_look_like(upload: Any) -> None:
     rows = "".join(f"u{n % 9},i{n % 13},{n % 5 + 1},2024-03-{n % 28 + 1:02},x{n}\n" for n in range(117))
     tab = upload(f"user,item,quality,seen,remark\n{rows}")
-    assert "Not used: quality, seen, remark" in plain(said(tab))
+    assert "Not used: quality, seen, remark" in plain(page_text(tab))
     tab = press(press(tab, '"quality" is the rating'), '"seen" is the time')
-    assert "Ratings on a scale of 1 to 5" in said(tab) and "Times are dates" in said(tab)
-    assert "Not used: remark" in plain(said(tab)) and not [one for one in labels(tab) if "is the" in one]
+    assert "Ratings on a scale of 1 to 5" in page_text(tab) and "Times are dates" in page_text(tab)
+    assert "Not used: remark" in plain(page_text(tab)) and not [one for one in labels(tab) if "is the" in one]
 
 
 def test_many_unused_columns_are_counted(upload: Any) -> None:
     names = ",".join(f"f{n}" for n in range(30))
     rows = "".join(f"u{n % 9},i{n % 13},{n % 5 + 1}{',x' * 30}\n" for n in range(117))
-    assert "Not used: f0, f1, f2, f3, f4, f5 and 24 more" in plain(said(upload(f"user,item,rating,{names}\n{rows}")))
+    assert "Not used: f0, f1, f2, f3, f4, f5 and 24 more" in plain(
+        page_text(upload(f"user,item,rating,{names}\n{rows}"))
+    )
 
 
 def test_a_column_of_dates_is_never_offered_as_the_user(upload: Any) -> None:
@@ -347,10 +360,10 @@ def test_a_column_of_dates_is_never_offered_as_the_user(upload: Any) -> None:
     assert '"who" is the user' in offered and not [one for one in offered if one.startswith('"when" is the user')]
 
 
-def test_how_columns_were_recognised_is_said_above_the_import(upload: Any) -> None:
+def test_how_columns_were_recognised_is_shown_above_the_import(upload: Any) -> None:
     tab = upload(RATED.replace("user,item,rating,score", "user_id,movie,stars,remark"))
     assert list(table_with(tab, "user (user_id)").columns) == ["user (user_id)", "item (movie)", "rating (stars)"]
-    assert "user = user_id (by its name), item = movie (by its name)" in plain(said(tab))
+    assert "user = user_id (by name), item = movie (by name)" in plain(page_text(tab))
     drawn = [getattr(one, "label", None) or str(getattr(one, "value", "")) for one in tab.main]
     place = {what: next(n for n, label in enumerate(drawn) if what in plain(label)) for what in ("Time", "Not used")}
     assert max(place.values()) < drawn.index("Import")
@@ -358,27 +371,27 @@ def test_how_columns_were_recognised_is_said_above_the_import(upload: Any) -> No
 
 def test_a_draft_outlives_the_tab_and_the_page_until_another_file_is_chosen(upload: Any, open_page: Open) -> None:
     tab = upload(RATED, tab=open_page("data", tab="Import"))
-    tab = box(tab, "Liked from").set_value(5.0).run()
-    tab = box(tab, "Name of the data set").input("films").run()
+    tab = box(tab, "Positive from").set_value(5.0).run()
+    tab = box(tab, "Dataset name").input("films").run()
     tab = tab.switch_page("pages/train.py").run()
     tab = tab.switch_page("pages/data.py").run()
     tab.session_state["tab"] = "Import"
     tab = tab.run()
     assert [one.label for one in tab.file_uploader if "titles" not in one.key] == [] and "my films.csv" in plain(
-        said(tab)
+        page_text(tab)
     )
-    assert (counts(tab)["Positives"], box(tab, "Name of the data set").value) == ("23", "films")
+    assert (counts(tab)["Positives"], box(tab, "Dataset name").value) == ("23", "films")
     path = tab.session_state["_draft"].path
     tab = press(tab, "Choose another file")
     assert tab.file_uploader(key="file.1") and not path.exists() and "_draft" not in tab.session_state
 
 
-def test_titles_that_do_not_fit_are_said_in_their_box_and_can_be_left_out(upload: Any) -> None:
+def test_titles_that_do_not_fit_are_shown_in_their_box_and_can_be_left_out(upload: Any) -> None:
     tab = upload(RATED)
     uploader = next(one for one in tab.file_uploader if one.key.startswith("import.titles"))
     tab = uploader.upload("titles.csv", b"id,title\nx1,Heat\nx2,Alien\n").run()
-    assert not tab.exception and "none of the 2 titles is of an item" in error(tab)
-    opened = next(one for one in tab.expander if one.label == "Titles of the items")
+    assert not tab.exception and "none of the 2 titles belongs to an item" in error(tab)
+    opened = next(one for one in tab.expander if one.label == "Item titles")
     assert opened.proto.expanded and opened.error and tab.button(key="import").disabled
     assert counts(tab)["Interactions"] == "117", "the rest is shown"
     press(tab, "Import without titles")
@@ -387,7 +400,7 @@ def test_titles_that_do_not_fit_are_said_in_their_box_and_can_be_left_out(upload
 
 def test_a_box_stays_open_while_it_is_used_and_opens_when_it_is_at_fault(upload: Any) -> None:
     def form(tab: AppTest) -> bool:
-        return bool(next(one for one in tab.expander if one.label == "How the file is made").proto.expanded)
+        return bool(next(one for one in tab.expander if one.label == "File format").proto.expanded)
 
     tab = upload(RATED)
     assert not form(tab)
@@ -426,11 +439,11 @@ def test_files_left_by_closed_tabs_are_removed_after_a_day(
     assert tab.session_state["_draft"].path.exists()
 
 
-def test_the_look_tab_repeats_what_was_decided_and_draws_no_empty_chart(open_page: Open, tmp_path: Path) -> None:
+def test_the_summary_tab_repeats_what_was_decided_and_draws_no_empty_chart(open_page: Open, tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
     path.write_text("user,item,rating,date\n" + "".join(f"u{n},i0,{n % 5 + 1},2024-03-{n + 1:02}\n" for n in range(20)))
     datasets.import_csv("one", path)
-    words = plain(said(open_page("data", dataset="one")))
-    assert "Ratings on a scale of 1 to 5; 4 or more is a positive: 8 positives (40% of all)" in words
+    words = plain(page_text(open_page("data", dataset="one")))
+    assert "Ratings on a scale of 1 to 5; 4 or more is a positive: 8 positives (40% of all rows)" in words
     assert "Times are dates, from 2024-03-01 to 2024-03-20" in words
-    assert "Long tail" not in words and "Over time" not in words and "Activity" in words
+    assert "Long tail" not in words and "Interactions over time" not in words and "User activity" in words

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import Open, Runs, said, table_with
+from tests.pages.conftest import (
+    Open,
+    Runs,
+    page_text,
+    table_with,
+)
 
 BADGE = ":orange-badge[:material/warning: unstable since epoch 3]"
 IMPROVING = "still improving when it ended"
@@ -19,23 +24,23 @@ def helps(tab: AppTest) -> str:
 def test_cards_of_earlier_runs_have_both(open_page: Open, runs: Runs) -> None:
     runs.finished(unstable=3)
     tab = open_page("train")
-    assert f":green-badge[:material/check: finished] {BADGE}" in said(tab)
-    assert IMPROVING in said(tab)
+    assert f":green-badge[:material/check: finished] {BADGE}" in page_text(tab)
+    assert IMPROVING in page_text(tab)
     assert "above ten times that of the first epoch" in helps(tab)
 
 
 def test_cards_and_curves_of_what_trains_now_have_the_badge(open_page: Open, runs: Runs) -> None:
     runs.running(unstable=3)
     tab = open_page("train")
-    assert said(tab).count(BADGE) == 2
-    assert IMPROVING not in said(tab)
+    assert page_text(tab).count(BADGE) == 2
+    assert IMPROVING not in page_text(tab)
 
 
 def test_overview_marks_it_in_the_queue_among_the_latest_and_as_the_best(open_page: Open, runs: Runs) -> None:
     runs.finished(unstable=3), runs.running(unstable=3, seed=1)
     tab = open_page("overview")
-    assert f"**0.3000**, 95 % interval 0.290 to 0.310 {BADGE}" in said(tab)
-    assert said(tab).count(BADGE) == 2
+    assert f"**0.3000**, 95 % interval 0.290 to 0.310 {BADGE}" in page_text(tab)
+    assert page_text(tab).count(BADGE) == 2
     assert set(table_with(tab, "State")["State"]) == {
         "finished, unstable since epoch 3",
         "running, unstable since epoch 3",
@@ -48,8 +53,8 @@ def test_the_legend_of_curves_has_both_also_for_runs_that_did_not_record_it(
 ) -> None:
     run_id = runs.finished(unstable=3, recorded=recorded)
     tab = open_page("curves", run=[run_id])
-    assert BADGE in said(tab)
-    assert f"best epoch 5, {IMPROVING}" in said(tab)
+    assert BADGE in page_text(tab)
+    assert f"best epoch 5, {IMPROVING}" in page_text(tab)
 
 
 def test_the_choice_of_curves_names_it(open_page: Open, runs: Runs) -> None:
@@ -62,16 +67,16 @@ def test_the_choice_of_curves_names_it(open_page: Open, runs: Runs) -> None:
 def test_the_results_have_a_badge_and_a_column_of_remarks(open_page: Open, runs: Runs) -> None:
     runs.finished(unstable=3), runs.finished("ease", 0.2, epochs=1)
     tab = open_page("results")
-    assert f"Mult\\-VAE {BADGE}" in said(tab)
+    assert f"Mult\\-VAE {BADGE}" in page_text(tab)
     assert table_with(tab, "Remarks")["Remarks"].tolist() == [f"unstable since epoch 3; {IMPROVING}", ""]
 
 
 def test_recommendations_have_the_badge_at_the_heading_of_the_list(open_page: Open, runs: Runs) -> None:
     run_id = runs.answering(unstable=3, protocol="weak", split_seed=7)
     tab = open_page("recommend", dataset="toy", pick=["1", "4"])
-    assert not tab.exception and not tab.error, said(tab)
-    assert f"**Mult\\-VAE** {BADGE}" in said(tab)
-    assert "weak, split seed 7" in said(tab)
+    assert not tab.exception and not tab.error, page_text(tab)
+    assert f"**Mult\\-VAE** {BADGE}" in page_text(tab)
+    assert "weak, split seed 7" in page_text(tab)
     assert "Unstable since epoch 3. Still improving when it ended. " in helps(tab) and run_id in helps(tab)
 
 
@@ -79,5 +84,5 @@ def test_recommendations_have_the_badge_at_the_heading_of_the_list(open_page: Op
 def test_a_run_of_which_nothing_is_to_be_said_has_no_mark(page: str, open_page: Open, runs: Runs) -> None:
     runs.answering(best=3)
     tab = open_page(page, dataset="toy", pick=["1"]) if page == "recommend" else open_page(page)
-    assert "unstable" not in said(tab) and "improving" not in said(tab) + helps(tab)
+    assert "unstable" not in page_text(tab) and "improving" not in page_text(tab) + helps(tab)
     assert not any("Remarks" in frame.value.columns for frame in tab.dataframe)

@@ -11,7 +11,13 @@ from recdash.runs import queue
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.store import Store
 from recdash.services import curves
-from tests.pages.conftest import Open, Runs, labels, said, table_with
+from tests.pages.conftest import (
+    Open,
+    Runs,
+    labels,
+    page_text,
+    table_with,
+)
 
 
 @pytest.mark.slow
@@ -51,8 +57,8 @@ def test_latent_dimensions_are_drawn_where_a_model_has_some(open_page: Open, run
     assert curves.kl_by_dimension(first, 3) == pytest.approx((1.5, 0.2, 0.0))
     assert curves.kl_by_dimension(first, 99) == pytest.approx((1.5, 0.2, 0.0))
     assert curves.kl_by_dimension(second) == ()
-    assert "What the latent dimensions say" in said(open_page("curves", run=[first, second]))
-    assert "What the latent dimensions say" not in said(open_page("curves", run=[second]))
+    assert "KL per latent dimension" in page_text(open_page("curves", run=[first, second]))
+    assert "KL per latent dimension" not in page_text(open_page("curves", run=[second]))
 
 
 def test_coming_back_to_a_page_finds_the_view_as_it_was(open_page: Open, runs: Runs) -> None:
@@ -66,10 +72,10 @@ def test_coming_back_to_a_page_finds_the_view_as_it_was(open_page: Open, runs: R
     assert tab.query_params["run"] == first
 
 
-def test_values_that_are_not_finite_are_said(open_page: Open, runs: Runs, store: Store) -> None:
+def test_values_that_are_not_finite_are_counted(open_page: Open, runs: Runs, store: Store) -> None:
     run_id = runs.running(epochs=2)
     store.add_epoch(run_id, runs.me, epoch=3, update=30, seconds=2.0, values={"loss": float("nan"), "kl": 1.0})
-    assert "1 values are not finite" in said(open_page("curves", run=[run_id]))
+    assert "1 value is not finite" in page_text(open_page("curves", run=[run_id]))
 
 
 def test_what_differs_between_runs_is_listed(open_page: Open, runs: Runs) -> None:
@@ -88,28 +94,28 @@ def test_the_table_has_the_published_columns_and_the_best_in_bold(open_page: Ope
     assert "font-weight: 700" in styles
     shown = table.proto.arrow_data.styler.display_values
     assert b"0.3500 \xc2\xb1 0.0100" in shown
-    told = json.loads(table.proto.columns)["ndcg@100"]
-    assert told["label"] == "NDCG@100" and "95 % interval" in told["help"]
+    columns = json.loads(table.proto.columns)["ndcg@100"]
+    assert columns["label"] == "NDCG@100" and "95 % interval" in columns["help"]
 
 
 def test_runs_of_different_splits_stand_in_different_tables_with_the_reason(open_page: Open, runs: Runs) -> None:
     runs.finished(), runs.finished(seed=1, split_seed=7, protocol="strong-temporal")
     tab = open_page("results")
     assert len([frame for frame in tab.dataframe if frame.key.startswith("table.")]) == 2
-    assert "not comparable" in said(tab) and "different protocols" in said(tab)
+    assert "not comparable" in page_text(tab) and "different protocols" in page_text(tab)
     tab.selectbox(key="url.protocol").select("strong-temporal").run()
     assert len([frame for frame in tab.dataframe if frame.key.startswith("table.")]) == 1
     assert tab.query_params["protocol"] == "strong-temporal"
 
 
-def test_results_can_be_taken_along_and_run_nothing_in_a_spreadsheet(runs: Runs, store: Store) -> None:
+def test_results_can_be_exported_and_run_nothing_in_a_spreadsheet(runs: Runs, store: Store) -> None:
     from recdash.services import results
     from recdash.ui import results_page as page
 
     run_id = runs.finished()
     queue.rename(store, run_id, "=cmd()")
     assert "'=cmd()" in page._export(results.groups(), "csv", ["ndcg@100"])
-    assert "| --- |" in page._export(results.groups(), "md", ["ndcg@100"])
+    assert "|:---" in page._export(results.groups(), "md", ["ndcg@100"])
     assert r"\toprule" in page._export(results.groups(), "latex", ["ndcg@100"])
 
 
@@ -118,17 +124,17 @@ def test_a_run_name_is_shown_and_not_run(page: str, open_page: Open, runs: Runs,
     queue.rename(store, runs.finished(), "<img src=x onerror=alert(1)> **bold** :material/home:")
     tab = open_page(page)
     assert not tab.exception
-    assert "<img" not in said(tab).replace("\\<img", "")
-    assert "**bold**" not in said(tab)
+    assert "<img" not in page_text(tab).replace("\\<img", "")
+    assert "**bold**" not in page_text(tab)
 
 
-def test_before_any_training_ease_answers_on_the_spot(open_page: Open) -> None:
+def test_before_any_training_ease_is_fitted_on_demand(open_page: Open) -> None:
     tab = open_page("recommend", dataset="toy", pick=["1", "4"])
-    assert not tab.exception and not tab.error, said(tab)
-    assert "fitted on the spot" in said(tab)
+    assert not tab.exception and not tab.error, page_text(tab)
+    assert "fitted on demand" in page_text(tab)
     tiles = [label for label in labels(tab) if "Film" in label and "**" in label]
     assert len(tiles) == 10
-    assert "because of" in said(tab)
+    assert "because of" in page_text(tab)
 
 
 def test_picks_are_found_added_and_taken_back_and_live_in_the_address(open_page: Open) -> None:
@@ -144,17 +150,17 @@ def test_picks_are_found_added_and_taken_back_and_live_in_the_address(open_page:
 
 
 @pytest.mark.slow
-def test_every_trained_model_has_a_list_and_what_they_share_is_said(
+def test_every_trained_model_has_a_list_and_their_overlap_is_shown(
     open_page: Open, here: list[str], small: dict[str, object]
 ) -> None:
-    from recdash.services import launch
+    from recdash.services import launch, training_requests
 
-    launch.train(launch.plan(["popularity", "ease", "multvae"], "toy", settings={}, epochs=2))
+    launch.train(training_requests.plan(["popularity", "ease", "multvae"], "toy", settings={}, epochs=2))
     tab = open_page("recommend", dataset="toy", pick=["1", "4", "7"])
-    assert not tab.exception and not tab.error, said(tab)
+    assert not tab.exception and not tab.error, page_text(tab)
     assert len(here) == 3
     assert table_with(tab, "EASE").shape == (3, 3)
-    assert "only here" in said(tab) or "in 3 of 3" in said(tab)
+    assert "in 1 of 3 lists" in page_text(tab) or "in 3 of 3 lists" in page_text(tab)
     tab.multiselect(key="url.list").unselect(here[0]).run()
     assert not tab.exception and len(tab.query_params["list"]) == 2
 
@@ -162,7 +168,7 @@ def test_every_trained_model_has_a_list_and_what_they_share_is_said(
 def test_overview_names_the_best_model_with_its_interval(open_page: Open, runs: Runs) -> None:
     runs.finished("multvae", 0.31), runs.finished("ease", 0.35)
     tab = open_page("overview")
-    assert "EASE with NDCG@100 **0.3500**, 95 % interval 0.340 to 0.360" in said(tab)
+    assert "EASE with NDCG@100 **0.3500**, 95 % interval 0.340 to 0.360" in page_text(tab)
     assert [metric.value for metric in tab.metric] == ["2", "2", "1", "0"]
 
 
@@ -176,7 +182,7 @@ def test_overview_trains_everything_on_the_demo_with_one_button(
 
     assert {run.model for run in store.runs()} == set(compare.models_for())
     assert {run.dataset for run in store.runs()} == {"demo"}
-    assert "Training all models on the demo" in said(tab)
+    assert "Training all models on the demo" in page_text(tab)
     tab.button(key="train_demo").click().run()
     assert len(store.runs()) == len(compare.models_for())
 
@@ -184,8 +190,8 @@ def test_overview_trains_everything_on_the_demo_with_one_button(
 def test_overview_offers_to_resume_what_was_interrupted(open_page: Open, runs: Runs) -> None:
     runs.interrupted()
     tab = open_page("overview")
-    assert "1 run interrupted" in said(tab)
-    assert "Resume what was left" in [link.label for link in tab.get("page_link")]
+    assert "1 run interrupted" in page_text(tab)
+    assert "Resume runs" in [link.label for link in tab.get("page_link")]
 
 
 def test_data_shows_numbers_pictures_and_what_a_protocol_does(open_page: Open) -> None:
@@ -194,8 +200,8 @@ def test_data_shows_numbers_pictures_and_what_a_protocol_does(open_page: Open) -
     assert [metric.value for metric in tab.metric][:3] == ["240", "45", "5,198"]
     assert len(tab.get("vega_lite_chart")) == 3, "its interactions are of one month"
     tab = open_page("data", dataset="toy", tab="Protocol")
-    assert "Whole users are held out" in said(tab)
-    assert "Who is held out" in said(tab)
+    assert "Whole users are held out" in page_text(tab)
+    assert "Users by part of the split" in page_text(tab)
     tab.segmented_control(key="url.protocol").select("ratings-90").run()
     assert not tab.exception and "Training ratings" in [metric.label for metric in tab.metric]
 
@@ -209,7 +215,7 @@ def test_a_protocol_that_the_data_does_not_allow_says_why(open_page: Open, toy: 
     assert "no time column" in tab.error[0].value
 
 
-def test_a_data_set_is_removed_but_never_the_demo(open_page: Open) -> None:
+def test_a_dataset_is_removed_but_never_the_demo(open_page: Open) -> None:
     tab = open_page("data", dataset="toy")
     tab.button(key="remove.toy").click().run()
     assert not tab.exception

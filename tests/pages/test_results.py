@@ -1,4 +1,4 @@
-"""The Results page: who cannot be told from the best, views of quality, means over seeds, published figures, report."""
+"""The Results page: significance, charts, means over seeds, published figures, report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from recdash.runs.run_folder import RunFolder
 from recdash.services import compare, results
 from recdash.ui import results_page as page
 from recdash.ui.charts import result_charts
-from tests.pages.conftest import Open, Runs, said, table_with
+from tests.pages.conftest import (
+    Open,
+    Runs,
+    page_text,
+    table_with,
+)
 
 
 def keyed(tab: AppTest, beginning: str) -> Any:
@@ -27,7 +32,7 @@ def opened(open_page: Open, view: str, **address: Any) -> AppTest:
     """The page with another tab of pictures open in every group."""
     tab = open_page("results", **address)
     for group in results.groups():
-        tab.session_state[f"views.{page._place(group)}"] = view
+        tab.session_state[f"views.{page._group_key(group)}"] = view
     return tab.run()
 
 
@@ -39,64 +44,64 @@ def trained(here: list[str]) -> list[str]:
 
 def test_the_page_says_who_is_best_and_marks_the_rest(open_page: Open, trained: list[str]) -> None:
     tab = open_page("results")
-    assert not tab.exception and not tab.error, said(tab)
-    assert "**EASE** is best by NDCG@100" in said(tab)
-    assert "Only 30 test users" in said(tab)
+    assert not tab.exception and not tab.error, page_text(tab)
+    assert "**EASE** is best by NDCG@100" in page_text(tab)
+    assert "Only 30 test users" in page_text(tab)
     table = keyed(tab, "table.")
     shown = table.proto.arrow_data.styler.display_values
     assert b"best" in shown and "−0.".encode() in shown
-    assert "paired bootstrap" in json.loads(table.proto.columns)["Against the best"]["help"]
+    assert "paired bootstrap" in json.loads(table.proto.columns)["Difference to best"]["help"]
 
 
-def test_overview_names_what_cannot_be_told_from_the_best(open_page: Open, trained: list[str]) -> None:
-    assert "Cannot be told from it" not in said(open_page("overview"))
+def test_overview_names_the_runs_tied_with_the_best(open_page: Open, trained: list[str]) -> None:
+    assert "Statistically tied" not in page_text(open_page("overview"))
     compare.start(compare.requests("toy", ["ease"], settings={"l2": 300.0}))
     ease = [row.run.id for row in results.groups()[0].rows if row.run.model == "ease"]
     values = RunFolder(ease[1]).read_per_user()
     values["ndcg@100"][:2] += np.float32([0.02, -0.021])  # another model, as good but for chance
     RunFolder(ease[1]).write_per_user({k: v for k, v in values.items() if k != "top"}, values["top"])
-    assert "Cannot be told from it: EASE" in said(open_page("overview"))
+    assert "Statistically tied: EASE" in page_text(open_page("overview"))
 
 
 def test_recall_names_its_divisor_on_the_page(open_page: Open, trained: list[str]) -> None:
     tab = open_page("results", metric=["recall@20", "recall_all@20"])
-    told = json.loads(keyed(tab, "table.").proto.columns)
-    assert told["recall@20"]["label"] == "Recall@20 (min)" and told["recall_all@20"]["label"] == "Recall@20 (all)"
+    columns = json.loads(keyed(tab, "table.").proto.columns)
+    assert columns["recall@20"]["label"] == "Recall@20 (min)" and columns["recall_all@20"]["label"] == "Recall@20 (all)"
 
 
 @pytest.mark.parametrize("view", result_charts.TABS)
 def test_every_view_is_drawn_for_ranking_and_for_ratings(open_page: Open, trained: list[str], view: str) -> None:
     compare.start(compare.requests("toy", ["bias"], protocol="ratings-90"))
     tab = opened(open_page, view)
-    assert not tab.exception and not tab.error, said(tab)
+    assert not tab.exception and not tab.error, page_text(tab)
     wanted = {
-        result_charts.TABS[0]: ("How sure are we?", "What does it cost?"),
-        result_charts.TABS[1]: ("Who is served well?", "With which items?"),
-        result_charts.TABS[2]: ("How varied are the lists?",),
+        result_charts.TABS[0]: ("Quality with intervals", "Quality against cost"),
+        result_charts.TABS[1]: ("Quality by user activity", "Quality by item popularity"),
+        result_charts.TABS[2]: ("Quality against coverage and novelty",),
     }
-    assert all(words in said(tab) for words in wanted[view])
-    assert "did not record" not in said(tab)
+    assert all(words in page_text(tab) for words in wanted[view])
+    assert "did not record" not in page_text(tab)
 
 
 def test_every_cost_can_be_chosen(open_page: Open, trained: list[str]) -> None:
     tab = open_page("results")
     for cost, words in (
         ("memory", "resident memory"),
-        ("parameters", "numbers a checkpoint holds"),
-        ("list", "twenty"),
+        ("parameters", "values in the checkpoint"),
+        ("list", "20 users"),
     ):
         next(group for group in tab.button_group if group.key.startswith("cost.")).set_value(cost).run()
-        assert not tab.exception and words in said(tab)
+        assert not tab.exception and words in page_text(tab)
 
 
 def test_runs_of_an_earlier_version_leave_blanks_and_are_counted(open_page: Open, runs: Runs) -> None:
     runs.finished("ease", 0.3, epochs=1), runs.finished("popularity", 0.2, epochs=1)
     tab = open_page("results")
     next(group for group in tab.button_group if group.key.startswith("cost.")).set_value("memory").run()
-    assert not tab.exception and "2 runs of an earlier version did not record memory" in said(tab)
+    assert not tab.exception and "2 runs of an earlier version did not record memory" in page_text(tab)
     tab = opened(open_page, result_charts.TABS[1])
-    assert not tab.exception and "2 runs of an earlier version did not record it" in said(tab)
-    assert "Against the best" not in keyed(tab, "table.").value.columns
+    assert not tab.exception and "2 runs of an earlier version did not record the values per user" in page_text(tab)
+    assert "Difference to best" not in keyed(tab, "table.").value.columns
 
 
 def test_a_damaged_file_of_a_run_breaks_no_view(open_page: Open, trained: list[str]) -> None:
@@ -105,7 +110,7 @@ def test_a_damaged_file_of_a_run_breaks_no_view(open_page: Open, trained: list[s
             (RunFolder(run_id).path / name).write_bytes(b"nonsense")
     for view in result_charts.TABS:
         tab = opened(open_page, view)
-        assert not tab.exception and not tab.error, said(tab)
+        assert not tab.exception and not tab.error, page_text(tab)
 
 
 def test_with_many_splits_the_pictures_of_the_rest_wait_to_be_asked_for(open_page: Open, runs: Runs) -> None:
@@ -113,10 +118,10 @@ def test_with_many_splits_the_pictures_of_the_rest_wait_to_be_asked_for(open_pag
         runs.finished("ease", 0.3, epochs=1, protocol=protocol, seed=seed)
     tab = open_page("results")
     assert len([frame for frame in tab.dataframe if (frame.key or "").startswith("table.")]) == 3
-    assert said(tab).count("How sure are we?") == page.DRAWN == 2
+    assert page_text(tab).count("Quality with intervals") == page.MAX_DRAWN == 2
     last = results.groups()[-1]
-    tab.session_state[f"more.{page._place(last)}"] = True
-    assert said(tab.run()).count("How sure are we?") == 3
+    tab.session_state[f"more.{page._group_key(last)}"] = True
+    assert page_text(tab.run()).count("Quality with intervals") == 3
 
 
 def test_what_was_repeated_has_a_table_of_means(open_page: Open, here: list[str]) -> None:
@@ -125,18 +130,18 @@ def test_what_was_repeated_has_a_table_of_means(open_page: Open, here: list[str]
     table = table_with(tab, "Trainings")
     assert table["Model"].tolist() == ["EASE", "Popularity"] and set(table["Trainings"]) == {4}
     assert table["ndcg@100"].str.contains(r"^0\.\d{4} ±0\.\d{4} / ±0\.0000$").all()
-    assert "mean over split seeds 1" in said(tab)
+    assert "mean over split seeds 1" in page_text(tab)
 
 
 def test_nothing_repeated_is_no_table_of_means(open_page: Open, trained: list[str]) -> None:
-    assert "Over seeds" not in said(open_page("results"))
+    assert "Over seeds" not in page_text(open_page("results"))
 
 
 def test_published_figures_stand_below_ours_in_one_marked_table_per_split(
     open_page: Open, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.finished("ease", 0.42, epochs=1)
-    assert "not rerun" not in said(open_page("results")), "nobody has published anything for this data"
+    assert "not rerun" not in page_text(open_page("results")), "nobody has published anything for this data"
     real = figures.comparable
     monkeypatch.setattr(figures, "comparable", lambda dataset, protocol: real("ml-20m", protocol))
     tab = open_page("results")
@@ -149,13 +154,13 @@ def test_published_figures_stand_below_ours_in_one_marked_table_per_split(
         assert (table["Status"].str.startswith("published, not rerun")).all()
         assert table["ndcg@100"].iloc[0] == table["ndcg@100"].max()
         assert table["Link"].str.startswith("https://").all()
-        assert escape(figures.splits()[split].about) in said(tab)
+        assert escape(figures.splits()[split].about) in page_text(tab)
     assert "VASP" in set(found["vasp"]["Model"]) and "RecVAE" in set(found["liang-2018"]["Model"])
 
 
 def test_the_report_of_the_page_is_one_whole_file(open_page: Open, trained: list[str]) -> None:
     tab = open_page("results")
-    assert "Report" in [button.label for button in tab.get("download_button")]
+    assert "Export report" in [button.label for button in tab.get("download_button")]
     text = page._report(results.groups())
     assert text.startswith("<!doctype html>") and "<svg" in text and "EASE" in text
 
@@ -164,9 +169,9 @@ def test_the_line_of_facts_says_what_ties_mean_and_what_was_asked_of_the_split(o
     run_id = runs.finished("ease", protocol="strong-temporal", options={"positive_from": 4.0, "ties": "random"})
     facts = {"train_users": 200, "tied_share": 0.76, "ties": "random", "movable_test_targets": 9, "test_targets": 90}
     _record_facts(runs, run_id, facts)
-    page = said(open_page("results")).replace("\\", "")
-    assert "as asked: liked from 4, ties in time by chance. 76% of the interactions have the same time" in page
-    assert "Another order moves up to 10% of the held-out items; compare several split seeds." in page
+    page = page_text(open_page("results")).replace("\\", "")
+    assert "split options: liked from 4, ties in random order. 76% of the interactions have the same time" in page
+    assert "Another order would change up to 10% of the held-out items. Compare several split seeds." in page
 
 
 def _record_facts(runs: Runs, run_id: str, facts: dict[str, object]) -> None:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from recdash.data import dataset_registry
 from recdash.data.split_roles import SplitFiles
 from recdash.splits import PROTOCOLS
-from tests.pages.conftest import Open, said
+from tests.pages.conftest import Open, page_text
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -39,17 +39,17 @@ def importer(open_page: Open) -> AppTest:
     return tab.segmented_control(key="url.import").select("split").run()
 
 
-def test_uploaded_files_become_a_data_set_that_is_opened(importer: AppTest, tmp_path: Path) -> None:
+def test_uploaded_files_become_a_dataset_that_is_opened(importer: AppTest, tmp_path: Path) -> None:
     tab = importer
-    assert not tab.exception and "Still needed: Training, Test held-out" in said(tab)
+    assert not tab.exception and "Missing files: Training, Test held-out" in page_text(tab)
     assert tab.button(key="own.import").disabled
     tab = fill(tab, files(tmp_path))
     assert not tab.button(key="own.import").disabled
     tab = tab.button(key="own.import").click().run()
-    assert not tab.exception and not tab.error, said(tab)
+    assert not tab.exception and not tab.error, page_text(tab)
     assert dataset_registry.load_dataset("my-split").own_split == "ranking"
     assert tab.query_params["dataset"] == "my-split" and not tab.file_uploader, "the tab that shows the data is open"
-    assert "is imported: 20 users, 9 items" in tab.toast[0].value
+    assert "imported: 20 users, 9 items" in tab.toast[0].value
 
 
 def test_a_split_says_what_it_replaces_and_that_a_name_cannot_be_had(importer: AppTest) -> None:
@@ -57,7 +57,7 @@ def test_a_split_says_what_it_replaces_and_that_a_name_cannot_be_had(importer: A
     name = tab.text_input(key="own.name")
     assert not tab.warning
     tab = name.input("toy").run()
-    assert any("There is a data set toy" in one.value for one in tab.warning)
+    assert any("Dataset toy with" in one.value for one in tab.warning)
     tab = tab.text_input(key="own.name").input("demo").run()
     assert tab.error and tab.button(key="own.import").disabled
 
@@ -79,10 +79,10 @@ def test_a_split_that_cannot_be_read_says_so_in_this_session_until_the_next_try(
 def test_each_part_shows_how_it_is_understood_and_what_would_help(importer: AppTest, tmp_path: Path) -> None:
     good = files(tmp_path)
     tab = fill(importer, {**good, "test_held_out": good["test_held_out"].replace(b"user,item", b"0,1")})
-    assert said(tab).replace("\\", "").count("user = user, item = item") == 1 and len(tab.dataframe[0].value) == 2
+    assert page_text(tab).replace("\\", "").count("user = user, item = item") == 1 and len(tab.dataframe[0].value) == 2
     tab = fill(importer, {part: content.replace(b"user,item", b"visitor,what") for part, content in good.items()})
     tab = tab.button(key="own.import").click().run()
-    assert "cannot tell which column is the" in tab.error[0].value
+    assert "column recognised" in tab.error[0].value
     while tab.error:
         fix = next(one for one in tab.button if one.key.startswith("own.fix.all"))
         tab = fix.click().run()
@@ -93,9 +93,9 @@ def test_each_part_shows_how_it_is_understood_and_what_would_help(importer: AppT
 
 @pytest.fixture
 def mine(toy: str, tmp_path: Path) -> str:
-    """A data set with a split of its own."""
+    """A dataset imported as a split."""
     files(tmp_path)
-    dataset_registry.keep(
+    dataset_registry.save(
         dataset_registry.read_split("mine", SplitFiles(tmp_path / "train.csv", (), (tmp_path / "test_held_out.csv",)))
     )
     return "mine"
@@ -105,7 +105,7 @@ def test_the_train_page_offers_its_own_protocol_alone_and_elsewhere_never(open_p
     tab = open_page("train", dataset=mine)
     assert not tab.exception
     protocol = next(box for box in tab.selectbox if box.label == "Protocol")
-    assert protocol.value == "own" and protocol.options == ["The data's own split (own)"]
+    assert protocol.value == "own" and protocol.options == ["User-defined split (own)"]
     other = open_page("train", dataset="toy")
     offered = next(box for box in other.selectbox if box.label == "Protocol").options
     assert len(offered) == len(PROTOCOLS) - 2 and not [one for one in offered if "own" in one.split("(")[-1]]
@@ -113,6 +113,6 @@ def test_the_train_page_offers_its_own_protocol_alone_and_elsewhere_never(open_p
 
 def test_the_data_page_shows_what_the_split_has(open_page: Open, mine: str) -> None:
     tab = open_page("data", dataset=mine, tab="Protocol")
-    assert not tab.exception and not tab.error, said(tab)
-    assert "The files that the data set was imported from say" in said(tab)
-    assert "a split for ranking" in said(open_page("data", dataset=mine))
+    assert not tab.exception and not tab.error, page_text(tab)
+    assert "The imported files define" in page_text(tab)
+    assert "task\\: ranking" in page_text(open_page("data", dataset=mine))

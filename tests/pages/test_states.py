@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from recdash import paths
-from tests.pages.conftest import PAGES, Open, Runs, labels, said
+from tests.pages.conftest import (
+    PAGES,
+    Open,
+    Runs,
+    labels,
+    page_text,
+)
 
 TITLES = {
     "overview": "recdash",
@@ -24,21 +30,21 @@ def test_an_empty_installation_says_what_to_do(page: str, open_page: Open) -> No
     assert tab.title[0].value == TITLES.get(page, "Recommend")
     wanted = {
         "overview": "Train every model on the built-in demo",
-        "train": "Nothing runs",
-        "curves": "Start it on the Train page",
+        "train": "No run is active",
+        "curves": "Start one on the Train page",
         "results": "Start one on the Train page",
-        "recommend": "EASE is fitted on the spot",
-        "published": "With seen movies removed",
+        "recommend": "EASE is fitted on demand",
+        "published": "Removing seen movies changes",
         "data": "generator version",
     }
-    assert wanted[page] in said(tab)
+    assert wanted[page] in page_text(tab)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_one_finished_run_is_shown(page: str, open_page: Open, runs: Runs) -> None:
     runs.finished()
     tab = open_page(page)
-    assert not tab.exception and not tab.error, said(tab)
+    assert not tab.exception and not tab.error, page_text(tab)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -48,10 +54,10 @@ def test_many_runs_in_all_states_are_shown(page: str, open_page: Open, runs: Run
     runs.running(seed=100), runs.queued(seed=101), runs.stopped(seed=102), runs.interrupted(seed=103)
     runs.failed("multvae diverged: loss is nan in epoch 3, update 7. Lower learning_rate (now 10).", seed=104)
     tab = open_page(page)
-    assert not tab.exception, said(tab)
+    assert not tab.exception, page_text(tab)
     if page == "train":
-        assert "Lower learning" in said(tab)
-        assert {"Stop", "Resume", "Retry", "Delete it"} <= set(labels(tab))
+        assert "Lower learning" in page_text(tab)
+        assert {"Stop", "Resume", "Retry", "Delete run"} <= set(labels(tab))
     else:
         assert not tab.error
 
@@ -67,29 +73,29 @@ def test_a_run_with_a_damaged_folder_breaks_no_page(page: str, open_page: Open, 
     if page == "recommend":
         tab.query_params["dataset"] = "toy"
         tab.run()
-        assert not tab.exception and "Train again" in said(tab)
+        assert not tab.exception and "Train again" in page_text(tab)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_damaged_store_is_one_clear_line_with_the_way_to_mend_it(page: str, open_page: Open) -> None:
+def test_a_damaged_store_is_one_line_with_its_fix(page: str, open_page: Open) -> None:
     paths.data_dir().joinpath("recdash.db").write_bytes(b"this is not a database, whatever its name says" * 40)
     tab = open_page(page)
     assert not tab.exception
     if page in ("data", "published"):
         return  # they need no store
-    assert len(tab.error) == 1, said(tab)
+    assert len(tab.error) == 1, page_text(tab)
     assert "damaged" in tab.error[0].value
-    assert "recdash doctor --mend" in said(tab)
-    assert "Traceback" not in said(tab)
+    assert "recdash doctor --fix" in page_text(tab)
+    assert "Traceback" not in page_text(tab)
 
 
-def test_a_damaged_store_is_mended_from_the_page(open_page: Open) -> None:
+def test_a_damaged_store_is_rebuilt_from_the_page(open_page: Open) -> None:
     path = paths.data_dir() / "recdash.db"
     path.write_bytes(b"this is not a database, whatever its name says" * 40)
     tab = open_page("results")
-    tab.button(key=next(b.key for b in tab.button if b.label == "Rebuild the store now")).click().run()
+    tab.button(key=next(b.key for b in tab.button if b.label == "Rebuild the store")).click().run()
     assert not tab.exception and not tab.error
-    assert "No run is finished yet" in said(tab)
+    assert "No run is finished yet" in page_text(tab)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -100,9 +106,9 @@ def test_a_read_only_installation_shows_and_changes_nothing(
     monkeypatch.setenv("RECDASH_READ_ONLY", "1")
     tab = open_page(page)
     assert not tab.exception and not tab.error
-    forbidden = {"Start", "Start 2 trainings", "Stop", "Resume", "Retry", "Delete it", "Get", "Import"}
+    forbidden = {"Start", "Start 2 trainings", "Stop", "Resume", "Retry", "Delete run", "Get", "Import"}
     assert not forbidden & set(labels(tab))
-    assert "RECDASH_READ_ONLY" in said(tab)
+    assert "RECDASH_READ_ONLY" in page_text(tab)
 
 
 def test_the_tab_says_how_many_runs_go_on(open_page: Open, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,8 +122,8 @@ def test_the_tab_says_how_many_runs_go_on(open_page: Open, runs: Runs, monkeypat
     assert titles[-1] == "(2 running) Results · recdash"
 
 
-def test_a_page_opened_without_the_frame_gets_it() -> None:
-    """Streamlit runs pages/ by itself on a server that was first asked for /train: the page hands over to app.py."""
+def test_a_page_opened_without_the_layout_gets_it() -> None:
+    """Streamlit runs pages/ directly on a server that was first asked for /train: the page hands over to app.py."""
     from streamlit.testing.v1 import AppTest
 
     from tests.pages.conftest import ROOT

@@ -1,4 +1,4 @@
-"""The parts that pages are made of: words, colours, curves, charts."""
+"""Parts of pages: formatting, colours, curves, charts, tables, forms."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recdash.analysis.versus_best import BestComparison, DifferenceToBest
 from recdash.errors import UsageError
 from recdash.reporting import formatting
 from recdash.ui import glossary
-from recdash.ui.charts import basic, curve_panels, run_colours
+from recdash.ui.charts import curve_panels, learning_curves, primitives, run_colours, tradeoff
 from recdash.ui.widgets import item_picker, result_tables, settings_form
 
 NASTY = (
@@ -52,7 +53,7 @@ def test_shortcodes_do_not_become_pictures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words_"),
+    ("seconds", "text"),
     [
         (None, "–"),
         (0.01, "under 0.1 s"),
@@ -63,8 +64,8 @@ def test_shortcodes_do_not_become_pictures() -> None:
         (60, "1 min"),
     ],
 )
-def test_durations_are_said_as_people_say_them(seconds: float | None, words_: str) -> None:
-    assert formatting.duration(seconds) == words_
+def test_durations_are_readable(seconds: float | None, text: str) -> None:
+    assert formatting.duration(seconds) == text
 
 
 def luminance(colour: str) -> float:
@@ -83,10 +84,12 @@ def test_every_run_colour_stands_out_on_both_page_backgrounds(background: str) -
 
 def test_a_colour_belongs_to_the_run_whatever_else_is_in_the_picture() -> None:
     ids = [f"multvae-{number:08x}" for number in range(200)]
-    assert [run_colours.of(run_id) for run_id in ids] == [run_colours.of(run_id) for run_id in reversed(ids)][::-1]
-    assert len({run_colours.of(run_id) for run_id in ids}) == len(run_colours.PALETTE)
-    twins = [run_id for run_id in ids if run_colours.of(run_id) == run_colours.of(ids[0])][:3]
-    assert len(set(run_colours.dashes(twins).values())) == 3  # told apart by their dashes
+    assert [run_colours.colour_of(run_id) for run_id in ids] == [
+        run_colours.colour_of(run_id) for run_id in reversed(ids)
+    ][::-1]
+    assert len({run_colours.colour_of(run_id) for run_id in ids}) == len(run_colours.PALETTE)
+    same_colour = [run_id for run_id in ids if run_colours.colour_of(run_id) == run_colours.colour_of(ids[0])][:3]
+    assert len(set(run_colours.dashes(same_colour).values())) == 3  # distinguished by their dashes
 
 
 def test_smoothing_leaves_a_constant_constant_and_a_gap_a_gap() -> None:
@@ -101,7 +104,7 @@ def test_thinning_keeps_every_spike_and_both_ends() -> None:
     lines = [(epoch, float(epoch), 1.0, 1.0) for epoch in range(1, 10_001)]
     lines[4321] = (4322, 4322.0, 50.0, 50.0)
     lines[7777] = (7778, 7778.0, -9.0, -9.0)
-    kept = curve_panels.thinned(lines, 400)
+    kept = curve_panels.downsampled(lines, 400)
     assert len(kept) <= 410
     assert kept[0] == lines[0] and kept[-1] == lines[-1]
     assert lines[4321] in kept and lines[7777] in kept
@@ -121,54 +124,42 @@ def run(run_id: str = "ease-00000001", **fields: Any) -> Any:
     return SimpleNamespace(**{**usual, **fields})
 
 
-def test_runs_of_one_name_are_told_apart_by_preset_seed_settings_or_id() -> None:
-    assert curve_panels.labels([run(), run("x-2", preset="fast")]) == {
-        "ease-00000001": "EASE on toy, auto",
-        "x-2": "EASE on toy, fast",
-    }
-    assert curve_panels.labels([run(), run("x-2", seed=4)])["x-2"] == "EASE on toy, seed 4"
-    assert curve_panels.labels([run(), run("x-2", settings={"l2": 9.0})]) == {
-        "ease-00000001": "EASE on toy, as preset",
-        "x-2": "EASE on toy, l2 9",
-    }
-    assert curve_panels.labels([run(), run("x-2abcd")])["x-2abcd"] == "EASE on toy · abcd"
-    assert curve_panels.labels([run(name="mine")], {"ease-00000001": "EASE"}) == {"ease-00000001": "mine"}
-
-
-def feed(values: dict[int, float]) -> curve_panels.Feed:
-    return curve_panels.Feed(
+def feed(values: dict[int, float]) -> curve_panels.EpochReader:
+    return curve_panels.EpochReader(
         ("ease-00000001",), 3, {"ease-00000001": {e: (e * 1.5, {"kl": v}) for e, v in values.items()}}
     )
 
 
 def test_a_value_that_is_no_number_is_a_gap_and_not_a_zero() -> None:
-    table = curve_panels.build_table(feed({1: 1.0, 2: math.inf, 3: 4.0}), [run()], "kl", curve_panels.Look())
+    table = curve_panels.build_table(feed({1: 1.0, 2: math.inf, 3: 4.0}), [run()], "kl", curve_panels.CurveOptions())
     assert table["raw"].isna().tolist() == [False, True, False]
     assert table["best"].tolist() == [False, True, False]
     assert table["seconds"].tolist() == [1.5, 3.0, 4.5]
 
 
 def test_a_logarithmic_axis_leaves_out_what_it_cannot_show() -> None:
-    table = curve_panels.build_table(feed({1: 0.0, 2: 4.0}), [run()], "kl", curve_panels.Look(log=True))
+    table = curve_panels.build_table(feed({1: 0.0, 2: 4.0}), [run()], "kl", curve_panels.CurveOptions(log=True))
     assert table["value"].isna().tolist() == [True, False]
 
 
 def test_a_curve_is_specified_without_its_data() -> None:
-    lines = basic.lines_of({"a": "A", "b": "B"}, ["a", "b"])
-    spec = basic.curve(basic.CurveStyle("KL", smooth=True), lines)
+    lines = primitives.run_lines({"a": "A", "b": "B"}, ["a", "b"])
+    spec = learning_curves.vega_spec(learning_curves.CurveStyle("KL", smooth=True), lines)
     assert "data" not in spec and "datasets" not in spec
     assert not any("data" in layer for layer in spec["layer"])
     assert len(spec["layer"]) == 4  # raw behind, line, best, hover
-    assert spec is basic.curve(basic.CurveStyle("KL", smooth=True), lines)
+    assert spec is learning_curves.vega_spec(learning_curves.CurveStyle("KL", smooth=True), lines)
 
 
-def trade(*points: basic.Point, lower: bool = False, front: bool = True) -> Any:
-    return basic.trade(points, "NDCG@100", basic.Axis("Seconds", log=front, front=front), lower=lower, theme="light")
+def trade(*points: primitives.Point, lower: bool = False, front: bool = True) -> Any:
+    return tradeoff.scatter(
+        points, "NDCG@100", tradeoff.Axis("Seconds", log=front, pareto=front), lower=lower, theme="light"
+    )
 
 
 def test_the_runs_that_nothing_beats_are_joined_and_named() -> None:
-    quick, good = basic.Point("quick", "1", 0.2, 0.1, 0.3, 1.0), basic.Point("good", "2", 0.4, 0.3, 0.5, 5.0)
-    poor = basic.Point("slow and worse", "3", 0.3, 0.2, 0.4, 9.0)
+    quick, good = primitives.Point("quick", "1", 0.2, 0.1, 0.3, 1.0), primitives.Point("good", "2", 0.4, 0.3, 0.5, 5.0)
+    poor = primitives.Point("slow and worse", "3", 0.3, 0.2, 0.4, 9.0)
 
     def named(figure: Any) -> list[str]:
         return [trace.name for trace in figure.data if trace.mode == "markers+text"]
@@ -183,18 +174,18 @@ def test_the_runs_that_nothing_beats_are_joined_and_named() -> None:
 
 
 def test_a_run_name_puts_no_markup_into_a_picture() -> None:
-    assert "<b>" not in trade(basic.Point("<b>x</b>", "1", 0.2, 0.1, 0.3, 1.0)).to_json()
+    assert "<b>" not in trade(primitives.Point("<b>x</b>", "1", 0.2, 0.1, 0.3, 1.0)).to_json()
 
 
 @pytest.mark.parametrize(("given_", "seeds"), [("0", [0]), ("1, 2,3", [1, 2, 3]), ("3-5", [3, 4, 5]), ("1,1", [1])])
 def test_seeds_are_read_as_people_write_them(given_: str, seeds: list[int]) -> None:
-    assert settings_form.read_seeds(given_) == seeds
+    assert settings_form.parse_seeds(given_) == seeds
 
 
 @pytest.mark.parametrize("given_", ["", "a", "1,", "-3", "1.5", "1-99"])
 def test_seeds_that_cannot_be_read_are_refused_with_an_example(given_: str) -> None:
     with pytest.raises(UsageError, match=r"example|most"):
-        settings_form.read_seeds(given_)
+        settings_form.parse_seeds(given_)
 
 
 def test_every_metric_has_a_title_and_an_explanation() -> None:
@@ -226,5 +217,28 @@ def test_a_tile_has_the_initials_of_a_title(title: str, letters: str) -> None:
 def test_only_settings_that_differ_are_listed() -> None:
     one = run(model="m", split_seed=1, threads=1, details={}, config={"latent": 200, "dropout": 0.5})
     two = SimpleNamespace(**{**vars(one), "id": "x-2", "seed": 3, "config": {"latent": 50, "dropout": 0.5}})
-    assert list(result_tables.differences([one, two]).index) == ["seed", "latent"]
-    assert "dropout" in result_tables.differences([one, two], everything=True).index
+    assert list(result_tables.setting_differences([one, two]).index) == ["seed", "latent"]
+    assert "dropout" in result_tables.setting_differences([one, two], everything=True).index
+
+
+def row(run_id: str, low: float, high: float) -> Any:
+    one = run(run_id, epochs=1, runtime_s=2.0, remarks=[], details={"title": "EASE"}, options={}, model="ease")
+    return SimpleNamespace(run=one, epochs_run=1, metrics={"ndcg@100": SimpleNamespace(mean=0.3, low=low, high=high)})
+
+
+def test_runs_with_equal_means_show_their_own_intervals_and_marks() -> None:
+    rows = [row("ease-0000000a", 0.29, 0.31), row("ease-0000000b", 0.25, 0.35)]
+    group = SimpleNamespace(rows=rows, primary="ndcg@100")
+    difference = DifferenceToBest(difference=-0.0004, low=-0.01, high=0.01, p=0.8, tied=True)
+    comparison = BestComparison(
+        metric="ndcg@100",
+        best="ease-0000000a",
+        standings={"ease-0000000b": difference},
+        users=500,
+        resolution=0.01,
+        note="",
+    )
+    styled, _ = result_tables.results_table(group, ["ndcg@100"], {"ndcg@100": comparison})
+    text = styled.to_string(delimiter="|")
+    assert "0.3000 ± 0.0100|" in text and "0.3000 ± 0.0500 ≈|" in text
+    assert "|best" in text and "≈ −0.0004" in text

@@ -15,17 +15,17 @@ from recdash.models import registry
 from recdash.models.autorec import AutoRec, AutoRecConfig
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
-from recdash.models.gru import Gru, Packed
+from recdash.models.gru import Gru, PackedSequences
 from recdash.models.popularity import Popularity, PopularityConfig
 from recdash.published import implicit_rows, rating_rows, svae_rows, vae_ml20m
-from recdash.published.context import Interrupted, Work
-from recdash.published.single_sequence_gru import SoloGru
+from recdash.published.context import CellContext, Interrupted
+from recdash.published.single_sequence_gru import SingleSequenceGru
 from recdash.published.unmasked_topk import (
-    means,
+    list_metrics,
+    mean_seen_per_list,
     most_active_first,
-    seen_places,
-    unmasked,
-    unmasked_and_masked,
+    unmasked_and_masked_lists,
+    unmasked_lists,
     without_last,
 )
 from recdash.splits import RatingSplit, Split, published_splits
@@ -39,8 +39,8 @@ def rows(*lists: list[int], items: int = 4) -> Histories:
     return Histories.from_rows(lists, items)
 
 
-def work_in(folder: Path, **words: Any) -> Work:
-    return Work(**{"dataset": toy_dataset(users=130), "folder": folder, "cell": "cell", "epochs": 2} | words)
+def context_in(folder: Path, **changes: Any) -> CellContext:
+    return CellContext(**{"dataset": toy_dataset(users=130), "folder": folder, "cell": "cell", "epochs": 2} | changes)
 
 
 def popularity_of(histories: Histories) -> Popularity:
@@ -48,19 +48,19 @@ def popularity_of(histories: Histories) -> Popularity:
     return Popularity(PopularityConfig(), shape).solve(histories)
 
 
-def test_lists_keep_what_was_seen_and_the_most_active_users_come_first() -> None:
+def test_unmasked_lists_contain_seen_items_and_the_most_active_users_come_first() -> None:
     train = rows([0], [0, 1], [0, 1, 2])
     part = HeldOut(train, rows([1], [2], [3]), (), np.arange(3))
     ordered = most_active_first(part)
-    top, taken_out = unmasked_and_masked(popularity_of(train), ordered)
-    assert np.array_equal(top, unmasked(popularity_of(train), ordered))
-    assert taken_out[:, :4].tolist() == [[3, -1, -1, -1], [2, 3, -1, -1], [1, 2, 3, -1]]
+    top, masked = unmasked_and_masked_lists(popularity_of(train), ordered)
+    assert np.array_equal(top, unmasked_lists(popularity_of(train), ordered))
+    assert masked[:, :4].tolist() == [[3, -1, -1, -1], [2, 3, -1, -1], [1, 2, 3, -1]]
     assert ordered.train_rows is not None and ordered.train_rows.tolist() == [2, 1, 0]
     assert top[:, :4].tolist() == [[0, 1, 2, 3]] * 3
-    assert seen_places(top, ordered.fold_in) == 2.0  # 3, 2 and 1 of the places
-    found = means(top, ordered.held_out, ["precision@4", "recall@4"])
+    assert mean_seen_per_list(top, ordered.fold_in) == 2.0  # 3, 2 and 1 of the positions
+    found = list_metrics(top, ordered.held_out, ["precision@4", "recall@4"])
     assert found == {"precision@4": pytest.approx(0.25), "recall@4": 1.0}
-    assert means(top, ordered.held_out, ["precision@1"]) == {"precision@1": 0.0}
+    assert list_metrics(top, ordered.held_out, ["precision@1"]) == {"precision@1": 0.0}
 
 
 def test_the_last_item_of_every_history_can_be_left_out() -> None:
@@ -69,13 +69,13 @@ def test_the_last_item_of_every_history_can_be_left_out() -> None:
 
 
 def test_seen_items_lower_the_figures_of_a_good_model(tmp_path: Path) -> None:
-    found = implicit_rows.closed_form(work_in(tmp_path), "ease", preset="published")
+    found = implicit_rows.closed_form(context_in(tmp_path), "ease", preset="published")
     split = published_splits.implicit(toy_dataset(users=130), seed=1994, validation=False)
     assert found.columns["as_published"]["ndcg@100"] < found.columns["corrected"]["ndcg@100"]
     model = registry.model_class("ease")
     assert model.task == "ranking"
-    honest = evaluate(work_in(tmp_path).fitted("ease", split, preset="published"), split)
-    assert found.columns["corrected"]["recall_all@100"] == honest.mean["recall_all@100"]
+    corrected = evaluate(context_in(tmp_path).fit_model("ease", split, preset="published"), split)
+    assert found.columns["corrected"]["recall_all@100"] == corrected.mean["recall_all@100"]
 
 
 def test_autorec_reads_the_test_ratings_themselves() -> None:
@@ -90,7 +90,7 @@ def test_autorec_reads_the_test_ratings_themselves() -> None:
         np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, 5.0, np.float32), n_rows=1, n_items=3
     )
     model = AutoRec(AutoRecConfig(variant="user", latent=1), DataShape(1, 3, 1, (1.0, 5.0)))
-    model.observe(train)
+    model.set_training_ratings(train)
     with torch.no_grad():
         model.first.weight.copy_(torch.tensor([[9.0], [0.5], [0.25]]))
         model.first.bias.zero_()
@@ -98,40 +98,40 @@ def test_autorec_reads_the_test_ratings_themselves() -> None:
         model.last.bias.zero_()
     hidden = 1 / (1 + np.exp(-(0.5 * 4 + 0.25 * 2)))  # the training rating of 5 plays no part
     expected = np.array([3 * hidden - 4, min(9 * hidden, 5) - 2])
-    assert rating_rows.with_test_as_input(model, split)["rmse"] == pytest.approx(
+    assert rating_rows.errors_with_test_as_input(model, split)["rmse"] == pytest.approx(
         np.sqrt(np.mean(expected**2)), rel=1e-5
     )
 
 
-def test_where_neither_user_nor_item_is_known_autorec_says_three() -> None:
+def test_autorec_predicts_three_where_neither_user_nor_item_is_known() -> None:
     model = AutoRec(AutoRecConfig(variant="user", latent=2), DataShape(2, 2, 1, (1.0, 5.0)))
     train = Histories.from_entries(
         np.zeros(1, np.int64), np.zeros(1, np.int64), np.full(1, 5.0, np.float32), n_rows=2, n_items=2
     )
-    model.observe(train)
+    model.set_training_ratings(train)
     model.initialise(torch_generator(0, "weights"))
     test = Entries(np.array([1], np.int32), np.array([1], np.int32), np.array([4.0], np.float32))
     split = RatingSplit("own", None, train, None, test, None, (1.0, 5.0))  # type: ignore[arg-type]
-    assert rating_rows.with_test_as_input(model, split)["mae"] == pytest.approx(1.0)
+    assert rating_rows.errors_with_test_as_input(model, split)["mae"] == pytest.approx(1.0)
 
 
-def test_the_mean_of_roots_is_not_the_root_of_the_mean_and_counts_users_without_entries_as_zero() -> None:
+def test_the_mean_of_user_rmses_is_not_the_pooled_rmse_and_users_without_entries_count_as_zero() -> None:
     part = Entries(np.array([0, 1, 1], np.int32), np.zeros(3, np.int32), np.zeros(3, np.float32))
     errors = np.array([1.0, 2.0, 0.0])
-    assert rating_rows.mean_of_roots(errors, part, 2) == pytest.approx((1 + np.sqrt(2)) / 2)
-    assert rating_rows.mean_of_roots(errors, part, 3) == pytest.approx((1 + np.sqrt(2)) / 3)
+    assert rating_rows.mean_user_rmse(errors, part, 2) == pytest.approx((1 + np.sqrt(2)) / 2)
+    assert rating_rows.mean_user_rmse(errors, part, 3) == pytest.approx((1 + np.sqrt(2)) / 3)
 
 
-def test_early_stopping_wants_a_least_gain() -> None:
-    stop = rating_rows.EarlyStop()
+def test_a_gain_below_the_minimum_does_not_count() -> None:
+    stop = rating_rows.MinDeltaLoss()
     assert [stop(loss) for loss in (1.0, 0.99995, 0.9998, 1.5)] == [1.0, 1.0, 0.9998, 0.9998]
 
 
-def test_deeprecs_loss_is_each_users_root() -> None:
+def test_the_loss_of_deeprec_as_published_is_each_users_rmse() -> None:
     split = published_splits.deeprec(toy_dataset(), seed=1)
     config = registry.configure("deeprec", split.shape, "published", {"dropout": 0.0})
-    ours = rating_rows.RootsDeepRec(config, split.shape)  # type: ignore[arg-type]
-    ours.observe(split.train)
+    ours = rating_rows.PerUserRmseDeepRec(config, split.shape)  # type: ignore[arg-type]
+    ours.set_training_ratings(split.train)
     batch = Batch.of(split.train.slice(0, 3), ours.device, np.arange(3))
     output = torch.full((3, split.n_items), 2.0)
     total = ours._observed_loss(output, batch).total
@@ -141,7 +141,7 @@ def test_deeprecs_loss_is_each_users_root() -> None:
         assert float(total[row]) == pytest.approx(float(np.sqrt(np.mean((2 - values) ** 2))), rel=1e-5)
 
 
-def test_svae_is_sampled_only_when_it_is_read_as_printed() -> None:
+def test_svae_is_sampled_only_when_it_is_evaluated_as_printed() -> None:
     split = published_splits.svae(toy_dataset(), seed=1, held_out_users=20)
     config = registry.configure("svae", split.shape, "published", {"latent": 4, "hidden_width": 8, "recurrent": 8})
     model = svae_rows.SampledSVAE(config, split.shape)  # type: ignore[arg-type]
@@ -158,14 +158,14 @@ def test_svae_is_sampled_only_when_it_is_read_as_printed() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 40])
-def test_the_fast_way_through_one_history_gives_the_same_states_and_gradients(steps: int) -> None:
-    plain, fast = Gru(7, 5), SoloGru(7, 5)
+def test_the_gru_for_one_history_gives_the_same_states_and_gradients(steps: int) -> None:
+    plain, fast = Gru(7, 5), SingleSequenceGru(7, 5)
     random = torch_generator(steps, "test")
     for parameter in plain.parameters():
         torch.nn.init.normal_(parameter, generator=random)
     fast.load_state_dict(plain.state_dict())
     batch = Batch.of(rows(list(range(steps)), items=50), torch.device("cpu"))
-    packed = Packed.of(batch, np.array([steps]))
+    packed = PackedSequences.of(batch, np.array([steps]))
     inputs, weights = (torch.randn(steps, width, generator=random) for width in (7, 5))
     found = []
     for gru in (plain, fast):
@@ -177,20 +177,20 @@ def test_the_fast_way_through_one_history_gives_the_same_states_and_gradients(st
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
 
 
-def test_several_histories_go_the_usual_way() -> None:
-    plain, fast = Gru(4, 3), SoloGru(4, 3)
+def test_several_histories_use_the_batched_gru() -> None:
+    plain, fast = Gru(4, 3), SingleSequenceGru(4, 3)
     for parameter in plain.parameters():
         torch.nn.init.normal_(parameter, generator=torch_generator(1, "test"))
     fast.load_state_dict(plain.state_dict())
     batch = Batch.of(rows([0, 1, 2], [3, 1]), torch.device("cpu"))
-    packed = Packed.of(batch, np.array([3, 2]))
+    packed = PackedSequences.of(batch, np.array([3, 2]))
     inputs = torch.randn(5, 4, generator=torch_generator(2, "test"))
     assert torch.equal(fast(inputs, packed), plain(inputs, packed))
 
 
-def test_training_users_are_judged_on_what_was_trained_on() -> None:
+def test_training_users_are_evaluated_on_items_that_were_trained_on() -> None:
     split = published_splits.svae(toy_dataset(), seed=1, held_out_users=20)
-    part = svae_rows.known_users(split.train, 7)
+    part = svae_rows.first_training_users(split.train, 7)
     assert len(part) == 7
     for row in range(7):
         whole = [*part.fold_in.row(row), *part.held_out.row(row)]
@@ -199,43 +199,43 @@ def test_training_users_are_judged_on_what_was_trained_on() -> None:
 
 
 CELLS = {
-    "multvae": lambda work: implicit_rows.as_published(work, "multvae"),
-    "cdae": lambda work: implicit_rows.as_published(work, "cdae"),
-    "cdae-corrected": lambda work: implicit_rows.corrected(work, "cdae", formula="paper"),
+    "multvae": lambda context: implicit_rows.as_published(context, "multvae"),
+    "cdae": lambda context: implicit_rows.as_published(context, "cdae"),
+    "cdae-corrected": lambda context: implicit_rows.corrected(context, "cdae", formula="paper"),
     "autorec": rating_rows.autorec_as_published,
-    "autorec-corrected": lambda work: rating_rows.autorec_corrected(work, "item"),
-    "deeprec": rating_rows.deeprec_both,
-    "bias": rating_rows.yardstick,
-    "svae": svae_rows.both,
-    "multdae": lambda work: vae_ml20m.both(work, "multdae"),
+    "autorec-corrected": lambda context: rating_rows.autorec_corrected(context, "item"),
+    "deeprec": rating_rows.deeprec,
+    "bias": rating_rows.bias_baseline,
+    "svae": svae_rows.svae,
+    "multdae": lambda context: vae_ml20m.as_published_and_corrected(context, "multdae"),
 }
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_cell_gives_finite_figures_for_all_its_columns(cell: str, tmp_path: Path) -> None:
     epochs = 10 if cell == "autorec" else 2
-    found = CELLS[cell](work_in(tmp_path, cell=cell, epochs=epochs))
+    found = CELLS[cell](context_in(tmp_path, cell=cell, epochs=epochs))
     assert found.columns
     for figures in found.columns.values():
         assert all(np.isfinite(value) for value in figures.values())
 
 
 @pytest.mark.parametrize("cell", ["multvae", "deeprec", "svae", "cdae-corrected"])
-def test_a_cell_that_is_stopped_goes_on_to_the_same_figures(cell: str, tmp_path: Path) -> None:
-    whole = CELLS[cell](work_in(tmp_path / "whole", cell=cell, epochs=3))
+def test_a_stopped_cell_resumes_to_the_same_figures(cell: str, tmp_path: Path) -> None:
+    whole = CELLS[cell](context_in(tmp_path / "whole", cell=cell, epochs=3))
     asked = [0]
 
     def after_a_while() -> bool:
         asked[0] += 1
         return asked[0] > (120 if cell == "svae" else 1)
 
-    with pytest.raises(Interrupted, match="goes on from here"):
-        CELLS[cell](work_in(tmp_path / "parts", cell=cell, epochs=3, should_stop=after_a_while))
+    with pytest.raises(Interrupted, match="Run the same command again to resume"):
+        CELLS[cell](context_in(tmp_path / "parts", cell=cell, epochs=3, should_stop=after_a_while))
     assert list((tmp_path / "parts").glob(f"{cell}.training"))
-    assert CELLS[cell](work_in(tmp_path / "parts", cell=cell, epochs=3)).columns == whole.columns
+    assert CELLS[cell](context_in(tmp_path / "parts", cell=cell, epochs=3)).columns == whole.columns
 
 
-def test_what_was_kept_of_another_training_is_not_used(tmp_path: Path) -> None:
+def test_the_saved_state_of_a_different_training_is_not_used(tmp_path: Path) -> None:
     asked = [0]
 
     def at_once() -> bool:
@@ -243,11 +243,11 @@ def test_what_was_kept_of_another_training_is_not_used(tmp_path: Path) -> None:
         return asked[0] > 1
 
     with pytest.raises(Interrupted):
-        implicit_rows.as_published(work_in(tmp_path, epochs=3, should_stop=at_once), "multvae")
-    afresh = implicit_rows.as_published(work_in(tmp_path, epochs=2), "multvae")
-    assert afresh.columns == implicit_rows.as_published(work_in(tmp_path / "other", epochs=2), "multvae").columns
+        implicit_rows.as_published(context_in(tmp_path, epochs=3, should_stop=at_once), "multvae")
+    afresh = implicit_rows.as_published(context_in(tmp_path, epochs=2), "multvae")
+    assert afresh.columns == implicit_rows.as_published(context_in(tmp_path / "other", epochs=2), "multvae").columns
 
 
 def test_splits_of_cells_are_those_of_the_protocols(tmp_path: Path) -> None:
-    split = work_in(tmp_path).split("published-implicit")
+    split = context_in(tmp_path).make_split("published-implicit")
     assert isinstance(split, Split) and split.seed == 1994

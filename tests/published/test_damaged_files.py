@@ -1,4 +1,4 @@
-"""A reproduction that was stopped goes on to the same figures, whatever a crash has left of what it kept."""
+"""A stopped reproduction resumes to the same figures, even if a crash has damaged the saved files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
-from recdash.atomic_files import read_rows
+from recdash.atomic_files import read_json_lines
 from recdash.errors import CheckpointError
 from recdash.published import implicit_rows
-from recdash.published.context import Found, Interrupted, Work
+from recdash.published.context import (
+    CellContext,
+    CellResult,
+    Interrupted,
+)
 from tests.file_damage import ways
 from tests.toy import toy_dataset
 
@@ -24,34 +28,36 @@ CASES = [
 ]
 
 
-def train(folder: Path, **words: Any) -> Found:
-    work = Work(**{"dataset": toy_dataset(users=130), "folder": folder, "cell": "cell", "epochs": 4} | words)
-    return implicit_rows.as_published(work, "multvae")
+def train(folder: Path, **changes: Any) -> CellResult:
+    context = CellContext(
+        **{"dataset": toy_dataset(users=130), "folder": folder, "cell": "cell", "epochs": 4} | changes
+    )
+    return implicit_rows.as_published(context, "multvae")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """What a training comes to that nobody stops."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> CellResult:
+    """The result of a training without a stop."""
     return train(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a training that was stopped in its third epoch."""
     folder = tmp_path_factory.mktemp("parts")
     with pytest.raises(Interrupted):
-        train(folder, should_stop=lambda: len(read_rows(folder / LOG)) == 2)
+        train(folder, should_stop=lambda: len(read_json_lines(folder / LOG)) == 2)
     return folder
 
 
 @pytest.fixture
-def halted(kept: Path, tmp_path: Path) -> Path:
+def halted(stopped: Path, tmp_path: Path) -> Path:
     """That folder, for this test alone."""
-    return Path(shutil.copytree(kept, tmp_path / "halted"))
+    return Path(shutil.copytree(stopped, tmp_path / "halted"))
 
 
 @pytest.mark.parametrize(("file", "way"), CASES)
-def test_what_is_damaged_is_made_again(file: str, way: str, halted: Path, whole: Found) -> None:
+def test_damaged_files_are_rebuilt(file: str, way: str, halted: Path, whole: CellResult) -> None:
     path = next((halted / STATE).glob("weights*")) if file.endswith("weights") else halted / file
     ways(file)[way](path)
     if (file, way) == (LOG, "a folder"):
@@ -61,10 +67,10 @@ def test_what_is_damaged_is_made_again(file: str, way: str, halted: Path, whole:
     assert train(halted) == whole
 
 
-def test_an_epoch_that_was_cut_short_swallows_none_that_follows(halted: Path, whole: Found) -> None:
+def test_a_truncated_line_of_the_log_loses_no_later_epoch(halted: Path, whole: CellResult) -> None:
     with (halted / LOG).open("a") as log:
         log.write('{"epoch": 3, "lo')
     assert train(halted) == whole
     lines = (halted / LOG).read_text().splitlines()
-    assert [row["epoch"] for row in read_rows(halted / LOG)] == [1, 2, 3, 4]
-    assert len(lines) == 5 and lines[2] == '{"epoch": 3, "lo', "the training went on from its state"
+    assert [row["epoch"] for row in read_json_lines(halted / LOG)] == [1, 2, 3, 4]
+    assert len(lines) == 5 and lines[2] == '{"epoch": 3, "lo', "the training was resumed from its state"

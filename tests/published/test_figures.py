@@ -1,4 +1,4 @@
-"""The published figures: every row is whole, and what compares with our tables is told from what does not."""
+"""The published figures: every row is complete, and only comparable figures are shown next to our results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OWN_PROTOCOLS = {
 
 
 @pytest.mark.parametrize("figure", figures(), ids=lambda figure: f"{figure.model}-{figure.dataset}-{figure.metric}")
-def test_every_figure_is_whole_and_in_our_words(figure: Figure) -> None:
+def test_every_figure_is_complete_and_uses_our_names(figure: Figure) -> None:
     kind, at, k = figure.metric.partition("@")
     assert kind in KINDS
     assert (at and int(k) > 0) if kind in metrics.BY_HITS else not at
@@ -35,11 +35,11 @@ def test_every_figure_is_whole_and_in_our_words(figure: Figure) -> None:
     assert figure.split in splits()
     assert re.fullmatch(r"https://(github\.com|arxiv\.org|doi\.org)/\S+", figure.url)
     assert len(figure.source) > 10
-    assert figure.on == "test" or figure.as_published or figure.variant, "not a test figure, and nothing says why"
-    assert figure.note or not figure.as_published, "evaluated with mistakes, and nothing says which"
+    assert figure.on == "test" or figure.as_published or figure.variant, "not a test figure, without a reason"
+    assert figure.note or not figure.as_published, "evaluated with mistakes, without a note"
 
 
-def test_no_number_stands_there_twice() -> None:
+def test_no_figure_occurs_twice() -> None:
     names = [(f.model, f.variant, f.dataset, f.protocol, f.split, f.metric, f.on, f.source, f.note) for f in figures()]
     assert len(set(names)) == len(names)
 
@@ -71,7 +71,7 @@ def test_filters_narrow_and_together_narrow_more() -> None:
     assert figures(model="nobody") == ()
 
 
-def test_what_may_stand_beside_our_tables_has_no_known_mistake() -> None:
+def test_comparable_figures_have_no_known_mistake() -> None:
     assert comparable("ml-1m", "published-implicit") == {}
     by_split = comparable("ml-1m", "published-svae")
     assert {split: {f.source.split(":")[0] for f in found} for split, found in by_split.items()} == {
@@ -86,16 +86,16 @@ def test_what_may_stand_beside_our_tables_has_no_known_mistake() -> None:
 @pytest.mark.parametrize("name", splits())
 def test_every_split_is_used_and_explained_in_one_plain_sentence(name: str) -> None:
     assert figures(split=name)
-    told = splits()[name]
-    assert told.title and len(told.about.split()) > 6
-    assert told.about.endswith(".") and not re.search(r"\.\s+[A-Z]", told.about.replace("al. ", "al "))
+    info = splits()[name]
+    assert info.title and len(info.about.split()) > 6
+    assert info.about.endswith(".") and not re.search(r"\.\s+[A-Z]", info.about.replace("al. ", "al "))
 
 
 EVERY_TABLE = sorted({(figure.dataset, figure.protocol) for figure in figures()})
 
 
 @pytest.mark.parametrize(("dataset", "protocol"), EVERY_TABLE)
-def test_figures_come_apart_by_split_and_none_is_lost(dataset: str, protocol: str) -> None:
+def test_comparable_figures_are_grouped_by_split_and_none_is_lost(dataset: str, protocol: str) -> None:
     by_split = comparable(dataset, protocol)
     assert all({figure.split for figure in found} == {split} for split, found in by_split.items())
     expected = figures(dataset=dataset, protocol=protocol, on="test", as_published=False)
@@ -192,19 +192,19 @@ def test_a_rows_own_split_wins_over_that_of_its_source() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "sources", "said"),
+    ("changes", "sources", "message"),
     [
         ({"colour": "red"}, SOURCES, "unknown fields colour. Fix the row"),
         ({}, {}, "unknown source"),
-        ({"on": "everybody"}, SOURCES, "unknown source or part"),
+        ({"on": "everybody"}, SOURCES, "unknown `on`"),
         ({"split": "c"}, SOURCES, "unknown split 'c'"),
         ({}, {"s": {"title": "t", "url": "u"}}, "unknown split None"),
     ],
 )
-def test_a_row_that_is_not_whole_is_refused_in_one_line(
-    changes: dict[str, str], sources: dict[str, dict[str, str]], said: str
+def test_an_invalid_row_is_refused_in_one_line(
+    changes: dict[str, str], sources: dict[str, dict[str, str]], message: str
 ) -> None:
-    with pytest.raises(DataError, match=said) as caught:
+    with pytest.raises(DataError, match=message) as caught:
         published._read(ROW | changes, sources, {"a", "b"})
     assert "\n" not in str(caught.value)
 

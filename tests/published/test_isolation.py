@@ -1,24 +1,30 @@
-"""What computes as published is reached by `recdash reproduce` and by nothing else."""
+"""The evaluation as published is reached by `recdash reproduce` and its page only, by imports and by behaviour."""
 
 from __future__ import annotations
 
 import ast
-import json
-from importlib.resources import files
+import subprocess
+import sys
 from pathlib import Path
 
-import recdash
+import numpy as np
+import pytest
+
 from recdash.cli import main
-from recdash.evaluation import evaluator
+from recdash.evaluation import evaluate
 from recdash.models import registry
-from recdash.splits import PROTOCOLS
+from recdash.splits import PROTOCOLS, Split, make_split
+from recdash.splits.split import HeldOut
+from recdash.training import fit
 from tests.test_architecture import imports_of
+from tests.toy import toy_dataset
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "recdash").rglob("*.py"))]
-DATA = "recdash.published.figures"
-SERVICE = "recdash.services.reproduce"
-MAY_CALL_THE_SERVICE = {
+FIGURES = "recdash.published.figures"
+SERVICE = {f"recdash.services.{name}" for name in ("reproduce", "reproduce_files", "reproduce_lock")}
+MAY_IMPORT_THE_SERVICE = {
+    *(f"{module.replace('.', '/')}.py" for module in SERVICE),
     "recdash/cli/reproduce.py",
     "recdash/ui/cache.py",  # EASE, for the page
     "recdash/ui/published_page.py",
@@ -27,7 +33,7 @@ MAY_CALL_THE_SERVICE = {
 
 
 def imported(path: Path) -> set[str]:
-    """Every module that a file names, also as a name taken from its package."""
+    """Every module that a file imports, also as a name taken from its package."""
     found = {module for module, _ in imports_of(path)}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -36,24 +42,24 @@ def imported(path: Path) -> set[str]:
 
 
 def test_only_the_service_of_reproduce_imports_what_computes_as_published() -> None:
-    looked = 0
+    checked = 0
     for path in SOURCES:
         name = path.relative_to(ROOT).as_posix()
         if name.startswith("recdash/published/"):
             continue
-        looked += 1
+        checked += 1
         inner = {module for module in imported(path) if module.startswith("recdash.published")}
-        inner = {module for module in inner if not module.startswith(DATA)}
+        inner = {module for module in inner if not module.startswith(FIGURES)}
         inner.discard("recdash.published")  # the package alone, as in "from recdash.published import figures"
-        assert not inner or name == "recdash/services/reproduce.py", f"{name} imports {inner}"
-    assert looked > 100
+        assert not inner or name[:-3].replace("/", ".") in SERVICE, f"{name} imports {inner}"
+    assert checked > 100
 
 
-def test_only_the_command_and_its_page_call_that_service() -> None:
+def test_only_the_command_and_its_page_import_that_service() -> None:
     for path in SOURCES:
         name = path.relative_to(ROOT).as_posix()
-        if SERVICE in imported(path):
-            assert name in MAY_CALL_THE_SERVICE, f"{name} imports {SERVICE}"
+        if SERVICE & imported(path):
+            assert name in MAY_IMPORT_THE_SERVICE, f"{name} imports {SERVICE & imported(path)}"
 
 
 def test_no_text_in_the_program_names_the_package_so_that_it_could_be_imported_by_name() -> None:
@@ -65,28 +71,76 @@ def test_no_text_in_the_program_names_the_package_so_that_it_could_be_imported_b
                 assert "services.reproduce" not in node.value, f"{path}:{node.lineno}"
 
 
-def test_no_name_of_a_model_preset_protocol_metric_or_command_leads_there() -> None:
-    for name in registry.names():
-        assert registry.model_class(name).__module__.startswith("recdash.models.")
+EVERYTHING_ELSE = """
+import importlib, pkgutil, sys
+import recdash
+
+for module in pkgutil.walk_packages(recdash.__path__, "recdash."):
+    name = module.name
+    if name.startswith("recdash.published") or "reproduce" in name or name.endswith(("__main__", "published_page")):
+        continue
+    importlib.import_module(name)
+print(*sorted(name for name in sys.modules if name.startswith("recdash.published")))
+"""
+
+
+def test_importing_everything_else_loads_the_figures_and_nothing_more_of_the_package() -> None:
+    """Imports in a process of its own; this also covers imports that no search of the source text finds."""
+    command = [sys.executable, "-c", EVERYTHING_ELSE]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["recdash.published", FIGURES]
+
+
+RUN_OF_ANOTHER_COMMAND = """
+import sys
+from recdash.cli.main import main
+
+status = main(sys.argv[1:])
+print(status, *sorted(name for name in sys.modules if name.startswith("recdash.published")), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(("command", "loads"), [(["results", "--json"], False), (["reproduce", "--models", "x"], True)])
+def test_of_the_commands_only_reproduce_loads_what_computes_as_published(command: list[str], loads: bool) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", RUN_OF_ANOTHER_COMMAND, *command], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    modules = result.stderr.splitlines()[-1].split()[1:]
+    assert ("recdash.published.table_definitions" in modules) is loads, result.stderr
+
+
+def test_no_other_command_has_a_name_of_its_own_for_it() -> None:
+    assert "reproduce" in main.COMMANDS
     assert {name for name in main.COMMANDS if "publish" in name or "legacy" in name} == set()
-    assert not any("unmasked" in name or "seen" in name for name in (*evaluator.NAMES, *PROTOCOLS))
-    assert not any("published" in name for name in recdash.__all__)
-    for name in registry.names():
-        text = files("recdash.models").joinpath("presets", f"{name}.json").read_text(encoding="utf-8")
-        assert not {"masked", "unmasked", "evaluation"} & {
-            key for preset in json.loads(text).values() for key in preset
-        }
 
 
-def test_a_published_protocol_is_evaluated_like_any_other() -> None:
-    """`evaluate` has one way to make lists; there is nothing to switch."""
-    tree = ast.parse((ROOT / "recdash" / "evaluation" / "top_k.py").read_text(encoding="utf-8"))
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    words = {argument.arg for argument in functions["top_lists"].args.args}
-    assert words == {"model", "fold_in", "k", "train_rows"}
-    called = {
-        node.func.id
-        for node in ast.walk(functions["top_lists"])
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    assert "mask_seen" in called
+@pytest.mark.parametrize("name", registry.names())
+def test_every_registered_model_is_one_of_the_ordinary_ones(name: str) -> None:
+    assert all(not kind.__module__.startswith("recdash.published") for kind in registry.model_class(name).__mro__)
+
+
+RANKING = [name for name, protocol in PROTOCOLS.items() if name.startswith("published-") and protocol.task == "ranking"]
+
+
+@pytest.mark.parametrize("protocol", RANKING)
+def test_a_published_protocol_is_evaluated_without_seen_items(protocol: str) -> None:
+    """Precision of `evaluate` is that of lists counted here without seen items; with them it would be lower."""
+    split = make_split(toy_dataset(users=130), protocol)
+    assert isinstance(split, Split)
+    model = fit("ease", split, preset="published")
+    part = split.test
+    report = evaluate(model, split, on="test")
+    scores = model.score(part.fold_in).astype(np.float64)
+    with_seen = precision_at_10(scores, part)
+    for row in range(len(part.fold_in)):
+        scores[row, part.fold_in.row(row)] = -np.inf
+    without_seen = precision_at_10(scores, part)
+    assert report.mean["precision@10"] == pytest.approx(without_seen, abs=1e-6)
+    assert without_seen > with_seen + 0.01, "the test could not fail"
+
+
+def precision_at_10(scores: np.ndarray, part: HeldOut) -> float:
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+    hits = [len(np.intersect1d(top[row], part.held_out.row(row))) for row in range(len(top))]
+    return float(np.mean([hit / 10 for hit, held_out in zip(hits, part.held_out.counts, strict=True) if held_out]))

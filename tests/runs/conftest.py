@@ -1,4 +1,4 @@
-"""A store, a small data set that workers can load by name, and an end for every process a test started."""
+"""A store, a small dataset that workers can load by name, and the end of every process that a test starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.toy import toy_dataset
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    opened = Store(process_env.absolute(paths.store_url()))
+    opened = Store(process_env.absolute_url(paths.store_url()))
     yield opened
     end_processes(opened)
     opened.close()
@@ -29,7 +29,7 @@ def store() -> Iterator[Store]:
 
 @pytest.fixture
 def toy() -> str:
-    """The name of a data set with 240 users and 45 items, ready to train on."""
+    """Name of a dataset with 240 users and 45 items."""
     toy_dataset().save(paths.data_dir() / "sets" / "toy")
     return "toy"
 
@@ -49,7 +49,7 @@ def supervise(store: Store) -> Callable[..., subprocess.Popen]:
 
     def start(idle: float = 2.0, **env: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "recdash.runs.supervisor", "--idle", str(idle)]
-        process = subprocess.Popen(command, env=process_env.base() | env, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=process_env.for_process() | env, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process
 
@@ -62,7 +62,7 @@ def supervise(store: Store) -> Callable[..., subprocess.Popen]:
 
 def end_processes(store: Store) -> None:
     """Kill the supervisor of a store and the workers of its runs, by their ids."""
-    who = supervisor.holder(store)
+    who = supervisor.running_supervisor(store)
     if who is not None:
         kill_tree(who.pid)
     for run in store.runs():

@@ -1,4 +1,4 @@
-"""Stores that are damaged, locked, write-protected, replaced or of another kind; and how a lost one comes back."""
+"""Stores that are damaged, locked, write-protected, replaced or of another kind; and how a lost store is rebuilt."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def test_the_folder_of_a_new_store_is_made(file: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"these are not the bytes of a database" * 200, b"SQLite format 3\0" + b"\xff" * 5000]
 )
-def test_a_file_that_is_no_database_is_said_to_be_damaged(file: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_reported_as_damaged(file: Path, content: bytes) -> None:
     file.parent.mkdir()
     file.write_bytes(content)
-    with pytest.raises(StoreError, match=r"runs\.db is damaged .*recdash doctor --mend"):
+    with pytest.raises(StoreError, match=r"runs\.db is damaged .*recdash doctor --fix"):
         open_at(file).runs()
     assert file.read_bytes() == content, "what was there is left as it was"
 
 
-def test_a_lock_that_lasts_is_a_message_and_not_a_traceback(file: Path, monkeypatch, request_of) -> None:
+def test_a_long_lock_is_a_message_and_not_a_traceback(file: Path, monkeypatch, request_of) -> None:
     open_at(file).runs()
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
     store, holder = open_at(file), sqlite3.connect(file)
@@ -65,7 +65,7 @@ def test_a_short_lock_is_waited_for(file: Path, request_of) -> None:
     holder.close()
 
 
-def test_a_deleted_store_is_made_anew_while_it_is_open(file: Path, request_of) -> None:
+def test_a_store_deleted_while_open_is_created_again(file: Path, request_of) -> None:
     store = open_at(file)
     queue.enqueue(store, [request_of()])
     for path in file.parent.iterdir():
@@ -78,13 +78,13 @@ def test_a_deleted_store_is_made_anew_while_it_is_open(file: Path, request_of) -
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("no url at all", "no database URL"),
-        ("mysql://h/d", "no kind of store"),
+        ("no url at all", "not a database URL"),
+        ("mysql://h/d", "not supported"),
         ("postgresql+nodriver://h/d", "driver"),
         ("sqlite:////proc/nowhere/runs.db", "RECDASH_STORE"),
     ],
 )
-def test_a_url_that_leads_nowhere_is_explained(url: str, words: str) -> None:
+def test_an_invalid_url_is_explained(url: str, words: str) -> None:
     with pytest.raises(StoreError, match=words) as caught:
         Store(url).runs()
     assert "\n" not in str(caught.value)
@@ -96,7 +96,7 @@ def test_a_password_is_never_part_of_a_message() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_store_that_cannot_be_written_can_be_looked_at(file: Path, monkeypatch, request_of) -> None:
+def test_a_store_without_write_permission_can_be_read(file: Path, monkeypatch, request_of) -> None:
     full = open_at(file)
     queue.enqueue(full, [request_of()])
     full.close()
@@ -107,7 +107,7 @@ def test_a_store_that_cannot_be_written_can_be_looked_at(file: Path, monkeypatch
         queue.enqueue(store, [request_of()])
 
 
-def test_where_nothing_can_be_written_an_absent_store_counts_as_empty(file: Path, monkeypatch) -> None:
+def test_without_write_permission_a_missing_store_is_empty(file: Path, monkeypatch) -> None:
     monkeypatch.setattr(database, "_can_write", lambda path: False)
     assert open_at(file).runs() == []
     assert not file.exists()
@@ -133,12 +133,12 @@ def finished_run(store: Store, request_of, **words) -> str:
         row = {"epoch": epoch, "update": epoch, "seconds": epoch / 2, "values": {"loss": 1 / epoch}}
         store.add_epoch(run.id, me, **row)
         folder.add_epoch(row, {})
-    store.settle(run.id, me, State.FINISHED, metrics={"ndcg@100": 0.5}, intervals={"ndcg@100": (0.4, 0.6)})
+    store.end_run(run.id, me, State.FINISHED, metrics={"ndcg@100": 0.5}, intervals={"ndcg@100": (0.4, 0.6)})
     folder.write_record(store.run(run.id).to_dict())
     return run.id
 
 
-def test_a_damaged_store_is_moved_aside_and_rebuilt_from_the_run_folders(store: Store, request_of) -> None:
+def test_a_damaged_store_is_renamed_and_rebuilt_from_the_run_folders(store: Store, request_of) -> None:
     finished = finished_run(store, request_of, seed=1, settings={"l2": 2.0})
     (queued,) = queue.enqueue(store, [request_of()])
     running = queue.claim(store, queued.id, ProcessId.mine(), 1)
@@ -150,8 +150,8 @@ def test_a_damaged_store_is_moved_aside_and_rebuilt_from_the_run_folders(store: 
     for ending in ("-wal", "-shm"):
         store.database.file.with_name(store.database.file.name + ending).unlink(missing_ok=True)
 
-    said = recovery.mend(paths.store_url())
-    assert "2 runs were rebuilt" in said
+    report = recovery.rebuild(paths.store_url())
+    assert "Runs rebuilt from their folders: 2" in report
     after = store.run(finished)
     for name in ("state", "settings", "seed", "metrics", "intervals", "name", "request_hash", "epoch", "elapsed_s"):
         assert getattr(after, name) == getattr(before, name), name
@@ -161,16 +161,16 @@ def test_a_damaged_store_is_moved_aside_and_rebuilt_from_the_run_folders(store: 
     assert len(list(store.database.file.parent.glob("*.damaged-*"))) == 1
 
 
-def test_a_deleted_store_is_rebuilt_and_a_second_time_there_is_nothing_to_mend(store: Store, request_of) -> None:
+def test_a_deleted_store_is_rebuilt_once(store: Store, request_of) -> None:
     run_id = finished_run(store, request_of)
     store.database.file.unlink()
-    assert "1 runs were rebuilt" in recovery.mend(paths.store_url())
+    assert "folders: 1" in recovery.rebuild(paths.store_url())
     assert store.run(run_id).metrics == {"ndcg@100": 0.5}
-    with pytest.raises(UsageError, match="nothing to mend"):
-        recovery.mend(paths.store_url())
+    with pytest.raises(UsageError, match="nothing to fix"):
+        recovery.rebuild(paths.store_url())
 
 
-def test_a_folder_with_a_damaged_record_does_not_keep_the_others_from_coming_back(store: Store, request_of) -> None:
+def test_a_damaged_record_does_not_prevent_rebuilding_the_other_runs(store: Store, request_of) -> None:
     run_id = finished_run(store, request_of)
     other = RunFolder("ease-0000000a")
     other.make()
@@ -179,11 +179,11 @@ def test_a_folder_with_a_damaged_record_does_not_keep_the_others_from_coming_bac
     copied.make()
     copied.write_record(RunFolder(run_id).read_record())
     store.database.file.unlink()
-    said = recovery.mend(paths.store_url())
-    assert "1 runs were rebuilt" in said and "ease-0000000a" in said and "ease-0000000b" in said
+    report = recovery.rebuild(paths.store_url())
+    assert "folders: 1" in report and "ease-0000000a" in report and "ease-0000000b" in report
 
 
-def test_an_epoch_cut_short_by_a_crash_is_left_out(store: Store, request_of) -> None:
+def test_a_truncated_epoch_is_skipped(store: Store, request_of) -> None:
     run_id = finished_run(store, request_of)
     with (RunFolder(run_id).path / "epochs.jsonl").open("a") as lines:
         lines.write('{"epoch": 3, "upd')

@@ -1,4 +1,4 @@
-"""How runs share GPUs: spread over all, so many on each, the others wait; and nobody who forks workers touches one."""
+"""How runs share GPUs: spread evenly, limited per GPU, the rest queued; the fork server never initialises CUDA."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def test_runs_are_spread_over_the_gpus_and_wait_when_all_are_full() -> None:
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_a_run_gets_the_gpu_that_it_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_gets_the_gpu_that_it_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_RUNS_PER_GPU", "1")
     assert gpu_placement.place("cuda:1", ["cuda"]) == "cuda:1"
     assert gpu_placement.place("cuda:1", ["cuda:1"]) is None
     assert gpu_placement.place("cuda:0", ["cuda"]) is None, "cuda is the first GPU"
 
 
-def test_without_a_gpu_a_run_keeps_what_it_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_the_requested_device_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_placement, "count", lambda: 0)
     monkeypatch.setenv("RECDASH_DEVICE", "auto")
     assert [gpu_placement.place(device, []) for device in ("auto", "cpu", "cuda", "mps")] == [
@@ -52,7 +52,7 @@ def test_without_a_gpu_a_run_keeps_what_it_asked_for(monkeypatch: pytest.MonkeyP
     assert gpu_placement.place("auto", []) == "cpu"
 
 
-def test_where_there_is_no_driver_nothing_is_started_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_driver_no_process_counts_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_placement, "_DRIVERS", ())
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
     assert gpu_placement.count.__wrapped__() == 0
@@ -60,14 +60,14 @@ def test_where_there_is_no_driver_nothing_is_started_to_count(monkeypatch: pytes
 
 def test_gpus_are_counted_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_placement, "_DRIVERS", ("/",))
-    monkeypatch.setattr(gpu_placement, "_QUESTION", "print(3)")
+    monkeypatch.setattr(gpu_placement, "_COUNT_COMMAND", "print(3)")
     assert gpu_placement.count.__wrapped__() == 3
-    monkeypatch.setattr(gpu_placement, "_QUESTION", "raise SystemExit(1)")
+    monkeypatch.setattr(gpu_placement, "_COUNT_COMMAND", "raise SystemExit(1)")
     assert gpu_placement.count.__wrapped__() == 0
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_a_run_that_waits_for_a_gpu_lets_those_pass_that_need_none(
+def test_a_run_that_waits_for_a_gpu_does_not_delay_runs_that_need_none(
     store: Store, request_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECDASH_RUNS_PER_GPU", "1")
@@ -89,11 +89,11 @@ def test_a_run_that_waits_for_a_gpu_lets_those_pass_that_need_none(
     one = Supervisor(store, max_runs=4)
     one.starter = start
     for _ in range(3):
-        one.look()
+        one.step()
     assert [started.get(run.id) for run in runs] == ["cuda:0", None, "cuda:1", None, "cpu"]
     queue.stop(store, runs[0].id)
     del one.workers[runs[0].id]
-    one.look()
+    one.step()
     assert started[runs[1].id] == "cuda:0"
 
 
@@ -105,15 +105,15 @@ torch._C._cuda_init = torch._C._cuda_getDeviceCount = torch._C._cuda_getCurrentR
 torch.cuda._lazy_init = torch.cuda.current_device = touched
 torch.cuda._is_compiled = lambda: True  # also where PyTorch is built without CUDA
 from recdash.runs import fork_server
-fork_server._import_everything()
-__import__(fork_server._FOR_OPTIMISERS)
-assert not fork_server._has_touched_a_gpu()
+fork_server._preload()
+__import__(fork_server._OPTIMIZER_IMPORT)
+assert not fork_server._has_initialised_cuda()
 print("clean")
 """
 
 
 @pytest.mark.slow
-def test_what_is_done_before_workers_are_forked_does_not_start_a_driver() -> None:
+def test_preloading_does_not_initialise_cuda() -> None:
     env = process_env.for_worker(1)
     assert env["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"
     found = subprocess.run(

@@ -25,7 +25,7 @@ def needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_runs_share_a_gpu_and_finish_there(store: Store, toy: str, request_of, until) -> None:
     requests = [request_of(model, device="cuda") for model in ("multvae", "ease", "autorec")]
     runs = queue.enqueue(store, requests)
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
     until(lambda: not any(store.run(run.id).state.is_active() for run in runs), 240)
     for run in runs:
         done = store.run(run.id)
@@ -35,15 +35,15 @@ def test_runs_share_a_gpu_and_finish_there(store: Store, toy: str, request_of, u
 
 
 @pytest.mark.gpu
-def test_a_run_that_is_stopped_on_a_gpu_goes_on_there(store: Store, toy: str, request_of, until) -> None:
+def test_a_run_stopped_on_a_gpu_resumes_there(store: Store, toy: str, request_of, until) -> None:
     (run,) = queue.enqueue(store, [request_of("multvae", device="cuda", settings=SETTINGS | {"epochs": 100_000})])
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
     until(lambda: store.run(run.id).epoch >= 5, 120)
     queue.stop(store, run.id)
     until(lambda: store.run(run.id).state is State.STOPPED, 30)
     before = store.run(run.id).epoch
     queue.resume(store, run.id)
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
     until(lambda: store.run(run.id).epoch > before, 120)
     queue.stop(store, run.id)
     until(lambda: store.run(run.id).state is State.STOPPED, 30)

@@ -1,4 +1,4 @@
-"""The folder of a run after a crash: what is whole is read, what is damaged is passed over, nothing else is lost."""
+"""The folder of a run after a crash: intact files are read, damaged ones are skipped, nothing else is lost."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from recdash.runs import recovery, supervisor
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.store import Store
+from recdash.runs.supervisor_lock import SupervisorLock
 from recdash.training import TrainingState
 from recdash.training.state import Best, Position
 from tests.file_damage import ways
@@ -51,7 +52,7 @@ def state(epoch: int) -> TrainingState:
     "torn",
     [b'{"epoch": 3, "upd', b'{"epoch": 3', b"\0" * 40, b"\xff\xfe\0", b'{"epoch": 3, "update": 9}', b"[" * 99_999],
 )
-def test_the_epoch_after_a_line_that_was_cut_short_is_kept_on_a_line_of_its_own(torn: bytes, folder: RunFolder) -> None:
+def test_the_epoch_after_a_truncated_line_starts_a_new_line(torn: bytes, folder: RunFolder) -> None:
     folder.add_epoch(row(1), {})
     folder.add_epoch(row(2), {})
     with (folder.path / "epochs.jsonl").open("ab") as lines:
@@ -64,7 +65,7 @@ def test_the_epoch_after_a_line_that_was_cut_short_is_kept_on_a_line_of_its_own(
     ]  # fmt: skip
 
 
-def test_of_an_epoch_that_comes_twice_the_last_line_counts_and_lines_of_another_form_are_left_out(
+def test_the_last_line_of_an_epoch_counts_and_invalid_lines_are_skipped(
     folder: RunFolder,
 ) -> None:
     bad = [
@@ -80,52 +81,54 @@ def test_of_an_epoch_that_comes_twice_the_last_line_counts_and_lines_of_another_
     assert folder.read_epochs() == [row(1), row(2, seconds=9.0)]
 
 
-def test_a_file_where_the_folder_of_arrays_should_be_is_one_line(folder: RunFolder) -> None:
+def test_a_file_in_place_of_the_array_folder_is_a_one_line_error(folder: RunFolder) -> None:
     (folder.path / "arrays").write_text("")
     with pytest.raises(CheckpointError, match="cannot be written"):
         folder.add_epoch(row(1), {"kl_by_dimension": np.ones(3, np.float32)})
 
 
 @pytest.mark.parametrize("name", ["epoch one.npz", "-1.npz", "000003.npz"])
-def test_arrays_that_nobody_kept_are_no_epoch(name: str, folder: RunFolder) -> None:
+def test_unknown_array_files_are_not_epochs(name: str, folder: RunFolder) -> None:
     folder.add_epoch(row(1), {"kl_by_dimension": np.ones(3, np.float32)})
     np.savez(folder.path / "arrays" / name, kl_by_dimension=np.ones((2, 2)) if name == "000003.npz" else np.ones(2))
     assert list(folder.arrays("kl_by_dimension")) == [1]
 
 
 @pytest.mark.parametrize(("file", "way"), cases("checkpoint.json", "weights"))
-def test_a_damaged_state_is_passed_over_for_the_one_before_and_does_not_push_it_out(
+def test_a_damaged_state_neither_loads_nor_replaces_the_previous_one(
     file: str, way: str, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder.keep_state(state(1))
-    folder.keep_state(state(2))
+    folder.save_state(state(1))
+    folder.save_state(state(2))
     damage(folder.last, file, way)
     resumed = RunFolder(folder.path.name)
-    found, said = resumed.load_state()
-    assert found.position.epoch == 1 and "last" in said and "\n" not in said
+    found, errors = resumed.load_state()
+    assert found.position.epoch == 1 and "last" in errors and "\n" not in errors
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(TrainingState, "save", lambda *_: 1 / 0)  # the machine dies here
-        resumed.keep_state(state(3))
+        resumed.save_state(state(3))
     resumed = RunFolder(folder.path.name)
     assert resumed.load_state()[0].position.epoch == 1, "the only whole state is still there"
     if (file, way) == ("checkpoint.json", "a folder"):
         with pytest.raises(CheckpointError, match="Is a directory"):
-            resumed.keep_state(state(3))
+            resumed.save_state(state(3))
         return
-    resumed.keep_state(state(3))
-    resumed.keep_state(state(4))
+    resumed.save_state(state(3))
+    resumed.save_state(state(4))
     assert TrainingState.load(resumed.last).position.epoch == 4
     assert TrainingState.load(resumed.previous).position.epoch == 3
 
 
 @pytest.mark.parametrize(("file", "way"), cases("checkpoint.json", "weights"))
-def test_without_any_whole_state_there_is_none_and_it_is_said_why(file: str, way: str, folder: RunFolder) -> None:
-    folder.keep_state(state(1))
-    folder.keep_state(state(2))
+def test_without_an_intact_state_none_is_loaded_and_the_reasons_are_reported(
+    file: str, way: str, folder: RunFolder
+) -> None:
+    folder.save_state(state(1))
+    folder.save_state(state(2))
     damage(folder.last, file, way)
     damage(folder.previous, file, way)
-    found, said = folder.load_state()
-    assert found is None and "last" in said and "previous" in said and "\n" not in said
+    found, errors = folder.load_state()
+    assert found is None and "last" in errors and "previous" in errors and "\n" not in errors
 
 
 def damage(home: Path, file: str, way: str) -> None:
@@ -143,29 +146,29 @@ WRONG = [
 
 
 @pytest.mark.parametrize("change", WRONG, ids=str)
-def test_a_record_with_a_value_that_no_run_has_keeps_no_other_from_coming_back(change: dict[str, Any]) -> None:
+def test_an_invalid_record_does_not_prevent_rebuilding_the_other_runs(change: dict[str, Any]) -> None:
     record = {"id": "ease-0000000b", "name": "EASE", "model": "ease", "dataset": "toy", "state": "finished"}
     for run_id, extra in (("ease-0000000b", change), ("ease-0000000c", {})):
         folder = RunFolder(run_id)
         folder.make()
         folder.write_record(record | {"id": run_id} | extra)
-    said = recovery.mend(paths.store_url())
-    assert "1 runs were rebuilt" in said and "ease-0000000b" in said
+    report = recovery.rebuild(paths.store_url())
+    assert "folders: 1" in report and "ease-0000000b" in report
     assert [run.id for run in Store(paths.store_url()).runs()] == ["ease-0000000c"]
 
 
-def test_a_figure_that_was_no_number_comes_back_as_none() -> None:
+def test_a_metric_recorded_as_null_is_rebuilt_as_nan() -> None:
     folder = RunFolder("ease-0000000b")
     folder.make()
     figures = {"metrics": {"ndcg@100": None}, "intervals": {"ndcg@100": [None, 0.5]}}
     record = {"id": "ease-0000000b", "name": "EASE", "model": "ease", "dataset": "toy", "state": "finished"}
     folder.write_record(record | figures)
-    recovery.mend(paths.store_url())
+    recovery.rebuild(paths.store_url())
     run = Store(paths.store_url()).run("ease-0000000b")
     assert np.isnan(run.metrics["ndcg@100"]) and np.isnan(run.intervals["ndcg@100"][0])
 
 
-def test_a_link_among_the_run_folders_keeps_nobody_from_coming_back(tmp_path: Path) -> None:
+def test_a_link_among_the_run_folders_does_not_prevent_rebuilding(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "run.json").write_text("{}")
@@ -173,7 +176,7 @@ def test_a_link_among_the_run_folders_keeps_nobody_from_coming_back(tmp_path: Pa
     (paths.checkpoint_dir() / "ease-0000000b").symlink_to(outside)
     record = {"id": "ease-0000000c", "name": "EASE", "model": "ease", "dataset": "toy", "state": "finished"}
     RunFolder("ease-0000000c").write_record(record)
-    assert "1 runs were rebuilt" in recovery.mend(paths.store_url())
+    assert "folders: 1" in recovery.rebuild(paths.store_url())
 
 
 @pytest.mark.parametrize(
@@ -185,10 +188,10 @@ def test_a_link_among_the_run_folders_keeps_nobody_from_coming_back(tmp_path: Pa
         '{"host": "HOST", "pid": true, "born": 1}', '{"host": "HOST", "pid": 1, "born": 1, "more": 1}',
     ],
 )  # fmt: skip
-def test_a_damaged_note_of_who_supervises_names_nobody(text: str, store: Store) -> None:
-    path = supervisor.SupervisorLock(store).path
+def test_a_damaged_owner_note_names_no_supervisor(text: str, store: Store) -> None:
+    path = SupervisorLock(store).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.replace("HOST", ProcessId.mine().host))
-    assert supervisor.holder(store) is None
+    assert supervisor.running_supervisor(store) is None
     path.write_bytes(b"\xff\xfe")
-    assert supervisor.holder(store) is None
+    assert supervisor.running_supervisor(store) is None

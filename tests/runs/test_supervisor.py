@@ -1,4 +1,4 @@
-"""Supervisors and worker processes: who starts, who waits, who dies, and what is said about it afterwards."""
+"""Supervisors and worker processes: start, queue, stop, crash, and the state recorded for each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from recdash import paths
+from recdash.errors import StoreError
 from recdash.runs import process_env, queue, supervisor
 from recdash.runs.fork_server import (
-    LOST,
+    UNKNOWN_STATUS,
     ForkServer,
     WorkerProcess,
 )
@@ -24,9 +25,10 @@ from recdash.runs.process_id import kill_tree
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
 from recdash.runs.store import Store
-from recdash.runs.supervisor import Supervisor, SupervisorLock
+from recdash.runs.supervisor import Supervisor
+from recdash.runs.supervisor_lock import SupervisorLock
 
-# A worker without any training in it: it claims its run, does as its model's name says, and settles it.
+# A worker that trains nothing: it claims its run, behaves as the name of its model says, and ends the run.
 ACTOR = """
 import sys, time
 from recdash import paths
@@ -43,12 +45,12 @@ if run.model == "stubborn":
     import signal, subprocess
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    store.describe(run.id, me, details={"child": child.pid})
+    store.update_run(run.id, me, details={"child": child.pid})
     time.sleep(600)
 for _ in range(6 if run.model == "short" else 6000):
     time.sleep(0.05)
-    if store.beat(run.id, me): break
-store.settle(run.id, me, State.FINISHED if run.model == "short" else State.STOPPED)
+    if store.record_heartbeat(run.id, me): break
+store.end_run(run.id, me, State.FINISHED if run.model == "short" else State.STOPPED)
 """
 
 
@@ -59,7 +61,7 @@ def act(run_id: str, threads: int, device: str, log: Path) -> subprocess.Popen:
 @pytest.fixture
 def boss(store: Store, monkeypatch):
     """A supervisor in this process whose workers are actors; its children die with the test."""
-    monkeypatch.setenv("RECDASH_STORE", process_env.absolute(paths.store_url()))
+    monkeypatch.setenv("RECDASH_STORE", process_env.absolute_url(paths.store_url()))
     made = []
 
     def make(**words) -> Supervisor:
@@ -74,12 +76,18 @@ def boss(store: Store, monkeypatch):
             kill_tree(process.pid)
 
 
-def look_until(one: Supervisor, condition, seconds: float = 20.0) -> None:
+def step_until(one: Supervisor, condition, seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
-        one.look()
+        one.step()
         time.sleep(0.02)
+
+
+def hold(lock: SupervisorLock) -> None:
+    """Make this process the supervisor."""
+    with lock.decision():
+        assert lock.acquire()
 
 
 def enqueue(store: Store, request_of, *models: str) -> list[str]:
@@ -90,7 +98,7 @@ def states(store: Store, ids: list[str]) -> list[State]:
     return [store.run(run_id).state for run_id in ids]
 
 
-def test_it_never_lets_more_run_than_allowed_and_runs_all_in_order(store, boss, request_of) -> None:
+def test_never_more_than_the_maximum_run_and_all_run_in_order(store, boss, request_of) -> None:
     ids, one, most = enqueue(store, request_of, *["short"] * 5), boss(), 0
 
     def over() -> bool:
@@ -99,7 +107,7 @@ def test_it_never_lets_more_run_than_allowed_and_runs_all_in_order(store, boss, 
         most = max(most, now.count(State.RUNNING))
         return set(now) == {State.FINISHED}
 
-    look_until(one, over)
+    step_until(one, over)
     assert most == 2
     runs = [store.run(run_id) for run_id in ids]
     assert [run.attempts for run in runs] == [1] * 5
@@ -110,105 +118,175 @@ def test_it_never_lets_more_run_than_allowed_and_runs_all_in_order(store, boss, 
 def test_a_killed_worker_is_interrupted_and_the_next_in_the_queue_starts(store, boss, request_of) -> None:
     first, second = enqueue(store, request_of, "long", "short")
     one = boss(max_runs=1)
-    look_until(one, lambda: store.run(first).state is State.RUNNING)
+    step_until(one, lambda: store.run(first).state is State.RUNNING)
     os.kill(store.run(first).pid, signal.SIGKILL)
-    look_until(one, lambda: store.run(second).state is State.FINISHED)
+    step_until(one, lambda: store.run(second).state is State.FINISHED)
     lost = store.run(first)
     assert lost.state is State.INTERRUPTED and "Resume" in lost.error
 
 
-def test_a_worker_that_cannot_begin_fails_once_and_is_not_tried_for_ever(store, boss, request_of) -> None:
+def test_a_worker_that_cannot_start_fails_its_run_and_is_not_retried(store, boss, request_of) -> None:
     (run_id,) = enqueue(store, request_of, "crash")
     one = boss()
-    look_until(one, lambda: store.run(run_id).state is State.FAILED)
+    step_until(one, lambda: store.run(run_id).state is State.FAILED)
     assert "exit status 3" in store.run(run_id).error
     for _ in range(5):
-        one.look()
+        one.step()
     assert not one.workers
 
 
-def test_a_worker_that_leaves_without_a_result_is_interrupted(store, boss, request_of) -> None:
+def test_a_worker_that_exits_without_a_result_leaves_an_interrupted_run(store, boss, request_of) -> None:
     (run_id,) = enqueue(store, request_of, "leave")
-    look_until(boss(), lambda: store.run(run_id).state is State.INTERRUPTED)
+    step_until(boss(), lambda: store.run(run_id).state is State.INTERRUPTED)
 
 
 def test_a_worker_that_does_not_stop_is_killed_with_its_children(store, boss, request_of) -> None:
     (run_id,) = enqueue(store, request_of, "stubborn")
     one = boss(grace=0.5)
-    look_until(one, lambda: "child" in store.run(run_id).details)
+    step_until(one, lambda: "child" in store.run(run_id).details)
     child = store.run(run_id).details["child"]
     queue.stop(store, run_id)
-    look_until(one, lambda: not store.run(run_id).state.is_active())
+    step_until(one, lambda: not store.run(run_id).state.is_active())
     assert store.run(run_id).state is State.STOPPED
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_worker_that_stops_by_itself_is_left_alone(store, boss, request_of) -> None:
+def test_a_worker_that_stops_in_time_is_not_killed(store, boss, request_of) -> None:
     (run_id,) = enqueue(store, request_of, "long")
     one = boss(grace=5)
-    look_until(one, lambda: store.run(run_id).state is State.RUNNING)
+    step_until(one, lambda: store.run(run_id).state is State.RUNNING)
     queue.stop(store, run_id)
-    look_until(one, lambda: store.run(run_id).state is State.STOPPED)
+    step_until(one, lambda: store.run(run_id).state is State.STOPPED)
     assert "killed" not in [event.text for event in store.events(run_id)][-1]
 
 
-def test_workers_of_a_dead_supervisor_live_on_and_count(store, boss, request_of) -> None:
+def test_workers_of_a_dead_supervisor_keep_running_and_count(store, boss, request_of) -> None:
     first, second, third = enqueue(store, request_of, "long", "long", "short")
     old = boss()
-    look_until(old, lambda: states(store, [first, second]) == [State.RUNNING] * 2)
+    step_until(old, lambda: states(store, [first, second]) == [State.RUNNING] * 2)
     new = boss()  # it knows nothing of the children of the old one
     for _ in range(5):
-        new.look()
+        new.step()
     assert store.run(third).state is State.QUEUED and not new.workers
     queue.stop(store, first)
-    look_until(new, lambda: store.run(third).state is State.FINISHED)
+    step_until(new, lambda: store.run(third).state is State.FINISHED)
     assert store.run(second).state is State.RUNNING
     queue.stop(store, second)
-    look_until(old, lambda: store.run(second).state is State.STOPPED)
+    step_until(old, lambda: store.run(second).state is State.STOPPED)
 
 
-def test_a_checkpoint_folder_that_cannot_be_made_fails_the_run_in_words(store, boss, request_of) -> None:
+def test_a_checkpoint_folder_that_cannot_be_created_fails_the_run_with_a_reason(store, boss, request_of) -> None:
     paths.checkpoint_dir().parent.mkdir(parents=True, exist_ok=True)
     paths.checkpoint_dir().write_text("a file where a folder should be")
     (run_id,) = enqueue(store, request_of, "short")
-    boss().look()
+    boss().step()
     run = store.run(run_id)
     assert run.state is State.FAILED and "RECDASH_CHECKPOINT_DIR" in run.error
 
 
-def test_it_ends_when_nothing_has_been_queued_for_a_while(store, boss) -> None:
+def test_the_supervisor_ends_when_idle(store, boss) -> None:
     lock = SupervisorLock(store)
-    assert lock.acquire()
+    hold(lock)
     started = time.monotonic()
     boss(idle=0.3).run(lock)
     assert 0.3 <= time.monotonic() - started < 3
-    assert SupervisorLock(store).acquire(), "the lock is free again"
+    assert SupervisorLock(store).owner() is None
+    hold(SupervisorLock(store))
 
 
-def test_it_ends_when_its_lock_file_is_gone(store, boss) -> None:
+def test_the_supervisor_ends_when_its_lock_file_is_deleted(store, boss) -> None:
     lock = SupervisorLock(store)
-    assert lock.acquire()
-    lock.path.unlink()
+    hold(lock)
+    Path(f"{lock.path}.lock").unlink()
     started = time.monotonic()
     boss(idle=60).run(lock)
     assert time.monotonic() - started < 2
 
 
-def test_a_run_queued_at_the_last_moment_is_still_taken(store, boss, request_of, monkeypatch) -> None:
+def test_a_run_queued_just_before_the_supervisor_ends_is_still_taken(store, boss, request_of, monkeypatch) -> None:
     lock, one, queued = SupervisorLock(store), boss(idle=0.2), []
-    assert lock.acquire()
-    release = lock.release
+    hold(lock)
+    end_if_idle = one._end_if_idle
 
-    def release_late() -> None:
-        """Somebody queues while the lock is still held, so he starts no supervisor of his own."""
+    def queue_first(lock: SupervisorLock) -> bool:
         if not queued:
             queued.extend(enqueue(store, request_of, "short"))
-            assert not supervisor.ensure(store)
+            assert not supervisor.ensure_running(store), "the lock is held, so this supervisor has to take the run"
+        return end_if_idle(lock)
+
+    monkeypatch.setattr(one, "_end_if_idle", queue_first)
+    one.run(lock)
+    assert states(store, queued) == [State.FINISHED]
+
+
+def test_a_run_queued_while_the_supervisor_ends_starts_another(store, boss, request_of, monkeypatch) -> None:
+    lock, one, started = SupervisorLock(store), boss(idle=0.2), []
+    hold(lock)
+    release = lock.release
+
+    def queue_meanwhile() -> None:
+        enqueue(store, request_of, "short")
+        started.append(supervisor.ensure_running(store))
+
+    thread = threading.Thread(target=queue_meanwhile)
+
+    def release_late() -> None:
+        if thread.ident is None:
+            thread.start()
+            time.sleep(0.3)  # the other thread waits: the decision to end has been made
+            assert not started
         release()
 
     monkeypatch.setattr(lock, "release", release_late)
     one.run(lock)
-    assert states(store, queued) == [State.FINISHED]
+    thread.join(30)
+    assert started == [True]
+
+
+def test_a_killed_supervisor_leaves_its_lock_free(store, supervise, until) -> None:
+    first = supervise(idle=60)
+    until(lambda: supervisor.running_supervisor(store) is not None)
+    assert not supervisor.ensure_running(store)
+    first.kill()
+    first.wait()
+    assert SupervisorLock(store).path.is_file(), "a killed process cannot remove its note"
+    assert supervisor.running_supervisor(store) is None and supervisor.ensure_running(store)
+    until(lambda: supervisor.running_supervisor(store) is not None)
+
+
+@pytest.mark.parametrize("note", [b"", b"{", b'{"host": "elsewhere", "pid": 1, "process_start": 1.0}', None])
+def test_without_a_readable_note_the_lock_decides(note, store, supervise, until) -> None:
+    running, lock = supervise(idle=60), SupervisorLock(store)
+    until(lambda: supervisor.running_supervisor(store) is not None)
+    lock.path.unlink() if note is None else lock.path.write_bytes(note)
+    assert not supervisor.ensure_running(store), "the lock is held"
+    running.kill()
+    running.wait()
+    assert supervisor.ensure_running(store)
+    until(lambda: supervisor.running_supervisor(store) is not None)
+
+
+def test_a_supervisor_that_cannot_start_is_not_waited_for(store, monkeypatch, until) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert supervisor.ensure_running(store)
+    until(lambda: supervisor.running_supervisor(store) is None)
+    assert supervisor.ensure_running(store), "the first one ended at once"
+
+
+@pytest.mark.parametrize("ending", [".lock", ".start.lock"])
+def test_a_folder_in_place_of_a_lock_file_is_one_line(ending: str, store) -> None:
+    store.runs()
+    Path(f"{SupervisorLock(store).path}{ending}").mkdir()
+    with pytest.raises(StoreError, match="cannot be written") as caught:
+        supervisor.ensure_running(store)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_lock_held_for_too_long_is_one_line(store, monkeypatch) -> None:
+    monkeypatch.setattr("recdash.runs.supervisor_lock.DECISION_TIMEOUT", 0.2)
+    with SupervisorLock(store).decision(), pytest.raises(StoreError, match="locked by another process") as caught:
+        supervisor.ensure_running(store)
+    assert "\n" not in str(caught.value)
 
 
 def test_of_two_supervisors_started_at_once_one_stays(store, supervise, until) -> None:
@@ -216,11 +294,11 @@ def test_of_two_supervisors_started_at_once_one_stays(store, supervise, until) -
     until(lambda: any(process.poll() is not None for process in both))
     (loser,) = [process for process in both if process.poll() is not None]
     (winner,) = [process for process in both if process is not loser]
-    assert loser.returncode == 0 and "Another supervisor" in loser.stderr.read()
-    until(lambda: supervisor.holder(store) is not None)
-    assert supervisor.holder(store).pid == winner.pid
+    assert loser.returncode == 0 and "already has a supervisor" in loser.stderr.read()
+    until(lambda: supervisor.running_supervisor(store) is not None)
+    assert supervisor.running_supervisor(store).pid == winner.pid
     until(lambda: winner.poll() is not None)
-    assert winner.returncode == 0 and supervisor.holder(store) is None
+    assert winner.returncode == 0 and supervisor.running_supervisor(store) is None
 
 
 def test_however_many_ask_for_a_supervisor_one_is_started(store, until) -> None:
@@ -228,20 +306,20 @@ def test_however_many_ask_for_a_supervisor_one_is_started(store, until) -> None:
 
     def ask() -> None:
         barrier.wait()
-        started.append(supervisor.ensure(store))
+        started.append(supervisor.ensure_running(store))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert sorted(started) == [False] * 7 + [True]
-    until(lambda: supervisor.holder(store) is not None)
-    assert not supervisor.ensure(store)
+    until(lambda: supervisor.running_supervisor(store) is not None)
+    assert not supervisor.ensure_running(store)
 
 
 def test_the_supervisor_is_no_child_of_the_terminal_that_started_it(store, until) -> None:
-    supervisor.ensure(store)
-    until(lambda: supervisor.holder(store) is not None)
-    pid = supervisor.holder(store).pid
+    supervisor.ensure_running(store)
+    until(lambda: supervisor.running_supervisor(store) is not None)
+    pid = supervisor.running_supervisor(store).pid
     assert os.getsid(pid) != os.getsid(0)
     assert not Path("/proc").exists() or Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
 
@@ -256,7 +334,7 @@ def fork_server(store: Store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_forked_worker_ends_as_one_that_started_by_itself(store, toy, request_of, fork_server, until) -> None:
+def test_a_forked_worker_gives_the_result_of_a_started_one(store, toy, request_of, fork_server, until) -> None:
     settings = {"epochs": 5, "hidden": (8,), "latent": 8, "batch_size": 40}
     ends = []
     for seed in (1, 1):
@@ -278,7 +356,7 @@ def test_a_forked_worker_ends_as_one_that_started_by_itself(store, toy, request_
 
 
 @pytest.mark.slow
-def test_the_fork_server_tells_how_a_worker_died_and_its_own_death_is_survived(
+def test_the_fork_server_reports_a_killed_worker_and_workers_survive_its_death(
     store, toy, request_of, fork_server, until
 ) -> None:
     settings = {"epochs": 100_000, "patience": 100_000, "hidden": (), "latent": 8, "batch_size": 10}
@@ -293,14 +371,14 @@ def test_the_fork_server_tells_how_a_worker_died_and_its_own_death_is_survived(
     os.kill(store.run(ids[1]).pid, signal.SIGKILL)
     until(lambda: children[ids[1]].poll() == -9)
     os.kill(fork_server._process.pid, signal.SIGKILL)
-    until(lambda: children[ids[2]].poll() == LOST)
+    until(lambda: children[ids[2]].poll() == UNKNOWN_STATUS)
     assert fork_server.start(ids[0], "cpu", RunFolder(ids[0]).log) is None
     before = store.run(ids[2]).epoch
     until(lambda: store.run(ids[2]).epoch > before)
     kill_tree(store.run(ids[2]).pid)
 
 
-def test_threads_of_all_runs_together_are_at_most_the_cores(monkeypatch) -> None:
+def test_all_runs_together_use_at_most_all_cores(monkeypatch) -> None:
     for most in (1, 2, 3, 64):
         monkeypatch.setenv("RECDASH_MAX_RUNS", str(most))
         threads = process_env.threads_per_run()
@@ -309,27 +387,27 @@ def test_threads_of_all_runs_together_are_at_most_the_cores(monkeypatch) -> None
     assert found["OMP_NUM_THREADS"] == "3" and found["GOMP_SPINCOUNT"] == "1000"
 
 
-def test_a_relative_store_means_the_same_from_every_folder(monkeypatch, tmp_path) -> None:
+def test_a_relative_store_url_becomes_absolute(monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
-    assert process_env.absolute("sqlite:///runs.db") == f"sqlite:///{tmp_path}/runs.db"
-    assert process_env.absolute("postgresql://u:p@h/d") == "postgresql://u:p@h/d"
+    assert process_env.absolute_url("sqlite:///runs.db") == f"sqlite:///{tmp_path}/runs.db"
+    assert process_env.absolute_url("postgresql://u:p@h/d") == "postgresql://u:p@h/d"
 
 
 @pytest.mark.slow
-def test_kill_nine_is_seen_and_the_resumed_run_ends_as_if_nothing_had_happened(store, toy, request_of, until) -> None:
+def test_a_killed_run_is_detected_and_resumes_to_the_same_result(store, toy, request_of, until) -> None:
     settings = {"epochs": 400, "patience": 400, "hidden": (), "latent": 8, "batch_size": 10}
     straight, struck = (queue.enqueue(store, [request_of("multvae", settings=settings)], key=key)[0].id for key in "ab")
     assert straight == struck, "equal requests share a run while they wait"
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
     until(lambda: store.run(straight).state is State.FINISHED, 120)
     (again,) = queue.enqueue(store, [request_of("multvae", settings=settings)], key="c")
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
     until(lambda: store.run(again.id).epoch >= 40 and (RunFolder(again.id).last / "checkpoint.json").exists(), 120)
     os.kill(store.run(again.id).pid, signal.SIGKILL)
     assert until(lambda: store.run(again.id).state is State.INTERRUPTED) < 10
     kept = len(store.epochs([again.id]))
     queue.resume(store, again.id)
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
     until(lambda: not store.run(again.id).state.is_active(), 120)
     first, second = store.run(straight), store.run(again.id)
     assert second.state is State.FINISHED and second.attempts == 2, second.error
@@ -339,16 +417,16 @@ def test_kill_nine_is_seen_and_the_resumed_run_ends_as_if_nothing_had_happened(s
 
 
 @pytest.mark.slow
-def test_kill_nine_of_the_supervisor_loses_nothing(store, toy, request_of, until) -> None:
+def test_killing_the_supervisor_loses_nothing(store, toy, request_of, until) -> None:
     settings = {"epochs": 300, "patience": 300, "hidden": (), "latent": 8, "batch_size": 10}
     (first,) = queue.enqueue(store, [request_of("multvae", settings=settings)])
     (second,) = queue.enqueue(store, [request_of("popularity")])
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
     until(lambda: store.run(first.id).epoch >= 1, 60)
-    os.kill(supervisor.holder(store).pid, signal.SIGKILL)
+    os.kill(supervisor.running_supervisor(store).pid, signal.SIGKILL)
     until(lambda: store.run(first.id).epoch >= 20, 60)
     assert store.run(first.id).attempts == 1, "the training went on without its supervisor"
-    assert supervisor.ensure(store)
+    assert supervisor.ensure_running(store)
     until(lambda: states(store, [first.id, second.id]) == [State.FINISHED] * 2, 120)
     assert [store.run(run_id).attempts for run_id in (first.id, second.id)] == [1, 1]
 
@@ -362,7 +440,7 @@ from recdash.runs.store import Store
 store = Store(paths.store_url())
 for seed in range(10):
     queue.enqueue(store, [Request(model="popularity", dataset="toy", seed=seed, name="r")], key=f"page-{seed}")
-    supervisor.ensure(store)
+    supervisor.ensure_running(store)
 """
 
 
@@ -370,7 +448,7 @@ for seed in range(10):
 def test_ten_runs_from_four_tabs_all_finish_none_twice_never_more_than_two_at_once(store, toy, monkeypatch) -> None:
     monkeypatch.setenv("RECDASH_MAX_RUNS", "2")
     store.runs()
-    tabs = [subprocess.Popen([sys.executable, "-c", ENQUEUE], env=process_env.base()) for _ in range(4)]
+    tabs = [subprocess.Popen([sys.executable, "-c", ENQUEUE], env=process_env.for_process()) for _ in range(4)]
     most, deadline = 0, time.monotonic() + 150
     while time.monotonic() < deadline:
         runs = store.runs()

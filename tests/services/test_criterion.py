@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from recdash.evaluation.criterion import CRITERIA, DECIDING, criterion_of, task_of
+from recdash.evaluation.criterion import (
+    CRITERIA,
+    SELECTION_METRICS,
+    criterion_of,
+    task_of,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = ROOT / "recdash" / "evaluation" / "criterion.py"
@@ -29,15 +34,15 @@ def declarations(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Where a file says by itself which metric decides: line and why it counts."""
     for node in ast.walk(tree):
         match node:
-            case ast.Tuple() | ast.List() | ast.Set() if {constant(one) for one in node.elts} == set(DECIDING):
+            case ast.Tuple() | ast.List() | ast.Set() if {constant(one) for one in node.elts} == set(SELECTION_METRICS):
                 yield node.lineno, "a collection of exactly the deciding metrics"
-            case ast.Dict() if set(DECIDING) <= {constant(value) for value in node.values}:
+            case ast.Dict() if set(SELECTION_METRICS) <= {constant(value) for value in node.values}:
                 yield node.lineno, "a deciding metric for each of several keys"
-            case ast.Compare() if constant(node.left) in DECIDING:
+            case ast.Compare() if constant(node.left) in SELECTION_METRICS:
                 yield node.lineno, "asks which of the deciding metrics is there"
-            case ast.Assign() if constant(node.value) in DECIDING:
+            case ast.Assign() if constant(node.value) in SELECTION_METRICS:
                 yield node.lineno, "a name for a deciding metric"
-            case ast.FunctionDef() if set(DECIDING) <= {constant(inner) for inner in ast.walk(node)}:
+            case ast.FunctionDef() if set(SELECTION_METRICS) <= {constant(inner) for inner in ast.walk(node)}:
                 yield node.lineno, f"{node.name} names both deciding metrics"
 
 
@@ -67,13 +72,13 @@ def test_a_list_of_columns_is_no_declaration() -> None:
 
 def test_better_is_higher_for_rankings_and_lower_for_ratings() -> None:
     ranking, rating = CRITERIA["ranking"], CRITERIA["rating"]
-    assert (ranking.metric, rating.metric) == ("ndcg@100", "rmse") == DECIDING
+    assert (ranking.metric, rating.metric) == ("ndcg@100", "rmse") == SELECTION_METRICS
     assert ranking.is_better(0.4, 0.3) and not ranking.is_better(0.3, 0.3) and not ranking.is_better(0.2, 0.3)
     assert rating.is_better(0.8, 0.9) and not rating.is_better(0.9, 0.9) and not rating.is_better(1.0, 0.9)
     assert ranking.is_better(0.0, None) and not ranking.is_better(math.nan, None)
 
 
-def test_values_tell_their_criterion_and_their_task() -> None:
+def test_values_determine_criterion_and_task() -> None:
     assert criterion_of({"recall@20": 0.1, "ndcg@100": 0.2}) is CRITERIA["ranking"]
     assert criterion_of({"mae": 0.7, "rmse": 0.9}) is CRITERIA["rating"]
     assert criterion_of({"loss": 3.0}) is None

@@ -1,4 +1,4 @@
-"""Every file that a crash can cut or a disk can damage, in every way, before every reader: an answer, or one line."""
+"""Every file, damaged in every way, given to every reader: the reader answers or raises a one-line error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Reader = Callable[[str], object]
 
 
 def _report(form: str) -> Reader:
-    return lambda run_id: render.text(report.make(dataset="toy"), form)
+    return lambda run_id: render.render(report.create(dataset="toy"), form)
 
 
 READERS: dict[str, Reader] = {
@@ -46,14 +46,14 @@ READERS: dict[str, Reader] = {
     "report": _report("html"),
     "report in Markdown": _report("md"),
     "slices": lambda run_id: [
-        slices.view(group, by) for group in results.groups() for by in ("activity", "popularity")
+        slices.slice_view(group, by) for group in results.groups() for by in ("activity", "popularity")
     ],
     "significance": lambda run_id: [versus_best.compare_with_best(group, group.primary) for group in results.groups()],
     "data": lambda run_id: datasets.describe("toy"),
-    "data sets": lambda run_id: datasets.entries(),
+    "datasets": lambda run_id: datasets.entries(),
     "doctor": lambda run_id: doctor.checks(),
 }
-NEED_THE_STORE = set(READERS) - {"data", "data sets", "doctor", "log", "latent", "latent of an epoch"}
+NEED_THE_STORE = set(READERS) - {"data", "datasets", "doctor", "log", "latent", "latent of an epoch"}
 # Which readers may refuse when a file is damaged; all others must answer.
 FILES: dict[str, set[str]] = {
     "run/run.json": set(),
@@ -113,7 +113,7 @@ def ids(finished: tuple[Path, dict[str, str]]) -> Iterator[dict[str, str]]:
     shutil.copytree(home / "data", paths.data_dir(), symlinks=True)
     shutil.copytree(home / "checkpoints", paths.checkpoint_dir())
     yield found
-    for cached in (store_access._store, slices._one, versus_best._verdict, datasets._loaded):
+    for cached in (store_access._store, slices._slices_of, versus_best._compare, datasets._loaded):
         cached.cache_clear()
 
 
@@ -141,9 +141,7 @@ def test_every_reader_answers_while_nothing_is_damaged(ids: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize(("file", "way"), CASES)
-def test_a_damaged_file_is_an_answer_or_one_line_and_nothing_else_is_lost(
-    file: str, way: str, ids: dict[str, str]
-) -> None:
+def test_a_damaged_file_gives_an_answer_or_a_one_line_error(file: str, way: str, ids: dict[str, str]) -> None:
     damage(file, way, ids)
     refused = {name for name, reader in READERS.items() if not answers(reader, ids["run"])}
     assert refused <= FILES[file]
@@ -151,15 +149,15 @@ def test_a_damaged_file_is_an_answer_or_one_line_and_nothing_else_is_lost(
 
 
 @pytest.mark.parametrize(("file", "way"), [case for case in CASES if str(case.values[0]).startswith("run/")])
-def test_a_lost_store_comes_back_whatever_is_damaged(file: str, way: str, ids: dict[str, str]) -> None:
+def test_a_lost_store_is_rebuilt_whatever_is_damaged(file: str, way: str, ids: dict[str, str]) -> None:
     damage(file, way, ids)
     for path in paths.data_dir().glob("recdash.db*"):
         path.unlink()
-    said = doctor.mend_store()
+    done = doctor.rebuild_store()
     there = {run.id for run in runs.listing()}
     assert there >= {ids["rating"], ids["other"]}
     if file == "run/run.json":
-        assert ids["run"] in there or ids["run"] in said or way == "a folder"
+        assert ids["run"] in there or ids["run"] in done or way == "a folder"
         return
     assert ids["run"] in there
     epochs = [row.epoch for row in store_access.open_store().epochs([ids["run"]])]
@@ -169,14 +167,14 @@ def test_a_lost_store_comes_back_whatever_is_damaged(file: str, way: str, ids: d
 @pytest.mark.parametrize(
     "way", [pytest.param(way, marks=() if way in EVERYDAY else pytest.mark.slow) for way in ways(".db")]
 )
-def test_a_damaged_store_is_whole_again_once_it_is_mended(way: str, ids: dict[str, str]) -> None:
+def test_a_damaged_store_is_complete_after_a_rebuild(way: str, ids: dict[str, str]) -> None:
     damage("data/recdash.db", way, ids)
     if way == "a folder":
         with pytest.raises(StoreError, match="is a folder"):
-            doctor.mend_store()
+            doctor.rebuild_store()
         return
     if answers(READERS["listing"], ids["run"]) and len(runs.listing()) == len(ids):
         return  # what was damaged holds no run
-    doctor.mend_store()
+    doctor.rebuild_store()
     assert {run.id for run in runs.listing()} == set(ids.values())
     assert [name for name, reader in READERS.items() if not answers(reader, ids["run"])] == []

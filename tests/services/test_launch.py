@@ -10,7 +10,7 @@ from recdash.errors import RecdashError, UsageError
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import Request
 from recdash.runs.states import State
-from recdash.services import compare, launch, runs, store_access
+from recdash.services import compare, launch, runs, store_access, training_requests
 
 
 def nothing_was_queued() -> bool:
@@ -31,36 +31,38 @@ def nothing_was_queued() -> bool:
         ({"protocol": "weird"}, "There is no protocol 'weird'"),
         ({"device": "gpu"}, "There is no device 'gpu'"),
         ({"device": "cuda:99"}, "no device 'cuda:99'"),
-        ({"dataset": "ml-7"}, "There is no data set 'ml-7'"),
+        ({"dataset": "ml-7"}, "There is no dataset 'ml-7'"),
         ({"dataset": "ml-1m"}, "recdash data get ml-1m"),
         ({"seed": -1}, "seed = -1"),
         ({"split_seed": 2**32}, "split seed = 4294967296"),
     ],
 )
-def test_what_cannot_work_is_refused_before_it_is_queued(waiting, words, said) -> None:
+def test_an_invalid_request_is_refused_before_it_is_queued(waiting, words, said) -> None:
     with pytest.raises(RecdashError) as caught:
-        launch.train(launch.plan(**{"models": ["multvae"], "dataset": "toy", **words}))
+        launch.train(training_requests.plan(**{"models": ["multvae"], "dataset": "toy", **words}))
     assert said in str(caught.value) and "\n" not in str(caught.value)
     assert nothing_was_queued() and not waiting
 
 
-def test_with_several_models_each_takes_the_settings_that_it_has(waiting) -> None:
-    plan = launch.plan(["popularity", "ease", "multvae"], "toy", settings={"l2": "7", "latent": "16"}, epochs=4)
+def test_with_several_models_each_takes_its_own_settings(waiting) -> None:
+    plan = training_requests.plan(
+        ["popularity", "ease", "multvae"], "toy", settings={"l2": "7", "latent": "16"}, epochs=4
+    )
     assert [dict(request.settings) for request in plan] == [{}, {"l2": 7.0}, {"latent": 16, "epochs": 4}]
     assert [request.epochs for request in plan] == [1, 1, 4]
     with pytest.raises(UsageError, match="Known: l2"):
-        launch.plan(["popularity", "ease"], "toy", settings={"latent": "16"})
+        training_requests.plan(["popularity", "ease"], "toy", settings={"latent": "16"})
 
 
-def test_equal_settings_in_other_words_are_equal_requests(waiting) -> None:
-    (text,) = launch.plan(["multvae"], "toy", settings={"dropout": "0.50", "hidden": "600"})
-    (value,) = launch.plan(["multvae"], "toy", settings={"hidden": (600,), "dropout": 0.5})
+def test_equal_settings_in_another_notation_are_equal_requests(waiting) -> None:
+    (text,) = training_requests.plan(["multvae"], "toy", settings={"dropout": "0.50", "hidden": "600"})
+    (value,) = training_requests.plan(["multvae"], "toy", settings={"hidden": (600,), "dropout": 0.5})
     assert text.request_hash == value.request_hash
-    assert text.request_hash != launch.plan(["multvae"], "toy", settings={"hidden": (600,)})[0].request_hash
+    assert text.request_hash != training_requests.plan(["multvae"], "toy", settings={"hidden": (600,)})[0].request_hash
 
 
-def test_a_request_knows_its_data_and_has_a_name_for_people(waiting) -> None:
-    (request,) = launch.plan(["multvae"], "toy", seed=4)
+def test_a_request_has_a_data_fingerprint_and_a_readable_name(waiting) -> None:
+    (request,) = training_requests.plan(["multvae"], "toy", seed=4)
     assert request.name == "Mult-VAE on toy, seed 4"
     assert len(request.dataset_fingerprint) == 16
 
@@ -69,7 +71,7 @@ def test_a_csv_can_be_trained_on_by_its_path(here, tmp_path, monkeypatch) -> Non
     rows = [f"u{user},i{item}" for user in range(150) for item in range(user % 7, user % 7 + 12)]
     (tmp_path / "likes.csv").write_text("\n".join(["user,item", *rows]))
     monkeypatch.chdir(tmp_path)
-    (run,) = launch.train(launch.plan(["popularity"], "likes.csv"))
+    (run,) = launch.train(training_requests.plan(["popularity"], "likes.csv"))
     assert runs.find(run.id).state is State.FINISHED
     assert run.dataset == str(tmp_path / "likes.csv"), "it is found again from any folder"
 
@@ -81,18 +83,18 @@ def test_all_models_means_all_that_the_data_can_serve(waiting, tmp_path, monkeyp
     chosen = {request.model for request in compare.requests("likes.csv", "all")}
     assert {"ease", "multvae", "popularity"} <= chosen
     assert not chosen & {"svae", "autorec", "deeprec", "bias"}
-    said = compare.left_out(None, "likes.csv")
+    said = compare.excluded_models(None, "likes.csv")
     assert "order" in said["svae"]
     assert "ratings" in said["autorec"]
-    assert compare.left_out(None, "toy") == {}
+    assert compare.excluded_models(None, "toy") == {}
 
 
-def test_nothing_can_be_changed_where_recdash_is_for_looking_only(here, monkeypatch) -> None:
-    (run,) = launch.train(launch.plan(["popularity"], "toy"))
+def test_a_read_only_installation_refuses_every_change(here, monkeypatch) -> None:
+    (run,) = launch.train(training_requests.plan(["popularity"], "toy"))
     monkeypatch.setenv("RECDASH_READ_ONLY", "1")
     for change in (
         lambda: launch.train([Request(model="ease", dataset="toy")]),
-        lambda: launch.plan(["ease"], "toy"),
+        lambda: training_requests.plan(["ease"], "toy"),
         lambda: launch.stop(run.id),
         lambda: launch.resume(run.id),
         lambda: launch.retry(run.id),
@@ -106,7 +108,7 @@ def test_nothing_can_be_changed_where_recdash_is_for_looking_only(here, monkeypa
 
 
 def test_train_and_wait_give_one_run_per_request_in_order(here, small) -> None:
-    queued = launch.train(launch.plan(["multvae", "popularity"], "toy", settings=small))
+    queued = launch.train(training_requests.plan(["multvae", "popularity"], "toy", settings=small))
     seen = []
     done = launch.wait([run.id for run in queued], seen.append)
     assert [run.model for run in done] == ["multvae", "popularity"]
@@ -114,32 +116,32 @@ def test_train_and_wait_give_one_run_per_request_in_order(here, small) -> None:
 
 
 def test_waiting_gives_up_after_its_time(waiting) -> None:
-    (run,) = launch.train(launch.plan(["popularity"], "toy"))
+    (run,) = launch.train(training_requests.plan(["popularity"], "toy"))
     assert launch.wait([run.id], every=0.01, timeout=0.05)[0].state is State.QUEUED
 
 
-def test_waiting_for_queued_runs_makes_sure_that_somebody_works(waiting) -> None:
-    (run,) = launch.train(launch.plan(["popularity"], "toy"))
+def test_waiting_for_queued_runs_starts_a_supervisor(waiting) -> None:
+    (run,) = launch.train(training_requests.plan(["popularity"], "toy"))
     waiting.clear()
     launch.wait([run.id], every=0.01, timeout=0.03)
     assert waiting
 
 
 def test_the_same_press_of_a_button_counts_once(waiting) -> None:
-    first = launch.train(launch.plan(["ease", "popularity"], "toy"), key="token")
-    second = launch.train(launch.plan(["ease", "popularity"], "toy"), key="token")
+    first = launch.train(training_requests.plan(["ease", "popularity"], "toy"), key="token")
+    second = launch.train(training_requests.plan(["ease", "popularity"], "toy"), key="token")
     assert [run.id for run in first] == [run.id for run in second]
 
 
 def test_retrying_starts_a_second_run_and_keeps_the_first(here, small) -> None:
-    (run,) = launch.train(launch.plan(["multvae"], "toy", settings=small, seed=2))
+    (run,) = launch.train(training_requests.plan(["multvae"], "toy", settings=small, seed=2))
     again = launch.retry(run.id)
     first, second = runs.find(run.id), runs.find(again.id)
     assert first.id != second.id and first.request_hash == second.request_hash and first.metrics == second.metrics
 
 
 def test_deleting_removes_the_folder_too(here) -> None:
-    (run,) = launch.train(launch.plan(["popularity"], "toy"))
+    (run,) = launch.train(training_requests.plan(["popularity"], "toy"))
     folder = RunFolder(run.id).path
     assert folder.is_dir()
     launch.delete(run.id)
@@ -147,13 +149,13 @@ def test_deleting_removes_the_folder_too(here) -> None:
 
 
 def test_a_stopped_run_in_the_queue_resumes(here, waiting, monkeypatch) -> None:
-    (run,) = launch.train(launch.plan(["popularity"], "toy"))
+    (run,) = launch.train(training_requests.plan(["popularity"], "toy"))
     assert launch.stop(run.id).state is State.STOPPED
     assert launch.resume(run.id).state is State.QUEUED
 
 
-def test_a_run_is_found_by_id_by_its_beginning_and_by_name(waiting) -> None:
-    first, second = launch.train(launch.plan(["ease", "popularity"], "toy"))
+def test_a_run_is_found_by_id_start_of_id_or_name(waiting) -> None:
+    first, second = launch.train(training_requests.plan(["ease", "popularity"], "toy"))
     assert runs.find(first.id).id == runs.find(first.id[:7]).id == runs.find("EASE on toy").id == first.id
     launch.rename(second.id, "EASE on toy")
     with pytest.raises(UsageError, match="several runs"):
@@ -166,7 +168,7 @@ def test_a_run_is_found_by_id_by_its_beginning_and_by_name(waiting) -> None:
 def test_the_cache_key_moves_when_a_run_reads_differently(here) -> None:
     before = runs.version()
     assert runs.version() == before
-    (run,) = launch.train(launch.plan(["popularity"], "toy"))
+    (run,) = launch.train(training_requests.plan(["popularity"], "toy"))
     after = runs.version()
     assert after != before
     launch.annotate(run.id, "a note")
@@ -174,7 +176,7 @@ def test_the_cache_key_moves_when_a_run_reads_differently(here) -> None:
 
 
 def test_records_are_json_whatever_is_in_them(here, small) -> None:
-    (run,) = launch.train(launch.plan(["multvae"], "toy", settings=small))
+    (run,) = launch.train(training_requests.plan(["multvae"], "toy", settings=small))
     found = json.loads(json.dumps(runs.find(run.id).to_dict(), allow_nan=False))
     for name in ("id", "name", "model", "dataset", "protocol", "state", "epoch", "epochs", "best_epoch", "metrics"):
         assert name in found
@@ -183,13 +185,13 @@ def test_records_are_json_whatever_is_in_them(here, small) -> None:
 
 
 def test_the_log_of_a_run_without_a_log_is_empty(waiting) -> None:
-    (run,) = launch.train(launch.plan(["popularity"], "toy"))
+    (run,) = launch.train(training_requests.plan(["popularity"], "toy"))
     assert runs.log(run.id) == ""
 
 
 def test_a_default_device_that_is_not_here_is_refused_before_anything_is_queued(waiting, store, monkeypatch) -> None:
     monkeypatch.setenv("RECDASH_DEVICE", "gpu")
     with pytest.raises(UsageError, match=r"There is no device 'gpu' \(RECDASH_DEVICE\)"):
-        launch.train(launch.plan(["ease"], "toy"))
+        launch.train(training_requests.plan(["ease"], "toy"))
     assert not store.runs()
-    assert launch.plan(["ease"], "toy", device="cpu")
+    assert training_requests.plan(["ease"], "toy", device="cpu")

@@ -8,9 +8,9 @@ from recdash import evaluate
 from recdash.analysis import seeds, versus_best
 from recdash.errors import UsageError
 from recdash.reporting import seed_tables
-from recdash.services import compare, curves, launch, recommend, report, results
+from recdash.services import compare, curves, launch, recommend, report, results, trained_runs, training_requests
 from recdash.services import runs as service
-from recdash.settings import as_names
+from recdash.settings import name_list
 from recdash.training import fit
 from tests.run_helpers import Runs
 from tests.toy import toy_split
@@ -30,7 +30,7 @@ PICKS = ["Film 4 (1954)", "7", "film 13"]
     ],
 )
 def test_a_text_is_a_list_separated_by_commas(given: str | list[str], meant: list[str]) -> None:
-    assert as_names(given) == meant
+    assert name_list(given) == meant
 
 
 def test_models_of_a_comparison(waiting: list[str]) -> None:
@@ -47,12 +47,12 @@ def test_models_of_a_comparison(waiting: list[str]) -> None:
 
 
 def test_models_of_a_plan(waiting: list[str]) -> None:
-    assert [request.model for request in launch.plan("ease, popularity", "toy")] == ["ease", "popularity"]
+    assert [request.model for request in training_requests.plan("ease, popularity", "toy")] == ["ease", "popularity"]
 
 
 def test_models_and_runs_that_recommend(runs: Runs) -> None:
     first, second = runs.answering("ease"), runs.answering("popularity")
-    assert [run.id for run in recommend.best_runs("toy", "popularity, ease")] == [second, first]
+    assert [run.id for run in trained_runs.best_runs("toy", "popularity, ease")] == [second, first]
     assert [one.model for one in recommend.recommend("toy", PICKS, models="ease").lists] == ["ease"]
     found = recommend.recommend("toy", PICKS, run_ids=f"{second},{first}")
     assert [one.key for one in found.lists] == [second, first]
@@ -62,7 +62,7 @@ def test_models_and_runs_that_recommend(runs: Runs) -> None:
 def test_one_title_is_one_pick_commas_and_all(runs: Runs) -> None:
     runs.answering()
     assert [pick.id for pick in recommend.recommend("toy", "Film 4 (1954)").picks] == ["4"]
-    with pytest.raises(UsageError, match="No item is called 'Film 4, Film 7'"):
+    with pytest.raises(UsageError, match="No item matches 'Film 4, Film 7'"):
         recommend.recommend("toy", "Film 4, Film 7")
 
 
@@ -71,10 +71,10 @@ def test_runs_of_tables_curves_reports_and_lists(runs: Runs) -> None:
     for given, meant in ((first, {first}), (f"{first}, {second}", {first, second})):
         assert {row.run.id for group in results.groups(run_ids=given) for row in group.rows} == meant
         assert {one.run.id for one in curves.curves_of(given)} == meant
-        assert {row.run for row in curves.newer(given, 0)} == meant
+        assert {row.run for row in curves.epochs_after(given, 0)} == meant
         assert {run.id for run in service.listing(ids=given)} == meant
         assert {run.id for run in launch.wait(given)} == meant
-        made = report.make(run_ids=given)
+        made = report.create(run_ids=given)
         assert {row.run.id for section in made.sections for row in section.group.rows} == meant
 
 
@@ -92,16 +92,16 @@ def test_columns_of_tables_and_verdicts(runs: Runs) -> None:
 
 def test_columns_of_tables_over_seeds(runs: Runs) -> None:
     runs.finished("ease", seed=1), runs.finished("ease", 0.31, seed=2)
-    (table,) = seeds.tables(results.groups())
-    assert seed_tables.columns_of(table, "ndcg@100,recall@20") == ["ndcg@100", "recall@20"]
-    assert "NDCG@100" in seed_tables.text([table], "md", "ndcg@100")
+    (table,) = seeds.seed_tables(results.groups())
+    assert seed_tables.available_metrics(table, "ndcg@100,recall@20") == ["ndcg@100", "recall@20"]
+    assert "NDCG@100" in seed_tables.render([table], "md", "ndcg@100")
 
 
 @pytest.mark.parametrize("given", ["ndcg@100", "ndcg@100, recall@20"])
 def test_metrics_of_an_evaluation(given: str) -> None:
     split = toy_split()
     model = fit("popularity", split)
-    assert list(evaluate(model, split, metric_names=given).mean) == as_names(given)
+    assert list(evaluate(model, split, metric_names=given).mean) == name_list(given)
 
 
 def test_metrics_of_an_evaluation_of_ratings() -> None:

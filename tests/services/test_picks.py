@@ -1,4 +1,4 @@
-"""A pick by title means the popular film, for the service, the command line, the page and a model alike."""
+"""A pick by title means the popular item, in the service, on the command line, on the page and in a model."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_popularity_is_counted_once(moons: str) -> None:
     np.testing.assert_array_equal(recommend._popularity(loaded), np.bincount(loaded.items, minlength=loaded.n_items))
 
 
-def test_the_command_line_says_what_was_chosen(moons: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_prints_the_chosen_item(moons: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["recommend", "--dataset", "moons", "--pick", "moon", "--pick", "#9", "-k", "2"]
     assert main(words) == 0
     assert capsys.readouterr().out.startswith("Picks: Blue Moon (1961) (#11), Cat Lives (1959) (#9)\n")
@@ -87,12 +87,12 @@ def test_the_command_line_says_what_was_chosen(moons: str, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("pick", "said"),
     [
-        ("sea", "'sea' fits several items about equally well: "),
+        ("sea", "'sea' matches several items about equally well: "),
         ("", "A pick is empty. Give a title such as "),
         ("  ", "A pick is empty. Give a title such as "),
         ("#999", "No item has the id '999'. Give a title such as "),
-        ("zorglub", "No item is called 'zorglub', or nearly so. Give a title such as "),
-        ("blue sky", "No item is called 'blue sky'. The nearest: Blue Moon (1961) (#11)"),
+        ("zorglub", "No item matches 'zorglub'. Give a title such as "),
+        ("blue sky", "No item matches 'blue sky'. Nearest: Blue Moon (1961) (#11)"),
     ],
 )
 def test_a_pick_that_names_no_single_item_is_one_line_and_status_two(
@@ -104,7 +104,7 @@ def test_a_pick_that_names_no_single_item_is_one_line_and_status_two(
 
 
 def test_a_click_on_the_page_picks_that_very_film(moons: str, fresh_cache: None) -> None:
-    answer = cache.answer("moons", ("9", "7"), [], 3)
+    answer = cache.recommendations("moons", ("9", "7"), [], 3)
     assert [pick.title for pick in answer.picks] == ["Cat Lives", "9"]
 
 
@@ -134,14 +134,14 @@ def test_a_model_of_an_earlier_version_has_no_popularity_and_still_answers(tmp_p
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "{}", "[" + "1.5," * 44 + '"a"]'])
-def test_a_damaged_popularity_is_said(tmp_path, content: str) -> None:
+def test_a_damaged_popularity_file_is_reported(tmp_path, content: str) -> None:
     fit("popularity", toy_split()).save(tmp_path / "kept")
     (tmp_path / "kept" / "popularity.json").write_text(content)
     with pytest.raises(CheckpointError, match="checksum"):
         registry.load(tmp_path / "kept")
 
 
-def test_a_popularity_of_other_items_is_said(tmp_path) -> None:
+def test_a_popularity_file_of_other_items_is_reported(tmp_path) -> None:
     model = fit("popularity", toy_split())
     model.popularity = np.array([1, 2])
     model.save(tmp_path / "kept")

@@ -1,4 +1,4 @@
-"""Lists side by side: picks never in them, reasons that add up, and an answer before anything is trained."""
+"""Recommendations of several models: no pick is recommended, reasons add up, and it works before any training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recdash.models import registry
 from recdash.models.base import Model
 from recdash.recommend import ranked_list, untrained
 from recdash.runs.run_folder import RunFolder
-from recdash.services import compare, datasets, launch, recommend
+from recdash.services import compare, datasets, launch, recommend, trained_runs
 from recdash.services import runs as service
 from recdash.training import fit
 from tests.devices import fake_gpu
@@ -23,18 +23,18 @@ from tests.toy import toy_dataset, toy_split
 PICKS = ["Film 4 (1954)", "7", "film 13"]
 
 
-def test_before_anything_is_trained_ease_answers_and_says_so(toy) -> None:
+def test_without_a_trained_model_ease_is_fitted_and_the_note_reports_it(toy) -> None:
     answer = recommend.recommend("toy", PICKS, k=5)
     (only,) = answer.lists
     assert (only.model, only.run, len(only.items)) == ("ease", None, 5)
-    assert "nothing is trained" in only.note
+    assert "no model is trained" in only.note
     assert [pick.id for pick in answer.picks] == ["4", "7", "13"]
 
 
-def test_of_a_large_catalogue_the_most_popular_items_are_kept(monkeypatch) -> None:
-    monkeypatch.setattr(untrained, "MOST_ITEMS", 10)
+def test_the_untrained_fallback_uses_the_most_popular_items_of_a_large_catalogue(monkeypatch) -> None:
+    monkeypatch.setattr(untrained, "MAX_ITEMS", 10)
     data = toy_dataset()
-    model, note = untrained.fit_at_once(data)
+    model, note = untrained.fit_ease(data)
     liked = np.bincount(data.items[data.ratings >= 4], minlength=data.n_items)
     kept = {data.catalogue.index_of[item.id] for item in model.catalogue.items}
     assert len(kept) == 10 and "10 most popular" in note
@@ -49,7 +49,7 @@ def test_every_trained_model_answers_once_with_its_best_run(here, small) -> None
     answer = recommend.recommend("toy", PICKS)
     assert [one.model for one in answer.lists] == ["popularity", "ease", "multvae"]
     assert answer.lists[1].run.id == good.id
-    assert {run.id for run in recommend.trained_runs("toy")} >= {poor.id, good.id}
+    assert {run.id for run in trained_runs.trained_runs("toy")} >= {poor.id, good.id}
 
 
 def test_picks_are_never_recommended_and_places_count_up(here, small) -> None:
@@ -65,7 +65,7 @@ def test_picks_are_never_recommended_and_places_count_up(here, small) -> None:
 def test_contributions_of_ease_add_up_to_the_score(here) -> None:
     compare.start(compare.requests("toy", ["ease"]))
     (ease,) = recommend.recommend("toy", PICKS).lists
-    assert ease.reasons_are == "contribution"
+    assert ease.reason_kind == "contribution"
     for place in ease.items:
         assert sum(reason.share for reason in place.reasons) == pytest.approx(place.score, rel=1e-4, abs=1e-6)
         shares = [reason.share for reason in place.reasons]
@@ -76,7 +76,7 @@ def test_a_score_drop_is_what_the_list_loses_without_the_pick(here, small) -> No
     (run,) = compare.start(compare.requests("toy", ["multvae"], settings=small))
     answer = recommend.recommend("toy", PICKS)
     (vae,) = answer.lists
-    assert vae.reasons_are == "score drop"
+    assert vae.reason_kind == "score drop"
     model, place = recommend.load_model(service.find(run.id)), vae.items[0]
     index = model.catalogue.index_of
     without = [index[pick.id] for pick in answer.picks if pick.id != place.reasons[0].pick.id]
@@ -84,13 +84,13 @@ def test_a_score_drop_is_what_the_list_loses_without_the_pick(here, small) -> No
     assert place.reasons[0].share == pytest.approx(place.score - score, abs=1e-5)
 
 
-def test_one_pick_alone_has_no_score_drop(here, small) -> None:
+def test_a_single_pick_has_no_score_drop(here, small) -> None:
     compare.start(compare.requests("toy", ["multvae"], settings=small))
     (vae,) = recommend.recommend("toy", ["4"]).lists
-    assert vae.reasons_are == "" and all(place.reasons == () for place in vae.items)
+    assert vae.reason_kind == "" and all(place.reasons == () for place in vae.items)
 
 
-def test_a_pick_that_a_model_does_not_know_is_named_and_not_fatal(here) -> None:
+def test_an_unknown_pick_is_named_in_a_note(here) -> None:
     from recdash.data.items import Item
 
     (run,) = compare.start(compare.requests("toy", ["ease"]))
@@ -110,12 +110,12 @@ def test_without_picks_only_models_that_need_none_answer(here) -> None:
     assert len(popularity.items) == 10 and ease.items == () and "pick" in ease.note
 
 
-def test_a_title_that_nobody_knows_is_refused_with_the_nearest(toy) -> None:
-    with pytest.raises(UsageError, match="No item is called"):
+def test_an_unknown_title_is_refused_with_the_nearest(toy) -> None:
+    with pytest.raises(UsageError, match="No item matches"):
         recommend.recommend("toy", ["Zorglub"])
 
 
-def test_a_model_that_is_not_trained_here_is_refused_with_the_way_to_train_it(here) -> None:
+def test_an_untrained_model_is_refused_with_the_command_that_trains_it(here) -> None:
     compare.start(compare.requests("toy", ["ease"]))
     with pytest.raises(UsageError, match="recdash train multvae --dataset toy"):
         recommend.recommend("toy", PICKS, models=["multvae"])
@@ -130,13 +130,13 @@ def test_exactly_the_named_runs_answer(here, small) -> None:
     assert set(answer.to_dict()["recommendations"]) == {"multvae", a.id}
 
 
-def test_a_run_of_another_data_set_is_refused(here) -> None:
+def test_a_run_of_another_dataset_is_refused(here) -> None:
     (run,) = compare.start(compare.requests("toy", ["ease"]))
     with pytest.raises(UsageError, match="trained on toy"):
         recommend.recommend("demo", [], run_ids=[run.id])
 
 
-def test_a_damaged_checkpoint_is_a_note_beside_the_other_lists(here) -> None:
+def test_a_damaged_checkpoint_is_a_note_and_the_other_lists_remain(here) -> None:
     ease, _ = compare.start(compare.requests("toy", ["ease", "popularity"]))
     (weights,) = RunFolder(ease.id).best.glob("*.safetensors")
     weights.write_bytes(b"no tensors")
@@ -177,18 +177,18 @@ def test_finding_items_forgives_typing_errors_and_starts_with_popular_ones(toy) 
 def test_deleted_runs_do_not_answer_any_more(here) -> None:
     (run,) = compare.start(compare.requests("toy", ["popularity"]))
     launch.delete(run.id)
-    assert recommend.trained_runs("toy") == []
+    assert trained_runs.trained_runs("toy") == []
 
 
 def best_of(model: str = "multvae") -> str:
     """The id of the best run of a model."""
-    return recommend.best_runs("toy", [model])[0].id
+    return trained_runs.best_runs("toy", [model])[0].id
 
 
 def test_a_higher_figure_under_another_protocol_does_not_win(runs: Runs) -> None:
     usual = runs.answering(split="aaaa", epochs=2, seed=1)
     runs.answering(split="bbbb", epochs=5, seed=2, protocol="strong-temporal")
-    assert recommend.trained_runs("toy")[0].id == usual == best_of()
+    assert trained_runs.trained_runs("toy")[0].id == usual == best_of()
 
 
 def test_a_higher_figure_on_an_older_split_does_not_win(runs: Runs) -> None:
@@ -238,19 +238,19 @@ def trained_models() -> dict[str, Model]:
     return made
 
 
-def test_a_model_whose_order_owes_nothing_to_the_picks_gives_no_reasons(trained_models: dict[str, Model]) -> None:
-    silent = {name for name, model in trained_models.items() if not model.reads_picks}
+def test_a_model_whose_order_does_not_depend_on_the_picks_gives_no_reasons(trained_models: dict[str, Model]) -> None:
+    silent = {name for name, model in trained_models.items() if not model.uses_picks}
     assert silent == {name for name, model in trained_models.items() if model.answers_without_picks} | {"bias"}
     for name in silent:
         found = reasoned(trained_models[name])
-        assert found.reasons_are == "" and not any(place.reasons for place in found.items), name
+        assert found.reason_kind == "" and not any(place.reasons for place in found.items), name
 
 
 def test_every_other_model_gives_reasons(trained_models: dict[str, Model]) -> None:
     for name, model in trained_models.items():
-        if model.reads_picks:
+        if model.uses_picks:
             found = reasoned(model)
-            assert found.reasons_are and all(len(place.reasons) == 3 for place in found.items), name
+            assert found.reason_kind and all(len(place.reasons) == 3 for place in found.items), name
 
 
 def test_picks_move_the_stars_of_the_bias_model_but_never_its_order(trained_models: dict[str, Model]) -> None:
@@ -266,13 +266,13 @@ def reasoned(model: Model) -> ranked_list.RankedList:
 @pytest.mark.parametrize("nothing", [[], "", " , "])
 def test_an_empty_list_of_models_or_runs_is_refused(runs: Runs, nothing: str | list[str]) -> None:
     runs.answering()
-    with pytest.raises(UsageError, match="No model was named"):
+    with pytest.raises(UsageError, match="The list of models is empty"):
         recommend.recommend("toy", PICKS, models=nothing)
-    with pytest.raises(UsageError, match="No run was named"):
+    with pytest.raises(UsageError, match="The list of runs is empty"):
         recommend.recommend("toy", PICKS, run_ids=nothing)
 
 
-def test_models_answer_on_the_device_that_is_asked_for(here, small) -> None:
+def test_models_run_on_the_requested_device(here, small) -> None:
     compare.start(compare.requests("toy", ["multvae", "ease"], settings=small))
     on_cpu = recommend.recommend("toy", PICKS).lists
     with fake_gpu.installed() as gpu:
@@ -283,7 +283,7 @@ def test_models_answer_on_the_device_that_is_asked_for(here, small) -> None:
 
 
 @pytest.mark.parametrize("loaded_before", [False, True])
-def test_on_a_gpu_without_room_models_answer_on_the_cpu_and_say_so(here, small, loaded_before: bool) -> None:
+def test_models_run_on_the_cpu_with_a_note_if_gpu_memory_is_full(here, small, loaded_before: bool) -> None:
     compare.start(compare.requests("toy", ["multvae"], settings=small))
     (expected,) = recommend.recommend("toy", PICKS).lists
     with fake_gpu.installed() as gpu:
@@ -295,7 +295,7 @@ def test_on_a_gpu_without_room_models_answer_on_the_cpu_and_say_so(here, small, 
     assert "are free" in found.note and "computes on the CPU instead" in found.note and "\n" not in found.note
 
 
-def test_a_device_that_is_not_here_is_refused(here) -> None:
+def test_an_unavailable_device_is_refused(here) -> None:
     compare.start(compare.requests("toy", ["popularity"]))
     with pytest.raises(UsageError, match="This machine has no device 'cuda:7'"):
         recommend.recommend("toy", PICKS, device="cuda:7")

@@ -1,4 +1,4 @@
-"""A run whose loss exploded, or that ended while still improving, says so wherever a service shows it."""
+"""Remarks on unstable and still improving runs appear in every service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def unstable(runs: Runs) -> str:
     return runs.answering(unstable=3, best=2)
 
 
-def test_a_record_tells_its_unstable_epoch_and_that_it_was_still_improving(runs: Runs, unstable: str) -> None:
+def test_a_record_has_its_unstable_epoch_and_still_improving(runs: Runs, unstable: str) -> None:
     found = service.find(unstable)
     assert (found.unstable_epoch, found.still_improving) == (3, False)
     assert found.remarks == [found.warning] == ["unstable since epoch 3"]
@@ -39,7 +39,7 @@ def test_a_record_tells_its_unstable_epoch_and_that_it_was_still_improving(runs:
 def test_only_a_training_that_ended_in_order_can_be_cut_short(runs: Runs, state: State) -> None:
     run_id = runs.running()
     if state is not State.RUNNING:
-        runs.store.settle(run_id, runs.me, state)
+        runs.store.end_run(run_id, runs.me, state)
     assert service.find(run_id).state is state and not service.find(run_id).still_improving
 
 
@@ -60,7 +60,7 @@ def test_rows_of_results_have_both_fields(unstable: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["table", "md", "latex"])
-def test_tables_say_it_in_a_note(runs: Runs, unstable: str, form: str) -> None:
+def test_tables_have_remarks_in_a_note(runs: Runs, unstable: str, form: str) -> None:
     assert UNSTABLE in results.export(results.groups(), form)
     assert "still improving" not in results.export(results.groups(), form)
 
@@ -72,7 +72,7 @@ def test_several_runs_share_one_note(runs: Runs) -> None:
     assert "still improving when it ended: Mult-VAE, seed 2, Mult-VAE, seed 1" in said
 
 
-def test_a_stable_run_of_which_nothing_is_to_be_said_has_no_note(runs: Runs) -> None:
+def test_a_stable_run_without_remarks_has_no_note(runs: Runs) -> None:
     runs.finished(best=3)
     said = results.export(results.groups(), "table")
     assert "unstable" not in said and "improving" not in said
@@ -85,14 +85,14 @@ def test_csv_has_both_as_columns(runs: Runs, unstable: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["html", "md", "latex"])
-def test_reports_say_it_under_the_table(runs: Runs, unstable: str, form: str) -> None:
+def test_reports_have_remarks_under_the_table(runs: Runs, unstable: str, form: str) -> None:
     runs.finished("multdae", seed=4)
-    said = render.text(report.make(), form)
+    said = render.render(report.create(), form)
     assert UNSTABLE in said and "still improving when it ended: Mult-DAE" in said
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-def test_curves_know_it_also_of_runs_that_did_not_record_it(runs: Runs, recorded: bool) -> None:
+def test_curves_have_the_unstable_epoch_of_runs_that_did_not_record_it(runs: Runs, recorded: bool) -> None:
     run_id = runs.finished(unstable=3, recorded=recorded)
     assert service.find(run_id).unstable_epoch == (3 if recorded else None)
     found = curves.curves(run_id)
@@ -105,6 +105,6 @@ def test_curves_of_a_stable_run_change_nothing_of_its_record(runs: Runs) -> None
     assert curves.curves(run_id).run == service.find(run_id)
 
 
-def test_lists_of_recommendations_say_it(unstable: str) -> None:
+def test_recommendations_have_the_remarks(unstable: str) -> None:
     (about,) = recommend.recommend("toy", ["7"]).to_dict()["models"].values()
     assert (about["unstable_epoch"], about["still_improving"]) == (3, False)

@@ -1,4 +1,4 @@
-"""Comparing, tables and curves: only what is comparable stands side by side, and what is there is not trained again."""
+"""Comparisons, tables and curves: only comparable runs share a table, and existing runs are not trained again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import math
 import numpy as np
 import pytest
 
-from recdash.analysis import groups, metric_info
+from recdash.analysis import groups
 from recdash.errors import UsageError
+from recdash.evaluation import criterion
 from recdash.runs import queue
 from recdash.runs.process_id import ProcessId
-from recdash.services import compare, curves, launch, results, runs, store_access
+from recdash.services import compare, curves, launch, results, runs, store_access, training_requests
 
 
 def test_a_comparison_trains_only_what_is_missing(here, small) -> None:
@@ -31,8 +32,8 @@ def test_a_comparison_trains_only_what_is_missing(here, small) -> None:
 )
 def test_a_run_with_anything_else_in_it_does_not_count(here, other) -> None:
     compare.start(compare.requests("toy", ["ease"]))
-    assert len(compare.look(compare.requests("toy", ["ease"], **other)).missing) == 1
-    assert compare.look(compare.requests("toy", ["ease"])).missing == ()
+    assert len(compare.find_runs(compare.requests("toy", ["ease"], **other)).missing) == 1
+    assert compare.find_runs(compare.requests("toy", ["ease"])).missing == ()
 
 
 def test_data_that_changed_under_its_name_is_trained_on_again(here) -> None:
@@ -41,7 +42,7 @@ def test_data_that_changed_under_its_name_is_trained_on_again(here) -> None:
 
     compare.start(compare.requests("toy", ["ease"]))
     toy_dataset(seed=1).save(paths.data_dir() / "sets" / "toy")
-    assert len(compare.look(compare.requests("toy", ["ease"])).missing) == 1
+    assert len(compare.find_runs(compare.requests("toy", ["ease"])).missing) == 1
 
 
 def test_a_run_left_half_done_is_resumed_and_a_failed_one_started_anew(here, small, monkeypatch) -> None:
@@ -54,7 +55,7 @@ def test_a_run_left_half_done_is_resumed_and_a_failed_one_started_anew(here, sma
     other = compare.requests("toy", ["multvae"], settings=small, seed=9)
     (failed,) = queue.enqueue(store, other)
     queue.claim(store, failed.id, me, 1)
-    store.settle(failed.id, me, type(failed.state).FAILED, "diverged")
+    store.end_run(failed.id, me, type(failed.state).FAILED, "diverged")
     assert compare.start(other)[0].id != failed.id
 
 
@@ -86,7 +87,7 @@ def test_rows_of_one_split_share_a_table_best_first(here, small) -> None:
     assert group.facts["test_users"] == 30
 
 
-def test_different_splits_never_share_a_table_and_the_reason_is_said(here) -> None:
+def test_different_splits_never_share_a_table_and_the_reason_is_given(here) -> None:
     compare.start(compare.requests("toy", ["ease", "popularity"]))
     compare.start(compare.requests("toy", ["ease"], split_seed=5))
     compare.start(compare.requests("toy", ["ease"], protocol="strong-temporal"))
@@ -100,7 +101,7 @@ def test_different_splits_never_share_a_table_and_the_reason_is_said(here) -> No
 
 
 def test_only_finished_runs_are_results(waiting) -> None:
-    launch.train(launch.plan(["ease"], "toy"))
+    launch.train(training_requests.plan(["ease"], "toy"))
     assert results.groups() == [] and results.best() is None
 
 
@@ -124,7 +125,7 @@ def test_per_user_values_average_to_the_mean_of_the_table(here) -> None:
     [("ndcg@100", True), ("recall_all@20", True), ("rmse", False), ("macro_rmse", False), ("coverage@100", None)],
 )
 def test_every_metric_has_its_direction(metric: str, direction: bool | None) -> None:
-    assert metric_info.higher_is_better(metric) is direction
+    assert criterion.higher_is_better(metric) is direction
 
 
 def test_csv_holds_every_number_and_no_formula(here) -> None:
@@ -158,13 +159,13 @@ def test_a_table_can_have_chosen_columns_only(here) -> None:
         results.export(found, "xml")
 
 
-def test_curves_have_every_epoch_and_tell_what_is_new(here, small) -> None:
+def test_curves_have_every_epoch_and_those_after_a_given_one(here, small) -> None:
     (run,) = compare.start(compare.requests("toy", ["multvae"], settings=small))
     found = curves.curves(run.id)
     assert [epoch for epoch, _ in found.series["loss"]] == [1, 2, 3]
     assert {"loss", "reconstruction", "kl", "beta", "ndcg@100"} <= set(found.series)
-    assert curves.newer([run.id], found.seq) == []
-    assert [row.epoch for row in curves.newer([run.id], found.seq - 1)] == [3]
+    assert curves.epochs_after([run.id], found.seq) == []
+    assert [row.epoch for row in curves.epochs_after([run.id], found.seq - 1)] == [3]
     assert json.loads(curves.export(found, "json"))["series"]["loss"][0][0] == 1
     rows = list(csv.DictReader(io.StringIO(curves.export(found, "csv"))))
     assert len(rows) == 3 and float(rows[2]["loss"]) == found.series["loss"][2][1]
@@ -172,7 +173,7 @@ def test_curves_have_every_epoch_and_tell_what_is_new(here, small) -> None:
 
 def test_a_value_that_is_no_number_is_a_gap_and_still_json(waiting) -> None:
     store, me = store_access.open_store(), ProcessId.mine()
-    (run,) = launch.train(launch.plan(["ease"], "toy"))
+    (run,) = launch.train(training_requests.plan(["ease"], "toy"))
     queue.claim(store, run.id, me, 1)
     store.add_epoch(run.id, me, epoch=1, update=1, seconds=1.0, values={"loss": math.nan})
     found = curves.curves(run.id)
@@ -182,7 +183,7 @@ def test_a_value_that_is_no_number_is_a_gap_and_still_json(waiting) -> None:
 
 def test_time_left_is_reckoned_from_the_epochs_so_far(waiting) -> None:
     store, me = store_access.open_store(), ProcessId.mine()
-    (run,) = launch.train(launch.plan(["multvae"], "toy", epochs=10))
+    (run,) = launch.train(training_requests.plan(["multvae"], "toy", epochs=10))
     queue.claim(store, run.id, me, 1)
     assert runs.remaining_s(runs.find(run.id)) is None
     store.add_epoch(run.id, me, epoch=2, update=1, seconds=8.0, values={})

@@ -16,7 +16,12 @@ from recdash.data.dataset_registry import load_dataset
 from recdash.errors import DataWarning, SplitError
 from recdash.evaluation import evaluate
 from recdash.splits import Split, make_split
-from recdash.splits.event_order import BY_ITEM, remark, warning, warning_of_sequences
+from recdash.splits.event_order import (
+    ITEM_ORDER,
+    sequence_tie_warning,
+    tie_note,
+    tie_warning,
+)
 from recdash.splits.strong import strong
 from recdash.training import fit
 from tests.toy import toy_dataset
@@ -119,7 +124,7 @@ def test_users_who_are_added_change_the_order_of_no_other_user() -> None:
     many = Dataset.build("days", users=users, items=items, ratings=None, times=times, source="more users")
 
     def order(data: Dataset, user: str) -> list[str]:
-        return [data.catalogue[item].id for item in data.in_time("random", 5).row(data.user_ids.index(user))]
+        return [data.catalogue[item].id for item in data.in_time_order("random", 5).row(data.user_ids.index(user))]
 
     named = {name: str(few.catalogue.index_of[name]) for name in few.catalogue.index_of}
     assert all(name == index for name, index in named.items()), "ids and indices are the same here"
@@ -210,39 +215,40 @@ class TestWords:
     """What is said about ties."""
 
     def test_chance_comes_with_how_much_it_moves_and_what_to_do(self) -> None:
-        assert warning(FACTS) == (
-            f"{TIED}; the split seed decides by chance which came first. "
-            "Another order moves up to 7% of the held-out items; compare several split seeds."
+        assert tie_warning(FACTS) == (
+            f"{TIED}; they are ordered at random by the split seed. "
+            "Another order would change up to 7% of the held-out items. Compare several split seeds."
         )
-        assert remark(FACTS) == "76% of the interactions tied in time"
+        assert tie_note(FACTS) == "76% of the interactions tied in time"
 
     def test_the_order_of_a_file_comes_without_seeds_which_change_nothing(self) -> None:
-        said = warning({**FACTS, "ties": "file"})
-        assert said.startswith(f"{TIED}; the order of the file decides which came first. ")
+        said = tie_warning({**FACTS, "ties": "file"})
+        assert said.startswith(f"{TIED}; they are kept in file order. ")
         assert said.endswith("held-out items.")
 
     def test_before_there_is_a_split_the_rule_is_left_open(self) -> None:
-        assert warning({"tied_share": 0.757}) == (
-            f"{TIED}; the order of the file decides which came first where it is an order of time, else the split seed."
+        assert tie_warning({"tied_share": 0.757}) == (
+            f"{TIED}; they are kept in file order if the file is sorted by time, "
+            "else ordered at random by the split seed."
         )
 
     def test_few_ties_are_not_worth_a_word(self) -> None:
-        assert warning({**FACTS, "tied_share": 0.009}) == remark({"tied_share": 0.009}) == warning({}) == ""
-        assert warning_of_sequences(0.009) == ""
+        assert tie_warning({**FACTS, "tied_share": 0.009}) == tie_note({"tied_share": 0.009}) == tie_warning({}) == ""
+        assert sequence_tie_warning(0.009) == ""
 
     def test_only_all_of_them_are_a_hundred_per_cent(self) -> None:
-        assert warning({"tied_share": 0.9999}).startswith("99% of")
-        assert warning({"tied_share": 1.0}).startswith("100% of")
+        assert tie_warning({"tied_share": 0.9999}).startswith("99% of")
+        assert tie_warning({"tied_share": 1.0}).startswith("100% of")
 
     def test_a_model_that_reads_the_order_is_warned_of_in_fewer_words(self) -> None:
-        said = warning_of_sequences(0.757)
-        assert said == f"{TIED}; a model that reads the order meets them by item id."
-        assert len(said) < len(warning(FACTS))
+        said = sequence_tie_warning(0.757)
+        assert said == f"{TIED}; sequence models read them in item id order."
+        assert len(said) < len(tie_warning(FACTS))
 
     def test_the_rule_of_earlier_versions_is_named_however_few_ties_there_are(self) -> None:
-        old = {"tied_share": 0.002, "ties": BY_ITEM}
-        assert remark(old) == "ties in time were ordered by item id, as versions before 0.2 did"
-        assert remark(old) in warning(old)
+        old = {"tied_share": 0.002, "ties": ITEM_ORDER}
+        assert tie_note(old) == "ties in time were ordered by item id, as in versions before 0.2"
+        assert tie_note(old) in tie_warning(old)
 
 
 @pytest.mark.slow

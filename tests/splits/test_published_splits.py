@@ -67,7 +67,7 @@ def test_svae_holds_out_the_last_fifth_rounded_up_of_unseen_users() -> None:
 
 
 def test_svae_drops_users_with_very_many_positives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published_splits, "MOST_POSITIVES", 14)
+    monkeypatch.setattr(published_splits, "MAX_POSITIVES", 14)
     data = toy_dataset()
     split = published_splits.svae(data, seed=3, held_out_users=20)
     assert data.ratings is not None

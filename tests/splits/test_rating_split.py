@@ -106,13 +106,13 @@ class TestFromRatings:
         [
             (5, "three arrays"),
             ((np.array([0]), np.array([0, 1]), np.array([1.0])), "1 users, 2 items"),
-            ((np.array([-1]), np.array([0]), np.array([1.0])), "whole numbers from 0, found negative"),
+            ((np.array([-1]), np.array([0]), np.array([1.0])), "whole numbers from 0, found -1"),
             ((np.array([0.5]), np.array([0]), np.array([1.0])), "whole numbers from 0"),
             ((np.array([np.nan]), np.array([0]), np.array([1.0])), "whole numbers from 0"),
             ((np.array(["a"]), np.array([0]), np.array([1.0])), "whole numbers from 0"),
             ((np.array([0]), np.array([0]), np.array([np.nan])), "finite"),
             ((np.array([1]), np.array([0]), np.array([2.0])), "twice"),
-            ((np.array([], int), np.array([], int), np.array([])), "train and test are needed"),
+            ((np.array([], int), np.array([], int), np.array([])), "train or test is missing or empty"),
         ],
     )
     def test_what_does_not_fit_is_refused(self, train: Any, message: str) -> None:

@@ -102,12 +102,12 @@ class TestRanking:
             assert mine == pytest.approx(theirs, rel=1e-6)
 
     def test_order_of_rows_and_files_kept_by_the_library_change_nothing(self, strong: Strong) -> None:
-        dataset_registry.keep(dataset_registry.read_split("mine", strong.files))
+        dataset_registry.save(dataset_registry.read_split("mine", strong.files))
         again = make_split(dataset_registry.load_dataset("mine"), "own")
         assert again.fingerprint == make_split(own_reader.read("mine", strong.files), "own").fingerprint
         assert again.dataset == "mine"
-        facts = Dataset.facts(paths.data_dir() / "sets" / "mine")
-        assert facts["own_split"] == "ranking" and "a split for ranking, because of its fold-in file" in facts["notes"]
+        facts = Dataset.read_facts(paths.data_dir() / "sets" / "mine")
+        assert facts["own_split"] == "ranking" and "task: ranking, because there is a fold-in file" in facts["notes"]
 
     def test_facts_count_the_parts_as_other_protocols_do(self, strong: Strong) -> None:
         facts = make_split(own_reader.read("mine", strong.files), "own").facts
@@ -157,12 +157,12 @@ class TestRanking:
         assert split.test.fold_in.n_entries == 1 and split.test.held_out.n_entries == 1
         assert (split.facts["positive_from"], split.facts["removed_held_out_entries"]) == (4, 2)
         assert make_split(data, "own", positive_from=3).train.n_entries == 4
-        assert any("h.csv: 2 rows are left out, of items that t.csv does not have" in note for note in data.notes)
+        assert any("h.csv: 2 rows are left out; t.csv lacks their items" in note for note in data.notes)
 
     def test_users_that_train_does_not_know_are_left_out_and_said_without_a_fold_in(self, tmp_path: Path) -> None:
         train = write(tmp_path / "t.csv", [(1, 1), (1, 2), (2, 2)])
         data = read(train, [write(tmp_path / "h.csv", [(2, 1), (7, 1), (8, 2)])])
-        assert "h.csv: 2 users are left out, of whom t.csv has no row" in data.notes
+        assert "h.csv: 2 users are left out, without a row in t.csv" in data.notes
         assert make_split(data, "own").test.user_ids == ("2",)
 
     def test_times_in_all_files_order_the_histories_and_else_svae_is_refused(self, tmp_path: Path) -> None:
@@ -175,8 +175,8 @@ class TestRanking:
         assert "ties" not in split.facts, "no two events of a user have one time"
         recdash.fit("svae", split, epochs=1, hidden_width=4, embedding=4, recurrent=4, latent=2)
         data = read(train, [fold_in, write(tmp_path / "timeless.csv", [(9, 3)])])
-        assert "timeless.csv without times, so histories have no order" in data.notes
-        with pytest.raises(UsageError, match="svae reads the order of histories, which these have not"):
+        assert "timeless.csv: no times, so histories have no order" in data.notes
+        with pytest.raises(UsageError, match="svae reads the order of histories, which this split does not have"):
             recdash.fit("svae", make_split(data, "own"), epochs=1)
 
     def test_events_at_one_time_are_ordered_by_the_file_of_their_part_and_that_is_said(self, tmp_path: Path) -> None:
@@ -220,11 +220,11 @@ class TestRatings:
         single = write(tmp_path / "single.csv", [(1, 2, 5), (1, 3, 5)], header)
         bare = [write(tmp_path / f"{name}.csv", [(1, item)]) for name, item in (("b", 1), ("c", 2))]
         found = read(train, [several])
-        assert found.own_split == "rating" and any("--task ranking for a ranking" in note for note in found.notes)
+        assert found.own_split == "rating" and any("for a ranking add --task ranking" in note for note in found.notes)
         assert read(train, [several], task="ranking").own_split == "ranking"
         for data in (read(train, [single]), read(bare[0], [write(tmp_path / "d.csv", [(1, 2), (2, 1)])])):
             assert data.own_split == "ranking"
-            assert "a split for ranking, because not every file has several different ratings" in data.notes
+            assert "task: ranking, because not every file has different ratings" in data.notes
         assert read(train, [single], task="rating").own_split == "rating"
 
 
@@ -234,19 +234,19 @@ class TestRefusals:
         user, item = pairs(strong.test[1], 100)[0]
         told = refusal(train, strong.files.test)
         assert f"test-held-out.csv: 3 pairs are also in leak.csv, the first is user {user}, item {item}" in told
-        assert "may not be learned from" in told
+        assert "must not be trained on" in told
 
     def test_a_pair_in_fold_in_and_held_out_of_one_part(self, strong: Strong, tmp_path: Path) -> None:
         fold_in, held_out = strong.validation
         leaking = write(tmp_path / "f.csv", [*pairs(fold_in, 80), pairs(held_out, 80)[-1]])
         told = refusal(strong.files.train, strong.files.test, [leaking, strong.files.validation[1]])
-        assert "validation-held-out.csv: 1 pair is also in f.csv" in told and "may not be read" in told
+        assert "validation-held-out.csv: 1 pair is also in f.csv" in told and "must not be in the fold-in" in told
 
     def test_a_pair_that_validation_and_testing_hold_out(self, tmp_path: Path) -> None:
         train = write(tmp_path / "t.csv", [(1, 1), (2, 2)])
         both = [write(tmp_path / f"{name}.csv", [(1, 2), (2, 1)]) for name in ("v", "h")]
         told = refusal(train, [both[1]], [both[0]])
-        assert "h.csv: 2 pairs are also in v.csv" in told and "may be in no other file" in told
+        assert "h.csv: 2 pairs are also in v.csv" in told and "must not be in any other file" in told
 
     def test_a_pair_that_validation_holds_out_may_be_read_when_testing(self, tmp_path: Path) -> None:
         train = write(tmp_path / "t.csv", [(1, 1), (2, 2), (2, 3)])
@@ -282,17 +282,17 @@ class TestRefusals:
         assert "given twice" in refusal(train, [test[0], test[0].parent / "." / test[0].name])
         assert "--test: 3 files" in refusal(train, [*test, test[0]])
         assert "--test is missing" in refusal(train, [])
-        assert "--task rating: give one file for each part" in refusal(train, test, task="rating")
+        assert "--task rating: two files are given for one part" in refusal(train, test, task="rating")
         assert "There is no task 'rank'" in refusal(train, test, task="rank")
-        assert "there is no such file" in refusal(train, [test[0].parent / "nowhere.csv"])
+        assert "no such file" in refusal(train, [test[0].parent / "nowhere.csv"])
 
     def test_ratings_in_some_files_only(self, strong: Strong, tmp_path: Path) -> None:
         rated = write(tmp_path / "r.csv", [(*row, 5) for row in pairs(strong.test[1], 100)], "user,item,rating")
-        assert "train.csv: no rating column was found, r.csv has one" in refusal(
+        assert "train.csv: no rating column found, but r.csv has one" in refusal(
             strong.files.train, [strong.files.test[0], rated]
         )
         assert read(strong.files.train, [strong.files.test[0], rated], rating="none").ratings is None
-        assert "no rating column was found. Name it (--rating COL), or use --task ranking" in refusal(
+        assert "no rating column found. Give it (--rating COL), or use --task ranking" in refusal(
             strong.files.train, [strong.files.test[1]], task="rating"
         )
 
@@ -310,35 +310,35 @@ class TestRefusals:
 
     def test_the_users_of_the_files_stay(self, strong: Strong) -> None:
         assert "--min-positives" in refusal(strong.files.train, strong.files.test, min_positives=3)
-        with pytest.raises(UsageError, match="min_positives: protocol own takes the parts as they came"):
+        with pytest.raises(UsageError, match="min_positives: protocol own uses the imported parts unchanged"):
             SplitOptions(min_positives=3).check("own")
 
     def test_nothing_liked_is_refused_by_the_split(self, tmp_path: Path) -> None:
         header = "user,item,rating"
         train = write(tmp_path / "t.csv", [(1, 1, 1), (1, 2, 5), (2, 2, 2)], header)
         data = read(train, [write(tmp_path / "h.csv", [(2, 1, 1)], header)])
-        with pytest.raises(SplitError, match="test: nothing is held out"):
+        with pytest.raises(SplitError, match="test: no held-out items of"):
             make_split(data, "own")
-        with pytest.raises(SplitError, match="no training row is left rated 6 or more"):
+        with pytest.raises(SplitError, match="no training row is rated 6 or more"):
             make_split(data, "own", positive_from=6)
 
 
 class TestProtocols:
     @pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name != "own"])
     def test_a_data_set_with_a_split_of_its_own_refuses_other_protocols(self, strong: Strong, protocol: str) -> None:
-        with pytest.raises(SplitError, match="mine came with its own split; use protocol 'own'"):
+        with pytest.raises(SplitError, match=r"mine has a user-defined split\. Use protocol 'own'"):
             make_split(own_reader.read("mine", strong.files), protocol)
 
-    @pytest.mark.parametrize("protocol", list(user_defined.NAMES.values()))
+    @pytest.mark.parametrize("protocol", list(user_defined.PROTOCOL_OF_TASK.values()))
     def test_other_data_sets_refuse_it(self, protocol: str) -> None:
-        with pytest.raises(SplitError, match="toy came without a split of its own"):
+        with pytest.raises(SplitError, match="toy has no user-defined split"):
             make_split(toy_dataset(), protocol)
 
     def test_each_data_set_is_offered_what_it_can_have(self) -> None:
-        assert [name for name in PROTOCOLS if user_defined.fits(name, "ranking")] == ["own"]
-        assert [name for name in PROTOCOLS if user_defined.fits(name, "rating")] == ["own-ratings"]
-        assert [name for name in PROTOCOLS if user_defined.fits(name, None)] == list(PROTOCOLS)[
-            : -len(user_defined.NAMES)
+        assert [name for name in PROTOCOLS if user_defined.is_available(name, "ranking")] == ["own"]
+        assert [name for name in PROTOCOLS if user_defined.is_available(name, "rating")] == ["own-ratings"]
+        assert [name for name in PROTOCOLS if user_defined.is_available(name, None)] == list(PROTOCOLS)[
+            : -len(user_defined.PROTOCOL_OF_TASK)
         ]
 
 
@@ -387,7 +387,7 @@ class TestComparable:
 
     def test_dates_and_an_order_are_no_one_clock(self, tmp_path: Path) -> None:
         files = self.files(tmp_path, [1300000000, 1300000500], [1, 2, 3], "time")
-        assert "tr.csv has dates, te.csv numbers that say an order and no date" in refusal(files.train, files.test)
+        assert "tr.csv has dates, but the times of te.csv are an order" in refusal(files.train, files.test)
         assert read(files.train, files.test, time="none").times is None
 
     def test_seconds_milliseconds_and_dates_are_one_clock(self, tmp_path: Path) -> None:
@@ -401,15 +401,15 @@ class TestComparable:
             (
                 ["06/25/2012", "05/06/2012"],
                 ["25/06/2012", "05/06/2012"],
-                "te.csv has the day first in its dates, tr.csv",
+                "te.csv has dates with the day first, tr.csv",
             ),
             (
                 ["25-06-2012", "05-06-2012"],
                 ["06-25-2012", "05-06-2012"],
-                "tr.csv has the day first in its dates, te.csv",
+                "tr.csv has dates with the day first, te.csv",
             ),
-            (["06/25/2012 10:30"], ["25/06/2012"], "te.csv has the day first"),
-            (["25062012"], ["06252012"], "tr.csv has the day first"),
+            (["06/25/2012 10:30"], ["25/06/2012"], "te.csv has dates with the day first"),
+            (["25062012"], ["06252012"], "tr.csv has dates with the day first"),
         ],
     )
     def test_day_and_month_in_another_order_are_refused(
@@ -428,12 +428,12 @@ class TestComparable:
         if fits:
             assert read(train, [late]).time_kind == "dates"
         else:
-            assert "late.csv has the day first in its dates, tr.csv the month" in refusal(train, [late])
+            assert "late.csv has dates with the day first, tr.csv with the month first" in refusal(train, [late])
 
     def test_users_and_items_that_training_does_not_have_are_counted_for_ratings_too(self, tmp_path: Path) -> None:
         files = self.files(tmp_path, [1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
         path = files.test[0]
         path.write_text(path.read_text() + "".join(f"{user},{user % 5},4\n" for user in range(20, 25)) + "3,999,2\n")
         notes = read(files.train, files.test, task="rating").notes
-        assert "te.csv: 5 users are not in tr.csv; their ratings are predicted without a rating of that user" in notes
-        assert "te.csv: 1 item is not in tr.csv; their ratings are predicted without a rating of that item" in notes
+        assert "te.csv: 5 users are not in tr.csv; their ratings are predicted without any rating of that user" in notes
+        assert "te.csv: 1 item is not in tr.csv; their ratings are predicted without any rating of that item" in notes

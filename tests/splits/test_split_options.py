@@ -38,26 +38,26 @@ def test_text_is_read_as_the_command_line_has_it() -> None:
     words: Any = {"scale": "1..5", "ignore_ratings": "99, 0,0"}
     options = SplitOptions(**words)
     assert (options.scale, options.ignore_ratings) == ((1.0, 5.0), (0.0, 99.0))
-    assert options.describe() == "ratings from 1 to 5, ratings of 0 or 99 left out"
+    assert options.describe() == "scale 1 to 5, ratings of 0 or 99 ignored"
 
 
 def test_everything_is_said_in_words() -> None:
     options = SplitOptions(positive_from=3.5, min_positives=1000, ties="random")
-    assert options.describe() == "liked from 3.5, users with at least 1,000 likes, ties in time by chance"
+    assert options.describe() == "liked from 3.5, users with at least 1,000 liked items, ties in random order"
     assert SplitOptions().describe() == ""
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"scale": "5..1"}, "does not rise"),
+        ({"scale": "5..1"}, "5 is not below 1"),
         ({"scale": "many"}, "scale: expected"),
         ({"scale": (1, float("nan"))}, "scale"),
         ({"positive_from": "four"}, "positive_from = 'four' is not a number"),
         ({"min_positives": 0}, "min_positives = 0 is not a whole number"),
         ({"ignore_ratings": "none"}, "ignore_ratings = 'none' is not a number"),
         ({"ties": "id"}, "no tie rule 'id'"),
-        ({"tie": "file"}, "no option of a split called 'tie'. Did you mean 'ties'"),
+        ({"tie": "file"}, "There is no split option 'tie'. Did you mean 'ties'"),
     ],
 )
 def test_what_means_nothing_is_refused_in_one_line(words: dict[str, Any], said: str) -> None:
@@ -83,12 +83,12 @@ def test_an_option_that_a_protocol_does_not_read_is_refused_and_not_ignored(prot
         options = SplitOptions(**{name: value})
         if name == "scale" or name in READ.get(protocol, set()):
             options.check(protocol)
-            assert options.suited(protocol) == options
+            assert options.supported_by(protocol) == options
             continue
         with pytest.raises(UsageError, match=f"^{name}: protocol {protocol} ") as caught:
             options.check(protocol)
         assert "\n" not in str(caught.value)
-        assert options.suited(protocol) == SplitOptions()
+        assert options.supported_by(protocol) == SplitOptions()
         with pytest.raises(UsageError):
             options.make(toy_dataset(), protocol)
 

@@ -36,7 +36,7 @@ def test_training_validation_and_test_users_are_disjoint(protocol: str) -> None:
 @pytest.mark.parametrize("protocol", RANKING)
 def test_a_split_loses_nothing_but_items_the_training_users_do_not_have(protocol: str) -> None:
     data, split = toy_dataset(), toy_split(protocol)
-    positives = data.histories.keep(np.asarray(data.histories.values) >= 4)
+    positives = data.histories.select(np.asarray(data.histories.values) >= 4)
     kept = {int(item.id) - 1 for item in split.catalogue.items}
     for row, user in enumerate(split.test.user_ids):
         expected = [i for i in positives.row(data.user_ids.index(user)).tolist() if i in kept]
@@ -112,7 +112,7 @@ def test_too_few_users_are_refused_with_their_number() -> None:
 
 
 def test_more_held_out_users_than_there_are_is_refused() -> None:
-    with pytest.raises(SplitError, match="leaves no training users"):
+    with pytest.raises(SplitError, match="no training users remain"):
         make_split(toy_dataset(), held_out_users=130)
 
 
@@ -160,7 +160,7 @@ class TestFromMatrices:
             Split.from_matrices(csr(self.train), test=(csr(self.fold_in), csr([[1, 0, 1, 0]])))
 
     def test_other_shapes_are_refused(self) -> None:
-        with pytest.raises(SplitError, match="3 items where train has 4"):
+        with pytest.raises(SplitError, match="3 items, but train has 4"):
             Split.from_matrices(csr(self.train), test=(csr([[1, 0, 0]]), csr([[0, 0, 1]])))
         with pytest.raises(SplitError, match="fold_in has 1 users, held_out 2"):
             Split.from_matrices(csr(self.train), test=(csr(self.fold_in), csr(self.train)))

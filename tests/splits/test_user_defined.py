@@ -55,7 +55,7 @@ class TestMatrices:
     def test_five_entries_in_a_hundred_million_columns_are_refused(self) -> None:
         wide = sparse.csr_array((np.ones(5), [0, 9, 99, 999, 10**8 - 1], [0, 5]), shape=(1, 10**8))
         told = refusal_of(lambda: Split.from_matrices(wide, test=(wide, wide)))
-        assert "train: 100,000,000 items for 5 entries; the most is 1,000,000, or 2 for each entry" in told
+        assert "train: 100,000,000 items for 5 entries; the maximum is 1,000,000, or 2 per entry" in told
         assert "Number the items from 0 without gaps" in told
 
     def test_more_columns_than_int32_can_number_are_refused(self) -> None:
@@ -82,9 +82,9 @@ class TestMatrices:
     @pytest.mark.parametrize(
         ("names", "told"),
         [
-            (["a", "b", "c"], "3 entries for 4 columns"),
+            (["a", "b", "c"], "3 names for 4 columns"),
             (["a", "b", "c", "a"], "Give unique names"),
-            (Catalogue(()), "0 entries for 4 columns"),
+            (Catalogue(()), "0 names for 4 columns"),
             (Catalogue.bare("abca"), "Give unique names"),
             ("abcd", "expected a list of names"),
         ],
@@ -122,7 +122,7 @@ class TestRatings:
 
     @pytest.mark.parametrize("given", [np.stack(COLUMNS, 1), [tuple(row) for row in np.stack(COLUMNS, 1).tolist()]])
     def test_three_rows_are_not_read_as_three_columns(self, given: Any) -> None:
-        assert "three columns or three rows" in refusal_of(lambda: from_ratings(given))
+        assert "ambiguous (columns or rows)" in refusal_of(lambda: from_ratings(given))
 
     def test_rows_are_refused_with_the_way_to_turn_them(self) -> None:
         assert "zip(*rows)" in refusal_of(lambda: from_ratings([(0, 0, 5.0), (0, 1, 3.0)]))
@@ -185,7 +185,7 @@ class TestPartsThatNothingCanBeMeasuredOn:
     @pytest.mark.parametrize("pair", [(FOLD_IN, NOTHING), (np.zeros((0, 4)), np.zeros((0, 4)))])
     def test_matrices_without_users_or_without_anything_held_out_are_refused(self, name: str, pair: Any) -> None:
         told = refusal_of(lambda: from_matrices(**{name: pair}))
-        assert told.startswith(f"{name}: nothing is held out of its {len(pair[0])} users")
+        assert told.startswith(f"{name}: no held-out items of its {len(pair[0])} users")
 
     @pytest.mark.parametrize("name", ["validation", "test"])
     def test_ratings_without_any_are_refused(self, name: str) -> None:
@@ -200,13 +200,13 @@ class TestPartsThatNothingCanBeMeasuredOn:
     @pytest.mark.parametrize("protocol", ["weak", "published-implicit"])
     def test_weak_protocols_refuse_data_with_nothing_to_set_aside_for_validation(self, protocol: str) -> None:
         few = liked_by(120, 6)
-        with pytest.raises(SplitError, match="validation: nothing is held out of its 120 users"):
+        with pytest.raises(SplitError, match="validation: no held-out items of its 120 users"):
             make_split(few, protocol)
         assert published_splits.implicit(few, seed=1, validation=False).test.held_out.n_entries == 240
 
     @pytest.mark.parametrize("protocol", ["strong", "strong-temporal"])
     def test_strong_protocols_refuse_histories_that_are_all_too_short(self, protocol: str) -> None:
-        with pytest.raises(SplitError, match="nothing is held out"):
+        with pytest.raises(SplitError, match="no held-out items of"):
             make_split(liked_by(120, 4), protocol, min_positives=2)
 
     @pytest.mark.parametrize("protocol", [p.name for p in PROTOCOLS.values() if p.task == "rating"])
@@ -216,7 +216,7 @@ class TestPartsThatNothingCanBeMeasuredOn:
 
     def test_a_split_put_together_by_hand_is_held_to_the_same(self) -> None:
         split = toy_split()
-        with pytest.raises(SplitError, match="test: nothing is held out"):
+        with pytest.raises(SplitError, match="test: no held-out items of"):
             replace(split, test=replace(split.test, held_out=split.test.held_out.slice(0, 0)))
 
 

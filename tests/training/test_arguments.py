@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import recdash
-from recdash.errors import RecdashError, shown
+from recdash.errors import RecdashError, short_repr
 from recdash.models.base import Model
 from recdash.splits import Split
 from tests.toy import toy_dataset, toy_split
@@ -65,7 +65,7 @@ class TestFit:
     @pytest.mark.parametrize("hook", ["on_epoch", "should_stop", "on_checkpoint", "on_best"])
     def test_hooks_can_be_called(self, hook: str) -> None:
         for given in (3, "print", [], True):
-            assert f"{hook} = {given!r} cannot be called" in refusal_of(
+            assert f"{hook} = {given!r} is not callable" in refusal_of(
                 recdash.fit, "popularity", split_of(), **{hook: given}
             )
 
@@ -97,7 +97,7 @@ class TestSettings:
             ("precision", 32),
             ("precision", ["float32"]),
         ],
-        ids=shown,
+        ids=short_repr,
     )
     def test_a_value_of_another_type_is_refused_by_its_name(self, setting: str, value: Any) -> None:
         told = refusal_of(recdash.fit, "multvae", split_of(), **SMALL | {setting: value})
@@ -135,17 +135,17 @@ class TestEvaluate:
 
     def test_a_split_of_other_items_is_refused(self) -> None:
         other = recdash.make_split(toy_dataset(items=40), "strong", held_out_users=20)
-        assert "The model knows 45 items, the split has 40" in refusal_of(recdash.evaluate, trained(), other)
+        assert "The model was trained on 45 items, the split has 40" in refusal_of(recdash.evaluate, trained(), other)
 
     def test_a_model_of_other_users_is_refused_where_the_test_users_were_trained_on(self) -> None:
         known = split_of("weak")
-        assert "trained on 200 users, the split on 240" in refusal_of(recdash.evaluate, trained(), known)
+        assert "trained on 200 users, the split has 240" in refusal_of(recdash.evaluate, trained(), known)
 
 
 class TestRecommend:
     @pytest.mark.parametrize("picks", [None, 5.5, b"abc", np.array(3), torch.tensor(1), object()])
     def test_picks_are_a_list(self, picks: Any) -> None:
-        assert "Picks are a list" in refusal_of(trained().recommend, picks)
+        assert "Expected a list of titles" in refusal_of(trained().recommend, picks)
 
     @pytest.mark.parametrize("k", [-1, 2.0, "4", None, True, np.array(4), 10**30, np.nan])
     def test_the_length_is_a_whole_number(self, k: Any) -> None:
@@ -175,7 +175,7 @@ class TestRecommend:
         ("positive_from", 1j),
         ("min_positives", 10**30),
     ],
-    ids=shown,
+    ids=short_repr,
 )
 def test_make_split_names_the_argument_that_it_refuses(argument: str, value: Any) -> None:
     told = refusal_of(recdash.make_split, toy_dataset(), **{argument: value})

@@ -97,9 +97,9 @@ def test_a_device_that_is_not_here_is_refused() -> None:
 def test_lower_precision_is_chosen_only_where_it_is_native(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     for native, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(devices, "native_bfloat16", lambda device, native=native: native)
-        assert devices.matrix_format(cpu, "auto") == dtype
-    assert devices.matrix_format(cpu, "float32") == torch.float32
+        monkeypatch.setattr(devices, "has_native_bfloat16", lambda device, native=native: native)
+        assert devices.matmul_dtype(cpu, "auto") == dtype
+    assert devices.matmul_dtype(cpu, "float32") == torch.float32
 
 
 def test_bfloat16_ranks_as_well_as_float32() -> None:

@@ -238,7 +238,7 @@ def test_a_state_of_another_training_is_refused(split: Split) -> None:
 
 
 def test_a_missing_state_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no checkpoint here"):
+    with pytest.raises(CheckpointError, match="no checkpoint in this folder"):
         TrainingState.load(tmp_path)
 
 

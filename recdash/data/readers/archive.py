@@ -1,4 +1,4 @@
-"""The files of a published data set, in a folder or in a zip, found by their exact names; nothing else is opened."""
+"""Files of a published dataset, in a folder or a zip, found by their exact names; no other file is opened."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from recdash.data.readers.text_streams import Input, open_input, reading
+from recdash.data.readers.text_streams import (
+    Input,
+    file_errors,
+    open_input,
+)
 from recdash.errors import DataError
 
-LARGEST_MEMBER = 4 << 30  # bytes; the largest published file, ratings.csv of ml-32m, has 0.9 GB
-LARGEST_RATIO = 100  # unpacked to packed; text shrinks 3 to 15 times
-_RATIO_FREE = 1 << 20  # members below this size may shrink as they like
-_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ZIP_DAMAGE = (
+MAX_MEMBER_BYTES = 4 << 30  # bytes; the largest published file, ratings.csv of ml-32m, has 0.9 GB
+MAX_RATIO = 100  # unpacked to packed size; text compresses 3 to 15 times
+_RATIO_FREE_BYTES = 1 << 20  # members up to this size may have any ratio
+_COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ZIP_ERRORS = (
     zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, ValueError, NotImplementedError, RuntimeError,
     IndexError, OverflowError, struct.error, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
 
-Top = TypeVar("Top")
+Location = TypeVar("Location")
 
 
 class Members(ABC):
-    """The known files of one data set: their plain names, and a way to read each as a stream."""
+    """The known files of one dataset; names: without folders."""
 
     def __init__(self, label: str, names: Collection[str]) -> None:
         self.label = label
@@ -38,50 +42,57 @@ class Members(ABC):
     @abstractmethod
     @contextmanager
     def open(self, name: str) -> Iterator[Input]:
-        """Open one of `names`."""
+        """Open one of `names` as a stream."""
         raise NotImplementedError
 
 
 class _Folder(Members):
     def __init__(self, folder: Path, known: Collection[str]) -> None:
-        with reading(folder.name):
-            tops = [folder, *sorted(child for child in folder.iterdir() if child.is_dir() and not child.is_symlink())]
-        holding = [(top, names) for top in tops if (names := [name for name in known if (top / name).is_file()])]
-        self.top, names = _one(holding, folder.name, here=folder)
-        super().__init__(self.top.name, names)
+        with file_errors(folder.name):
+            folders = [
+                folder,
+                *sorted(child for child in folder.iterdir() if child.is_dir() and not child.is_symlink()),
+            ]
+        candidates = [
+            (folder, names) for folder in folders if (names := [name for name in known if (folder / name).is_file()])
+        ]
+        self.folder, names = _choose_folder(candidates, folder.name, root=folder)
+        super().__init__(self.folder.name, names)
 
     @contextmanager
     def open(self, name: str) -> Iterator[Input]:
-        with open_input(self.top / name) as source:
+        with open_input(self.folder / name) as source:
             yield source
 
 
 class _Zip(Members):
     def __init__(self, archive: zipfile.ZipFile, label: str, known: Collection[str]) -> None:
         self.archive = archive
-        tops: dict[str, list[str]] = {}
+        folders: dict[str, list[str]] = {}
         for path in set(archive.namelist()):
-            top, _, name = path.rpartition("/")
-            if name in known and "/" not in top and "\\" not in top:
-                tops.setdefault(top, []).append(name)
-        self.top, names = _one(list(tops.items()), label, here="")
+            folder, _, name = path.rpartition("/")
+            if name in known and "/" not in folder and "\\" not in folder:
+                folders.setdefault(folder, []).append(name)
+        self.folder, names = _choose_folder(list(folders.items()), label, root="")
         super().__init__(label, names)
 
     @contextmanager
     def open(self, name: str) -> Iterator[Input]:
-        info = self.archive.getinfo(f"{self.top}/{name}" if self.top else name)
+        info = self.archive.getinfo(f"{self.folder}/{name}" if self.folder else name)
         label = f"{self.label}: {name}"
         if info.flag_bits & 1:
             raise DataError(f"{label} is encrypted. Unpack the archive yourself and give the folder.")
-        if info.compress_type not in _PACKINGS:
-            raise DataError(f"{label} is packed in an unusual way. Unpack the archive yourself and give the folder.")
-        bomb = info.file_size > _RATIO_FREE and info.file_size > LARGEST_RATIO * max(info.compress_size, 1)
-        if bomb or info.file_size > LARGEST_MEMBER:
+        if info.compress_type not in _COMPRESSION_METHODS:
+            raise DataError(
+                f"{label} uses an unsupported compression. Unpack the archive yourself and give the folder."
+            )
+        is_bomb = info.file_size > _RATIO_FREE_BYTES and info.file_size > MAX_RATIO * max(info.compress_size, 1)
+        if is_bomb or info.file_size > MAX_MEMBER_BYTES:
             raise DataError(
                 f"{label} claims to unpack from {info.compress_size:,} to {info.file_size:,} bytes, more than the "
-                f"{LARGEST_RATIO} times or {LARGEST_MEMBER >> 30} GB allowed. Download it again from its publisher."
+                f"limit of {MAX_RATIO} times or {MAX_MEMBER_BYTES >> 30} GB. Download it again from its publisher."
             )
-        with _zip_damage(self.label):
+        with _zip_errors(self.label):
             stream = self.archive.open(info)
         with stream:
             yield Input(name, stream, info.file_size, stream.tell)
@@ -89,44 +100,51 @@ class _Zip(Members):
 
 @contextmanager
 def open_members(path: Path, known: Collection[str]) -> Iterator[Members]:
-    """Open a folder or a zip that holds files of the known names, directly or in one folder inside.
+    """Open a folder or zip that contains files of the known names, directly or in one folder inside.
 
-    Raises DataError when there is none, when two folders inside have some, and when the zip is damaged.
+    Args:
+        path: The folder or zip.
+        known: Names of the files that may be opened.
+
+    Raises:
+        DataError: There is no such file, several folders inside have some, or the zip is damaged.
     """
     if path.is_dir():
         yield _Folder(path, known)
         return
-    with reading(path.name), path.open("rb") as file:
-        with _zip_damage(path.name):
+    with file_errors(path.name), path.open("rb") as file:
+        with _zip_errors(path.name):
             archive = zipfile.ZipFile(file)
         yield _Zip(archive, path.name, known)
 
 
-def holds_known(path: Path, known: Collection[str]) -> bool:
-    """Whether a zip has files of the known names, or is no whole zip, which their reader says best."""
+def contains_known_files(path: Path, known: Collection[str]) -> bool:
+    """Whether a zip has files of the known names; also true for a damaged zip, for `open_members` to report."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.rpartition("/")[2] in known for name in archive.namelist())
-    except (*_ZIP_DAMAGE, OSError):
+    except (*_ZIP_ERRORS, OSError):
         return True
 
 
 @contextmanager
-def _zip_damage(label: str) -> Iterator[None]:
+def _zip_errors(label: str) -> Iterator[None]:
     try:
         yield
-    except _ZIP_DAMAGE as error:
-        raise DataError(f"{label}: not a whole zip archive. Download it again.") from error
+    except _ZIP_ERRORS as error:
+        raise DataError(f"{label}: not a complete zip archive. Download it again.") from error
 
 
-def _one(holding: list[tuple[Top, list[str]]], label: str, here: Top) -> tuple[Top, list[str]]:
-    """Choose the place itself, else the only folder inside that has something."""
-    for top, names in holding:
-        if top == here:
-            return top, names
-    if len(holding) != 1:
-        what = "several folders inside have" if holding else "there is none of"
+def _choose_folder(
+    candidates: list[tuple[Location, list[str]]], label: str, root: Location
+) -> tuple[Location, list[str]]:
+    """Choose the root if it has known files, otherwise the only folder inside that has some."""
+    for folder, names in candidates:
+        if folder == root:
+            return folder, names
+    if len(candidates) != 1:
+        problem = "several folders inside contain" if candidates else "no folder contains"
         raise DataError(
-            f"{label}: {what} the files of a data set. Give the folder or zip in which ratings and movies lie together."
+            f"{label}: {problem} the files of a dataset. Give the folder or zip that contains its ratings and movies."
         )
-    return holding[0]
+    return candidates[0]

@@ -1,4 +1,4 @@
-"""The texts of cells as ids, numbers and times; what is none of these is told by its place, and never guessed at."""
+"""Cells as ids, numbers and times; invalid cells are reported by their row, never guessed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.readers import time_formats
-from recdash.data.readers.chunks import shown
-from recdash.data.readers.time_formats import ISO, Undecided
+from recdash.data.readers.chunks import quote
+from recdash.data.readers.time_formats import ISO, AmbiguousFormat
 from recdash.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,205 +20,234 @@ if TYPE_CHECKING:
 
 NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
 MISSING = frozenset(("", "nan", "null", "none", "\\n", "na", "n/a", "#n/a", "<na>", "nat", "(null)"))
-_TRUTH = {"true": "1", "false": "0", "yes": "1", "no": "0"}
+_BOOLEANS = {"true": "1", "false": "0", "yes": "1", "no": "0"}
 LARGEST = float(np.finfo(np.float32).max)
-_DIGITS = 9  # of a fraction of a second that are kept
+_FRACTION_DIGITS = 9  # of a second, so nanoseconds
 
-Coded = tuple[NDArray[np.int64], list[str]]  # the code of each id, and the distinct ids without outer spaces
-Bad = dict[int, str]  # what is wrong with a cell, by its place in the column
+EncodedIds = tuple[NDArray[np.int64], list[str]]  # the code of each row's id, and the distinct ids, stripped
+Problems = dict[int, str]  # what is wrong with a cell, by row
 
 
-class Moments(NamedTuple):
-    """Numbers or moments as read: (n,) int64 whole ones (for text: seconds since 1970), and billionths or None."""
+class RawTimes(NamedTuple):
+    """Times as read: integer parts, (n,) int64 (seconds since 1970 for text), and nanoseconds or None."""
 
     whole: NDArray[np.int64]
     nanos: NDArray[np.int64] | None
 
-    def take(self, rows: NDArray[Any]) -> Moments:
-        """Return the chosen ones."""
-        return Moments(self.whole[rows], None if self.nanos is None else self.nanos[rows])
+    def take(self, rows: NDArray[Any]) -> RawTimes:
+        """Return the selected rows; rows: indices or a mask."""
+        return RawTimes(self.whole[rows], None if self.nanos is None else self.nanos[rows])
 
 
-def ids(words: Any) -> tuple[Coded, Bad]:
-    """Read ids, (n,) texts."""
-    import pandas as pd
+def parse_ids(texts: Any) -> tuple[EncodedIds, Problems]:
+    """Encode ids, (n,) texts; missing values are problems."""
+    import pandas as pd  # lazy: pandas
 
-    codes, unique = pd.factorize(np.asarray(words, object))
-    names = [word.strip() for word in unique]
-    wrong = {code: said for code, name in enumerate(names) if (said := _wrong_id(name))}
-    bad = {int(row): wrong[int(codes[row])] for row in np.flatnonzero(np.isin(codes, list(wrong)))} if wrong else {}
-    return (codes, names), bad
+    codes, unique = pd.factorize(np.asarray(texts, object))
+    ids = [text.strip() for text in unique]
+    problem_of = {code: problem for code, name in enumerate(ids) if (problem := _id_problem(name))}
+    problems = (
+        {int(row): problem_of[int(codes[row])] for row in np.flatnonzero(np.isin(codes, list(problem_of)))}
+        if problem_of
+        else {}
+    )
+    return (codes, ids), problems
 
 
-def numbers(words: Sequence[str], comma: bool) -> tuple[NDArray[np.float64], Bad]:
-    """Read numbers, (n,) texts; comma: it stands before the decimals in place of a point."""
-    values, bad = np.zeros(len(words)), Bad()
-    for place, word in enumerate(words):
-        plain = word.replace(",", ".") if comma and "." not in word else _TRUTH.get(word.strip().lower(), word)
+def parse_numbers(texts: Sequence[str], comma: bool) -> tuple[NDArray[np.float64], Problems]:
+    """Parse numbers, (n,) texts; comma: whether they have a decimal comma."""
+    values, problems = np.zeros(len(texts)), Problems()
+    for index, text in enumerate(texts):
+        plain = text.replace(",", ".") if comma and "." not in text else _BOOLEANS.get(text.strip().lower(), text)
         value = float(plain) if NUMBER.fullmatch(plain) else np.nan
         if abs(value) <= LARGEST:
-            values[place] = value
-        elif not word.strip():
-            bad[place] = "is empty"
+            values[index] = value
+        elif not text.strip():
+            problems[index] = "is empty"
         else:
             hint = ", not a number"
-            if "," in word and NUMBER.fullmatch(word.replace(",", ".", 1)):
-                hint = ", a number with a comma where the others have none"
-            bad[place] = f"is {shown(word)}{hint}"
-    return values, bad
+            if "," in text and NUMBER.fullmatch(text.replace(",", ".", 1)):
+                hint = ", a number with a comma unlike the others"
+            problems[index] = f"is {quote(text)}{hint}"
+    return values, problems
 
 
-def number_times(words: Sequence[str], comma: bool = False) -> tuple[Moments, Bad]:
-    """Read numbers of any resolution down to a billionth, exactly."""
-    whole, nanos, wrong = np.zeros(len(words), np.int64), np.zeros(len(words), np.int64), list[int]()
-    for place, word in enumerate(words):
-        plain = word.replace(",", ".") if comma else word
+def parse_numeric_times(texts: Sequence[str], comma: bool = False) -> tuple[RawTimes, Problems]:
+    """Parse numeric times exactly, down to nanoseconds; comma: whether they have a decimal comma."""
+    whole, nanos, invalid = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64), list[int]()
+    for index, text in enumerate(texts):
+        plain = text.replace(",", ".") if comma else text
         try:
-            whole[place], nanos[place] = _exact(plain)
+            whole[index], nanos[index] = _parse_exact(plain)
         except (ValueError, OverflowError):
-            wrong.append(place)
-    are_numbers = len(wrong) <= len(words) / 2
-    return Moments(whole, nanos if nanos.any() else None), {
-        place: _no_time(words[place].strip(), are_numbers) for place in wrong
+            invalid.append(index)
+    are_numbers = len(invalid) <= len(texts) / 2
+    return RawTimes(whole, nanos if nanos.any() else None), {
+        index: _time_problem(texts[index].strip(), are_numbers) for index in invalid
     }
 
 
-def text_times(words: Any, layout: str) -> tuple[Moments, Bad]:
-    """Read moments written as text; layout: `ISO`, or as strftime writes. Without a time zone they are UTC.
+def parse_text_times(cells: Any, time_format: str) -> tuple[RawTimes, Problems]:
+    """Parse times written as text; times without a zone are UTC.
 
-    Raises UsageError for a layout that cannot be used; DataError where an undecided one stays so, for a time that the
-    possible ones read differently.
+    Args:
+        cells: The texts of the column, (n,).
+        time_format: `ISO`, or a format as for `strftime`.
+
+    Raises:
+        UsageError: The format is invalid.
+        DataError: The format is an `AmbiguousFormat` and its candidates disagree about a time.
     """
-    import pandas as pd
+    import pandas as pd  # lazy: pandas
 
-    texts = pd.Series(np.asarray(words, object)).str.strip()
-    if isinstance(layout, Undecided):
-        layout = _decided(texts, layout)
-    parsed = _parsed(texts, layout)
+    texts = pd.Series(np.asarray(cells, object)).str.strip()
+    if isinstance(time_format, AmbiguousFormat):
+        time_format = _decide_format(texts, time_format)
+    parsed = _parse_times(texts, time_format)
     missing = parsed.isna().to_numpy()
-    moments = parsed.dt.tz_localize(None).to_numpy(copy=True)
-    moments[missing] = np.datetime64(0, "s")
-    whole = moments.astype("datetime64[s]")
-    nanos = (moments - whole).astype("timedelta64[ns]").astype(np.int64)
-    bad = {
-        int(place): "is empty" if not texts[place] else f"is {shown(texts[place])}, not a {_example(layout)}"
-        for place in np.flatnonzero(missing)
+    times = parsed.dt.tz_localize(None).to_numpy(copy=True)
+    times[missing] = np.datetime64(0, "s")
+    whole = times.astype("datetime64[s]")
+    nanos = (times - whole).astype("timedelta64[ns]").astype(np.int64)
+    problems = {
+        int(index): "is empty"
+        if not texts[index]
+        else f"is {quote(texts[index])}, not a {_describe_format(time_format)}"
+        for index in np.flatnonzero(missing)
     }
-    return Moments(whole.astype(np.int64), nanos if nanos.any() else None), bad
+    return RawTimes(whole.astype(np.int64), nanos if nanos.any() else None), problems
 
 
-def text_format(words: Sequence[str], what: str) -> str | None:
-    """Return how these times are written, None when they are numbers or nothing known; the first of them decides.
+def detect_time_format(cells: Sequence[str], subject: str) -> str | None:
+    """Detect the format of times from the first cell; None for numbers and unknown formats.
 
-    Where they fit several layouts alike, what comes after them decides (see `time_text.Undecided`).
-    Raises DataError where day and month could be either way round, and for years of two digits and names of time zones.
+    Args:
+        cells: The first cells of the column.
+        subject: Subject of messages, such as "mine.csv: the time".
+
+    Returns:
+        The format; an `AmbiguousFormat` if several formats fit all cells, for later cells to decide.
+
+    Raises:
+        DataError: Day and month are ambiguous, a year has two digits, or a time zone is given by name.
     """
-    texts = [time_formats.plain(word) for word in words if word.strip().lower() not in MISSING]
+    texts = [time_formats.normalise(cell) for cell in cells if cell.strip().lower() not in MISSING]
     if not texts or NUMBER.fullmatch(texts[0].replace(",", ".", 1)):
         return None
-    if not _parsed(texts[:1], ISO).isna()[0]:
+    if not _parse_times(texts[:1], ISO).isna()[0]:
         return ISO
-    layouts = time_formats.possible(texts[0])
-    if not layouts:
-        _refuse_unread(texts, what)
+    formats = time_formats.matching_formats(texts[0])
+    if not formats:
+        _refuse_ambiguous_times(texts, subject)
         return None
-    undecided = Undecided(layouts, what)
-    first = _decided(texts, undecided)
-    return first if len(undecided.left) == 1 else undecided
+    ambiguous = AmbiguousFormat(formats, subject)
+    first = _decide_format(texts, ambiguous)
+    return first if len(ambiguous.candidates) == 1 else ambiguous
 
 
-def _parsed(texts: Any, layout: str) -> pd.Series[Any]:
-    """Times in UTC, missing where a text is written otherwise."""
-    import pandas as pd
+def _parse_times(texts: Any, time_format: str) -> pd.Series[Any]:
+    """Parse times as UTC; NaT where a text does not match the format."""
+    import pandas as pd  # lazy: pandas
 
-    time_formats.check(layout)
+    time_formats.check_format(time_format)
     if not isinstance(texts, pd.Series):
         texts = pd.Series(np.asarray(texts, object))
-    if time_formats.digits_of(layout):
-        texts = texts.map(lambda text: time_formats.with_zeros(text, layout))
-    parsed = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
-    again = parsed.isna()
+    if time_formats.digit_count(time_format):
+        texts = texts.map(lambda text: time_formats.restore_leading_zero(text, time_format))
+    parsed = pd.to_datetime(texts, format=time_format, utc=True, errors="coerce")
+    unparsed = parsed.isna()
     if (
-        again.any() and (again := again & (texts != "")).any()
-    ):  # all of them, for the resolution that is found holds for all
-        texts = texts.where(~again, texts[again].map(time_formats.plain))
-        parsed = pd.to_datetime(texts, format=layout, utc=True, errors="coerce")
-    if "%Z" in layout:  # names that depend on where the program runs
+        unparsed.any() and (unparsed := unparsed & (texts != "")).any()
+    ):  # parse all again: pandas infers one resolution for the whole column
+        texts = texts.where(~unparsed, texts[unparsed].map(time_formats.normalise))
+        parsed = pd.to_datetime(texts, format=time_format, utc=True, errors="coerce")
+    if "%Z" in time_format:  # other zone names depend on the machine's locale
         parsed = parsed.where(texts.str.contains(r"\b(?:UTC|GMT|Z)\b", regex=True))
     found: pd.Series[Any] = parsed
     return found
 
 
-def _decided(texts: Any, undecided: Undecided) -> str:
-    """Leave the layouts that most of these times fit; raises DataError where two of them read a time differently."""
-    readings = {layout: _parsed(texts, layout) for layout in undecided.left}
-    missing = {layout: int(times.isna().sum()) for layout, times in readings.items()}
-    undecided.left = [layout for layout in undecided.left if missing[layout] == min(missing.values())]
-    first, *others = undecided.left
+def _decide_format(texts: Any, ambiguous: AmbiguousFormat) -> str:
+    """Keep the candidates that fit most times; raises DataError if two of them disagree about a time."""
+    readings = {time_format: _parse_times(texts, time_format) for time_format in ambiguous.candidates}
+    missing = {time_format: int(times.isna().sum()) for time_format, times in readings.items()}
+    ambiguous.candidates = [
+        time_format for time_format in ambiguous.candidates if missing[time_format] == min(missing.values())
+    ]
+    first, *others = ambiguous.candidates
     for other in others:
         differs = (readings[first] != readings[other]) & readings[first].notna() & readings[other].notna()
         if differs.any():
-            place = int(np.argmax(differs))
-            text = np.asarray(texts, object)[place]
+            index = int(np.argmax(differs))
+            text = np.asarray(texts, object)[index]
             raise DataError(
-                f"{undecided.what} {shown(text)} may be {first} or {other}. Say which (--time-format).",
-                fixes=dict(_as_day(text, layout) for layout in (first, other)),
+                f"{ambiguous.subject} {quote(text)} may be {first} or {other}. Give the format (--time-format).",
+                fixes=dict(_format_fix(text, time_format) for time_format in (first, other)),
             )
     return first
 
 
-def _refuse_unread(texts: Sequence[str], what: str) -> None:
-    """Raise DataError for times that are known as such, but leave open when they are."""
+def _refuse_ambiguous_times(texts: Sequence[str], subject: str) -> None:
+    """Raise DataError for times that are recognised but ambiguous: named time zones, two-digit years."""
     if zone := time_formats.unknown_zone(texts[0]):
         raise DataError(
-            f"{what} {shown(texts[0])} names the time zone {zone}, whose offset is not known. Write offsets such as "
+            f"{subject} {quote(texts[0])} names the time zone {zone}, whose offset is unknown. Write offsets such as "
             "+02:00, or times in UTC.",
-            fixes={"Leave the times out": {"time": "none"}},
+            fixes={"Ignore the times": {"time": "none"}},
         )
-    layouts = [one for one in time_formats.with_short_year(texts[0]) if not _parsed(texts, one).isna().any()]
-    if layouts:
-        readings = [_parsed(texts, layout) for layout in layouts[:2]]
+    formats = [
+        candidate
+        for candidate in time_formats.matching_short_year_formats(texts[0])
+        if not _parse_times(texts, candidate).isna().any()
+    ]
+    if formats:
+        readings = [_parse_times(texts, time_format) for time_format in formats[:2]]
         text = texts[int(np.argmax(readings[0] != readings[-1]))]
-        said = " or ".join(f"'{layout}'" for layout in layouts)
+        options = " or ".join(f"'{time_format}'" for time_format in formats)
         raise DataError(
-            f"{what} {shown(text)} has a year of two digits. Say how it is written (--time-format {said}).",
-            fixes=dict(_as_day(text, layout) for layout in layouts),
+            f"{subject} {quote(text)} has a two-digit year. Give the format (--time-format {options}).",
+            fixes=dict(_format_fix(text, time_format) for time_format in formats),
         )
 
 
-def _as_day(text: str, layout: str) -> tuple[str, dict[str, object]]:
-    """A fix for a layout: how it reads a text that another one reads differently."""
-    day = _parsed([text], layout)[0]
-    return f"{text} is {day.day} {day:%B %Y}", {"time_format": layout}
+def _format_fix(text: str, time_format: str) -> tuple[str, dict[str, object]]:
+    """Return a fix that selects a format, labelled with the day it gives for an ambiguous text."""
+    day = _parse_times([text], time_format)[0]
+    return f"{text} is {day.day} {day:%B %Y}", {"time_format": time_format}
 
 
-def _no_time(text: str, are_numbers: bool) -> str:
-    """What is wrong with a time that is no number; are_numbers: most of the others are."""
+def _time_problem(text: str, are_numbers: bool) -> str:
+    """Describe a cell that is no numeric time; are_numbers: whether most other times are numbers."""
     if not text:
         return "is empty"
-    like_numbers = are_numbers or NUMBER.fullmatch(text)
-    return f"is {shown(text)}, {'not a number like the other times' if like_numbers else time_formats.unread(text)}"
+    if are_numbers or NUMBER.fullmatch(text):
+        return f"is {quote(text)}, not a number like the other times"
+    return f"is {quote(text)}, {time_formats.describe_unreadable(text)}"
 
 
-def _wrong_id(name: str) -> str:
+def _id_problem(name: str) -> str:
     if name.lower() in MISSING:
-        return f"is {shown(name)}, a missing value" if name else "is empty"
-    return f"is {shown(name)}, which runs over several lines" if len(name.splitlines()) > 1 else ""
+        return f"is {quote(name)}, a missing value" if name else "is empty"
+    return f"is {quote(name)}, which spans several lines" if len(name.splitlines()) > 1 else ""
 
 
-def _exact(word: str) -> tuple[int, int]:
-    """The whole part, rounded down, and the billionths of a number."""
-    text = word.strip()
+def _parse_exact(cell: str) -> tuple[int, int]:
+    """Split a number into its integer part, rounded down, and nanoseconds."""
+    text = cell.strip()
     if not NUMBER.fullmatch(text):
         raise ValueError(text)
     if text.isascii() and text.isdecimal():
         return int(text), 0
-    if not abs(float(text)) < 2.0**63:  # before its digits are written out, which may be a billion
+    if not abs(float(text)) < 2.0**63:  # checked first: 1e999999999 would expand to a billion digits
         raise OverflowError(text)
-    scaled = int((Decimal(text) * 10**_DIGITS).to_integral_value("ROUND_FLOOR"))
-    whole, nanos = divmod(scaled, 10**_DIGITS)
+    scaled = int((Decimal(text) * 10**_FRACTION_DIGITS).to_integral_value("ROUND_FLOOR"))
+    whole, nanos = divmod(scaled, 10**_FRACTION_DIGITS)
     return whole, nanos
 
 
-def _example(layout: str) -> str:
-    return "date such as 2026-11-20 or 2026-11-20T18:30:00Z" if layout == ISO else f"date like the others ({layout})"
+def _describe_format(time_format: str) -> str:
+    return (
+        "date such as 2026-11-20 or 2026-11-20T18:30:00Z"
+        if time_format == ISO
+        else f"date like the others ({time_format})"
+    )

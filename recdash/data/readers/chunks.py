@@ -1,4 +1,4 @@
-"""Text files as blocks of whole lines: any size in bounded memory, with progress and line numbers."""
+"""Text files as chunks of whole lines: files of any size in bounded memory, with progress and line numbers."""
 
 from __future__ import annotations
 
@@ -9,57 +9,68 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from recdash.data.readers.text_streams import Input, not_text, reading
+from recdash.data.readers.text_streams import (
+    Input,
+    file_errors,
+    not_text_error,
+)
 from recdash.errors import DataError
 
-ProgressCallback = Callable[[int, int | None], None]  # (bytes done, bytes in all; None when unknown)
+ProgressCallback = Callable[[int, int | None], None]  # (bytes read, total bytes; None if unknown)
 
-BLOCK = 1 << 24  # bytes read at once
-_PACKED_RATIO, _PACKED_FREE = (
-    100,
-    1 << 28,
-)  # text shrinks 3 to 15 times; what grows 100 times is a bomb, small files aside
-_MARKS = re.compile(rb"(?m)^" + codecs.BOM_UTF8)
+CHUNK_BYTES = 1 << 24  # read at once
+_MAX_RATIO = 100  # unpacked to packed size; text compresses 3 to 15 times, so more is a zip bomb
+_RATIO_FREE_BYTES = 1 << 28  # unpacked size up to which any ratio is accepted
+_BOM_AT_LINE_START = re.compile(rb"(?m)^" + codecs.BOM_UTF8)
 _RECORDS = rb'(?:^|%s) *"[^"]*(?:""[^"]*)*(?:"|\Z)|(\n)'  # a quoted field, or the end of a record
 
 
 class Chunk(NamedTuple):
-    """Whole lines in UTF-8, and the number of the first of them in its file, from 1."""
+    """Whole lines in UTF-8, and the number of the first line in the file, from 1."""
 
     data: bytes
     line: int
 
 
-def chunks_of(
-    source: Input, *, quoted: str | None = None, returns: bool = False, progress: ProgressCallback | None = None
+def read_chunks(
+    source: Input,
+    *,
+    quoted: str | None = None,
+    carriage_returns: bool = False,
+    progress: ProgressCallback | None = None,
 ) -> Iterator[Chunk]:
-    """Yield the whole file, without its byte order mark.
+    """Yield the whole file in chunks, without byte order marks.
 
-    quoted: the delimiter of a file whose fields may stand in double quotes; a line end inside them does not end a line.
-    returns: lines end in carriage returns alone.
-    Raises UnicodeDecodeError when the bytes are not UTF-8, DataError when they are no text at all.
+    Args:
+        source: The file.
+        quoted: Delimiter of a file with quoted fields, whose line ends do not end a row; None for no quoting.
+        carriage_returns: Whether lines end in carriage returns only.
+        progress: Called after each chunk.
+
+    Raises:
+        UnicodeDecodeError: The bytes are not UTF-8.
+        DataError: The file is not text, damaged or a zip bomb.
     """
-    marks = None if quoted is None else re.compile(_RECORDS % re.escape(quoted.encode()), re.MULTILINE)
+    record_pattern = None if quoted is None else re.compile(_RECORDS % re.escape(quoted.encode()), re.MULTILINE)
     rest, line, total = b"", 1, 0
     while True:
-        with reading(source.name):
-            fresh = source.stream.read(BLOCK)
+        with file_errors(source.name):
+            new_bytes = source.stream.read(CHUNK_BYTES)
             done = source.position()
-        total += len(fresh)
-        if total > _PACKED_FREE and total > _PACKED_RATIO * max(done, 1):
+        total += len(new_bytes)
+        if total > _RATIO_FREE_BYTES and total > _MAX_RATIO * max(done, 1):
             raise DataError(
-                f"{source.name}: unpacks to more than {_PACKED_RATIO} times its size. "
-                "Unpack it yourself if you trust it."
+                f"{source.name}: unpacks to more than {_MAX_RATIO} times its size. Unpack it first if you trust it."
             )
-        data = rest + (fresh.replace(b"\r", b"\n") if returns else fresh)
-        if codecs.BOM_UTF8 in fresh:  # at the beginning, and where files were put one behind the other
-            data = _MARKS.sub(b"", data)
-        if b"\0" in fresh:
-            raise not_text(source.name, data, line)
-        end = _cut(data, marks) if fresh else len(data)
-        if not end and len(data) > 4 * BLOCK:
+        data = rest + (new_bytes.replace(b"\r", b"\n") if carriage_returns else new_bytes)
+        if codecs.BOM_UTF8 in new_bytes:  # at the start, and at the joints of concatenated files
+            data = _BOM_AT_LINE_START.sub(b"", data)
+        if b"\0" in new_bytes:
+            raise not_text_error(source.name, data, line)
+        end = _last_record_end(data, record_pattern) if new_bytes else len(data)
+        if not end and len(data) > 4 * CHUNK_BYTES:
             raise DataError(
-                f"{source.name}, line {line}: the line does not end. Check that this is text with one row per line."
+                f"{source.name}, line {line}: the line never ends. Check that the file is text with one row per line."
             )
         whole, rest = data[:end], data[end:]
         if whole:
@@ -68,15 +79,15 @@ def chunks_of(
             yield Chunk(whole, line)
         if progress is not None:
             progress(done, source.size)
-        if not fresh:
+        if not new_bytes:
             return
         line += whole.count(b"\n")
 
 
-def without_first_lines(lines: Iterator[Chunk], count: int) -> Iterator[Chunk]:
-    """Take the first lines off, and keep the numbers of the others."""
-    for block in lines:
-        data, line = block
+def skip_lines(chunks: Iterator[Chunk], count: int) -> Iterator[Chunk]:
+    """Skip the first lines; the other lines keep their numbers."""
+    for chunk in chunks:
+        data, line = chunk
         while count and data:
             _, _, data = data.partition(b"\n")
             line, count = line + 1, count - 1
@@ -84,26 +95,26 @@ def without_first_lines(lines: Iterator[Chunk], count: int) -> Iterator[Chunk]:
             yield Chunk(data, line)
 
 
-def split_header(lines: Iterator[Chunk]) -> tuple[str, Iterator[Chunk]]:
-    """Take the first line off; an empty file has the header ""."""
-    first = next(lines, Chunk(b"", 1))
+def split_header(chunks: Iterator[Chunk]) -> tuple[str, Iterator[Chunk]]:
+    """Split off the first line; an empty file has the header ""."""
+    first = next(chunks, Chunk(b"", 1))
     header, _, rest = first.data.partition(b"\n")
-    return header.decode().rstrip("\r"), chain([Chunk(rest, 2)] if rest else [], lines)
+    return header.decode().rstrip("\r"), chain([Chunk(rest, 2)] if rest else [], chunks)
 
 
-def shown(value: str) -> str:
-    """Quote something found in a file for a message: on one line, and short."""
+def quote(value: str) -> str:
+    """Quote text from a file for a message: short and on one line."""
     short = value if len(value) <= 40 else value[:37] + "..."
     return f'"{short}"' if short.isprintable() else json.dumps(short)
 
 
-def _cut(data: bytes, marks: re.Pattern[bytes] | None) -> int:
-    """Return where the last whole record ends; a quote open for many blocks is left to the parser to refuse."""
-    if marks is not None and b'"' in data:
+def _last_record_end(data: bytes, record_pattern: re.Pattern[bytes] | None) -> int:
+    """Return the end of the last whole record; a quote left open for many chunks is refused by the parser."""
+    if record_pattern is not None and b'"' in data:
         end = 0
-        for mark in marks.finditer(data):
-            if mark.lastindex:
-                end = mark.end()
-        if end or len(data) < 4 * BLOCK:
+        for match in record_pattern.finditer(data):
+            if match.lastindex:
+                end = match.end()
+        if end or len(data) < 4 * CHUNK_BYTES:
             return end
     return data.rfind(b"\n") + 1

@@ -1,4 +1,4 @@
-"""How the lines of a file are made, and what they become: columns of interactions, and rows that are none."""
+"""The format of a file's rows, and the columns built from them; bad rows are listed apart."""
 
 from __future__ import annotations
 
@@ -9,27 +9,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.readers import cells
-from recdash.data.readers.cells import Moments
+from recdash.data.readers.cells import RawTimes
 from recdash.data.readers.dialect import SPACES
 from recdash.errors import DataError, Fixes
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN_BAD = 10
+_MAX_LISTED = 10  # bad rows in a summary
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How the lines of a file are made; positions of columns count from 0, None where there is no such column.
+class RowFormat:
+    """How rows are parsed.
 
-    whole_ids: ids are whole numbers; otherwise they are words, kept to the letter (only outer spaces go).
-    time_format: how times that are no numbers are written (see `cells.text_times`).  quoted: fields may stand in double
-    quotes.  commas: columns in which a comma stands before decimals.  comment: what lines that are no rows begin with.
-    header: a row of names, which must not come again.  long_fields: quoted fields may hold what look like rows.
-    escaped: quotes inside quotes have a backslash before them.
-    scale: lowest and highest rating; others are errors.  mend: the last sentence of messages.  fixes: as of
-    `DataError`, for bad rows.
+    Attributes:
+        fields: Fields per row.
+        delimiter: Separator between fields.
+        user: Index of the user column, from 0.
+        item: Index of the item column.
+        rating: Index of the rating column; None if there is none.
+        time: Index of the time column; None if there is none.
+        integer_ids: Whether ids are integers; otherwise they are text, stripped of surrounding blanks only.
+        time_format: Format of textual times, see `cells.parse_text_times`; None for numbers.
+        quoted: Whether fields may be in double quotes.
+        decimal_commas: Columns with a decimal comma.
+        comment: The sign that starts comment lines; "" for none.
+        header: The row of column names; a repeated one is an error.
+        multiline_fields: Whether quoted fields may contain whole lines.
+        backslash_quotes: Whether quotes inside quoted fields are escaped by a backslash.
+        scale: Lowest and highest rating; ratings outside are errors.
+        advice: Last sentence of messages about bad rows.
+        fixes: Fixes for bad rows, see `DataError`.
     """
 
     fields: int
@@ -38,34 +49,34 @@ class Layout:
     item: int
     rating: int | None
     time: int | None
-    whole_ids: bool = False
+    integer_ids: bool = False
     time_format: str | None = None
     quoted: bool = False
-    commas: frozenset[int | None] = frozenset()
+    decimal_commas: frozenset[int | None] = frozenset()
     comment: str = ""
     header: tuple[str, ...] = ()
-    long_fields: bool = False
-    escaped: bool = False
+    multiline_fields: bool = False
+    backslash_quotes: bool = False
     scale: tuple[float, float] | None = None
-    mend: str = "Correct that line."
+    advice: str = "Fix this line."
     fixes: Fixes = field(default_factory=dict)
 
     @property
     def columns(self) -> list[int]:
-        """Positions of the columns that are read, ascending."""
-        return sorted(place for place in (self.user, self.item, self.rating, self.time) if place is not None)
+        """Indices of the columns that are read, ascending."""
+        return sorted(index for index in (self.user, self.item, self.rating, self.time) if index is not None)
 
 
 class Columns(NamedTuple):
-    """Aligned columns of interactions: ids (whole numbers or categories), ratings float32, times."""
+    """Aligned columns of interactions: ids (integers or categories), ratings (float32) and times, each (rows,)."""
 
     users: Any
     items: Any
     ratings: NDArray[np.float32] | None
-    times: Moments | None
+    times: RawTimes | None
 
     def take(self, rows: NDArray[Any]) -> Columns:
-        """Return the chosen rows."""
+        """Return the selected rows; rows: indices or a mask."""
         ratings = None if self.ratings is None else self.ratings[rows]
         times = None if self.times is None else self.times.take(rows)
         return Columns(self.users[rows], self.items[rows], ratings, times)
@@ -73,33 +84,39 @@ class Columns(NamedTuple):
 
 @dataclass
 class BadRows:
-    """Rows that were left out because their lines are wrong, with what is wrong with each."""
+    """Skipped bad rows.
+
+    Attributes:
+        lines: Their line numbers, from 1.
+        texts: What is wrong with each, such as "line 7: the user is empty".
+        records: Their numbers among all rows, from 0.
+    """
 
     lines: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    records: list[int] = field(default_factory=list)  # numbers among all rows, from 0
+    records: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.lines)
 
-    def said(self) -> str:
-        """Say how many there are, and the first ten."""
-        more = "" if len(self) <= _SHOWN_BAD else ", ..."
-        return f"{len(self):,} bad rows left out ({'; '.join(self.texts[:_SHOWN_BAD])}{more})"
+    def summary(self) -> str:
+        """Describe how many there are, and the first ten."""
+        more = "" if len(self) <= _MAX_LISTED else ", ..."
+        return f"{len(self):,} bad rows left out ({'; '.join(self.texts[:_MAX_LISTED])}{more})"
 
 
-class Parsed(NamedTuple):
-    """A block of rows: ids coded, or whole numbers; and the number of its rows, bad ones included."""
+class ParsedRows(NamedTuple):
+    """The rows of a chunk: ids as integers or encoded; rows counts the bad ones, too."""
 
     users: Any
     items: Any
     ratings: NDArray[np.float64] | None
-    times: Moments | None
+    times: RawTimes | None
     rows: int
 
 
-class _Whole:
-    """Whole numbers of one id column, gathered over blocks in as few bytes as they need."""
+class _IntegerIds:
+    """An integer id column, collected over chunks; int32 where the numbers fit."""
 
     def __init__(self) -> None:
         self.parts: list[NDArray[Any]] = []
@@ -109,40 +126,44 @@ class _Whole:
         self.parts.append(numbers.astype(np.int32) if small else numbers)
 
     def column(self) -> NDArray[Any]:
-        return _popped(self.parts)
+        return _join_and_clear(self.parts)
 
 
-class _Words:
-    """Words of one id column, gathered over blocks as codes of the distinct ones."""
+class _TextIds:
+    """A text id column, collected over chunks as codes of the distinct ids."""
 
     def __init__(self) -> None:
         self.code_of: dict[str, int] = {}
         self.parts: list[NDArray[Any]] = []
 
-    def add(self, coded: cells.Coded) -> None:
-        codes, words = coded
+    def add(self, coded: cells.EncodedIds) -> None:
+        codes, texts = coded
         code_of = self.code_of
-        codes_of_block = [code_of.setdefault(word, len(code_of)) for word in words]
+        codes_of_block = [code_of.setdefault(text, len(code_of)) for text in texts]
         self.parts.append(np.array(codes_of_block, np.int32)[codes])
 
     def column(self) -> pd.Series[Any]:
-        import pandas as pd
+        import pandas as pd  # lazy: pandas
 
-        return pd.Series(pd.Categorical.from_codes(_popped(self.parts), categories=pd.Index(list(self.code_of))))
+        return pd.Series(
+            pd.Categorical.from_codes(_join_and_clear(self.parts), categories=pd.Index(list(self.code_of)))
+        )
 
 
-class Gathered:
-    """Columns that grow by one block after another."""
+class ColumnBuilder:
+    """Collects the columns of a file chunk by chunk."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._ids: tuple[Any, Any] = (_Whole(), _Whole()) if layout.whole_ids else (_Words(), _Words())
+    def __init__(self, row_format: RowFormat) -> None:
+        self._ids: tuple[Any, Any] = (
+            (_IntegerIds(), _IntegerIds()) if row_format.integer_ids else (_TextIds(), _TextIds())
+        )
         self._ratings: list[NDArray[np.float32]] = []
-        self._times: list[Moments] = []
+        self._times: list[RawTimes] = []
         self.rows = 0
-        self._when_empty = layout.mend if layout.whole_ids else "It needs rows below its header."
+        self._empty_advice = row_format.advice if row_format.integer_ids else "Add rows below the header."
 
-    def add(self, parsed: Parsed) -> None:
-        """Append the rows of a block."""
+    def add(self, parsed: ParsedRows) -> None:
+        """Append the rows of a chunk."""
         for column, ids in zip(self._ids, (parsed.users, parsed.items), strict=True):
             column.add(ids)
         if parsed.ratings is not None:
@@ -151,35 +172,35 @@ class Gathered:
             self._times.append(parsed.times)
         self.rows += parsed.rows
 
-    def columns(self, name: str) -> Columns:
-        """Return all of them; raises DataError when there is no row."""
+    def build(self, name: str) -> Columns:
+        """Return the columns and release the chunks; raises DataError if there are no rows."""
         users, items = self._ids
         if not any(len(part) for part in users.parts):
             if self.rows:
                 raise DataError(
-                    f"{name}: none of its {self.rows:,} rows can be read. Name other columns, or correct it."
+                    f"{name}: none of the {self.rows:,} rows is valid. Select other columns, or fix the file."
                 )
-            raise DataError(f"{name}: the file is empty; no interactions were found. {self._when_empty}")
-        ratings = _popped(self._ratings) if self._ratings else None
-        return Columns(users.column(), items.column(), ratings, _joined(self._times) if self._times else None)
+            raise DataError(f"{name}: the file contains no interactions. {self._empty_advice}")
+        ratings = _join_and_clear(self._ratings) if self._ratings else None
+        return Columns(users.column(), items.column(), ratings, _join_times(self._times) if self._times else None)
 
 
-def _joined(times: list[Moments]) -> Moments:
+def _join_times(times: list[RawTimes]) -> RawTimes:
     nanos: list[NDArray[np.int64]] = []
     if any(part.nanos is not None for part in times):
         nanos = [np.zeros(len(part.whole), np.int64) if part.nanos is None else part.nanos for part in times]
     whole = [part.whole for part in times]
     times.clear()
-    return Moments(_popped(whole), _popped(nanos) if nanos else None)
+    return RawTimes(_join_and_clear(whole), _join_and_clear(nanos) if nanos else None)
 
 
-def _popped(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Join parts into one array, and let go of them."""
+def _join_and_clear(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Join parts into one array and empty the list, so that their memory is freed early."""
     joined = np.concatenate(parts)
     parts.clear()
     return joined
 
 
-def named(delimiter: str) -> str:
-    """Return a delimiter as messages call it."""
+def delimiter_name(delimiter: str) -> str:
+    """Return the name of a delimiter for messages."""
     return {"\t": "a tab", " ": "a space", SPACES: "spaces"}.get(delimiter, f'"{delimiter}"')

@@ -1,4 +1,4 @@
-"""Rows of any format on their way to a `Dataset`: what was read, from where, and what it was taken for."""
+"""From the columns of a file to a `Dataset`: value types, bad rows, notes, and a description of how it was read."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ from numpy.typing import NDArray
 from recdash.data.dataset import Dataset
 from recdash.data.items import Item
 from recdash.data.readers import column_types
-from recdash.data.readers.chunks import shown
+from recdash.data.readers.chunks import quote
 from recdash.data.readers.columns import BadRows, Columns
-from recdash.data.readers.read_options import USUAL_SKIP, ReadOptions
-from recdash.data.timestamps import Misfit, Times
+from recdash.data.readers.read_options import DEFAULT_SKIP_SHARE, ReadOptions
+from recdash.data.timestamps import ColumnError, Times
 from recdash.errors import DataError, Fixes
 
-FIRST_ROWS = 6
-SKIP_BAD: Fixes = {"Leave bad rows out": {"skip_bad": True}}
-_MOST_SKIPPED = 0.5  # of all rows, that a fix offers to leave out
-_ODD, _MANY = 2, 20  # so few ids that are no numbers, among so many times as many that are
-_ROUNDS = 6  # of leaving out values that do not belong, one kind in each
+PREVIEW_ROWS = 6
+SKIP_BAD: Fixes = {"Skip bad rows": {"skip_bad": True}}
+_MAX_SKIP_SHARE = 0.5  # of all rows; a fix offers to skip no more
+_MAX_TEXT_IDS, _MIN_NUMERIC_RATIO = 2, 20  # report up to 2 textual ids among at least 20 times as many numeric ones
+_MAX_ROUNDS = 6  # of skipping invalid values, one kind per round
 
 
 @dataclass(frozen=True)
 class Source:
-    """Columns as read.
+    """The columns of a file.
 
-    roles: the name of the column of each role that there is.  recognised: how each was found.  ignored: names of the
-    other columns.  rows: the first rows, the texts of the roles in order.  text_times: times were written as text, so
-    they count from 1970.  where: says where a row stands, "file, line 7".  about: how the file is made, for people.
-    bad: rows left out.
+    Attributes:
+        name: The file's name.
+        columns: The columns of the roles.
+        roles: The column name of each role.
+        where: Returns where a row is, such as "mine.csv, line 7".
+        recognised: How each role's column was found.
+        ignored: Names of the unused columns.
+        rows: The first rows, with one text per role.
+        text_times: Whether times were textual, and so count seconds since 1970.
+        about: How the file is written, for display.
+        notes: Notes for the dataset.
+        bad: Skipped rows.
     """
 
     name: str
@@ -51,18 +59,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Reading:
-    """A data set, and how the file was understood."""
+    """A dataset and how its file was read; dropped: notes on rows that were left out."""
 
     dataset: Dataset
     source: Source
     dropped: tuple[str, ...] = ()
 
-    def described(self) -> str:
-        """Say which column was taken for what."""
+    def column_summary(self) -> str:
+        """Describe the column of each role."""
         return "columns: " + ", ".join(f"{role} = {column}" for role, column in self.source.roles.items())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what was understood, as JSON values."""
+        """Return how the file was read, as JSON values."""
         data, source = self.dataset, self.source
         positives = data.n_positives
         return {
@@ -77,12 +85,12 @@ class Reading:
             "interactions": len(data),
             "feedback": data.feedback,
             "scale": None if data.scale is None else list(data.scale),
-            "positive_from": data.usual_positive_from,
+            "positive_from": data.default_positive_from,
             "positives": positives,
             "min_positives": data.min_positives,
             "time_kind": data.time_kind,
-            "from": None if data.times is None else data.said_time(int(data.times.min())),
-            "to": None if data.times is None else data.said_time(int(data.times.max())),
+            "from": None if data.times is None else data.format_time(int(data.times.min())),
+            "to": None if data.times is None else data.format_time(int(data.times.max())),
             "tied_share": data.tied_share,
             "ties": None if data.times is None else data.tie_rule(),
             "dropped": list(self.dropped),
@@ -90,39 +98,52 @@ class Reading:
         }
 
 
-def assemble(
-    source: Source, options: ReadOptions, *, name: str, known: Mapping[str, Item] | None = None, described: bool = True
+def build_dataset(
+    source: Source,
+    options: ReadOptions,
+    *,
+    name: str,
+    known: Mapping[str, Item] | None = None,
+    note_columns: bool = True,
 ) -> Reading:
-    """Give the columns their meaning and build the data set.
+    """Infer the types of the columns and build the dataset.
 
-    Raises DataError, with the line, for what does not belong in a column, and for more bad rows than may be left out.
+    Args:
+        source: The columns of the file.
+        options: How to read them.
+        name: Name of the dataset.
+        known: Titles by item id.
+        note_columns: Whether the dataset's notes list the columns.
+
+    Raises:
+        DataError: A value is invalid, named by its line, or there are more bad rows than `options` lets skip.
     """
     columns, rows, dropped = _without_ignored(source, options)
     bad = source.bad
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         try:
-            values, times = _understood(columns, source, options)
+            values, times = _infer_types(columns, source, options)
             break
-        except Misfit as error:
+        except ColumnError as error:
             where = source.where(int(rows[error.row]))
             if not options.skip_bad or error.wrong.all():
-                raise DataError(f"{where}: {error}", fixes={**error.fixes, **_skipping(error)}) from error
+                raise DataError(f"{where}: {error}", fixes={**error.fixes, **_fix_for_misfit(error)}) from error
             bad.texts.append(f"{where.rpartition(', ')[2]}: {str(error).partition('. ')[0]}")
             bad.lines.extend([0] * int(error.wrong.sum()))
             columns, rows = columns.take(~error.wrong), rows[~error.wrong]
-        except column_types.Unclear as error:
+        except column_types.AmbiguousColumn as error:
             raise DataError(f"{source.name}: {error}", fixes=error.fixes) from error
     else:
-        raise DataError(f"{source.name}: too many kinds of wrong values to leave them out. Correct the file.")
+        raise DataError(f"{source.name}: too many kinds of invalid values to skip. Fix the file.")
     if len(bad):
-        _check_share(source, bad, options)
-        dropped.append(bad.said())
-    odd = [_odd_ids(columns.users, "user"), _odd_ids(columns.items, "item")]
-    notes = (*source.notes, *filter(None, [values.note if values else "", *odd, *dropped]))
+        _check_bad_share(source, bad, options)
+        dropped.append(bad.summary())
+    id_notes = [_note_text_ids(columns.users, "user"), _note_text_ids(columns.items, "item")]
+    notes = (*source.notes, *filter(None, [values.note if values else "", *id_notes, *dropped]))
     dataset = Dataset.build(
         name,
-        users=_ids(columns.users, source, "user"),
-        items=_ids(columns.items, source, "item"),
+        users=_normalise_ids(columns.users, source, "user"),
+        items=_normalise_ids(columns.items, source, "item"),
         ratings=columns.ratings,
         times=times,
         known=known or {},
@@ -135,75 +156,73 @@ def assemble(
         ties=options.ties or "file",
     )
     dropped += [note for note in dataset.notes if "duplicate (user" in note]
-    found = Reading(dataset, source, tuple(dropped))
-    notes = (*([found.described()] if described else []), *dataset.notes, *_about_titles(dataset, known))
-    return replace(found, dataset=replace(dataset, notes=notes))
+    reading = Reading(dataset, source, tuple(dropped))
+    notes = (*([reading.column_summary()] if note_columns else []), *dataset.notes, *_title_notes(dataset, known))
+    return replace(reading, dataset=replace(dataset, notes=notes))
 
 
 def _without_ignored(source: Source, options: ReadOptions) -> tuple[Columns, NDArray[np.int64], list[str]]:
     columns, rows = source.columns, np.arange(len(source.columns.users))
     if not options.ignore_ratings or columns.ratings is None:
         return columns, rows, []
-    keep = ~np.isin(columns.ratings.astype(np.float32), np.array(options.ignore_ratings, np.float32))
-    if not keep.any():
-        raise DataError(f"{source.name}: every rating is one of those to ignore. Name others, or none.")
-    said = ", ".join(f"{value:g}" for value in options.ignore_ratings)
-    return columns.take(keep), rows[keep], [f"{int((~keep).sum()):,} rows with a rating of {said} left out"]
+    is_used = ~np.isin(columns.ratings.astype(np.float32), np.array(options.ignore_ratings, np.float32))
+    if not is_used.any():
+        raise DataError(f"{source.name}: every rating is ignored. Ignore fewer values (--ignore-rating).")
+    values = ", ".join(f"{value:g}" for value in options.ignore_ratings)
+    return columns.take(is_used), rows[is_used], [f"{int((~is_used).sum()):,} rows with a rating of {values} left out"]
 
 
-def _understood(
+def _infer_types(
     columns: Columns, source: Source, options: ReadOptions
-) -> tuple[column_types.Values | None, Times | None]:
+) -> tuple[column_types.InferredValues | None, Times | None]:
     values = None
     if columns.ratings is not None:
-        values = column_types.values(columns.ratings, source.roles["rating"], options)
-    return values, column_types.times(columns, source.roles.get("time", ""), source.text_times)
+        values = column_types.infer_values(columns.ratings, source.roles["rating"], options)
+    return values, column_types.infer_times(columns, source.roles.get("time", ""), source.text_times)
 
 
-def _skipping(error: Misfit) -> Fixes:
-    """The fix that leaves out what is wrong, while most is right."""
+def _fix_for_misfit(error: ColumnError) -> Fixes:
+    """Return the fix that skips the invalid rows, unless they are half of all or more."""
     count, share = int(error.wrong.sum()), float(error.wrong.mean())
-    return _leave_out(count, share) if share < _MOST_SKIPPED else {}
+    return _skip_fix(count, share) if share < _MAX_SKIP_SHARE else {}
 
 
-def _leave_out(count: int, share: float) -> Fixes:
-    said = "Leave the bad row out" if count == 1 else f"Leave the {count:,} bad rows out"
-    return {said: {"skip_bad": True if share <= USUAL_SKIP else math.ceil(100 * share) / 100}}
+def _skip_fix(count: int, share: float) -> Fixes:
+    label = "Skip the bad row" if count == 1 else f"Skip the {count:,} bad rows"
+    return {label: {"skip_bad": True if share <= DEFAULT_SKIP_SHARE else math.ceil(100 * share) / 100}}
 
 
-def _check_share(source: Source, bad: BadRows, options: ReadOptions) -> None:
+def _check_bad_share(source: Source, bad: BadRows, options: ReadOptions) -> None:
     rows = len(bad) + len(source.columns.users)
     if len(bad) > max(1, options.skip_bad * rows):
-        usual = (
-            f" --skip-bad leaves out at most one in a hundred unless told so (--skip-bad {100 * len(bad) / rows:.0f}%)."
-        )
-        fixes = _leave_out(len(bad), len(bad) / rows)
+        advice = f" --skip-bad skips up to 1% of the rows; to skip these, give --skip-bad {100 * len(bad) / rows:.0f}%."
+        fixes = _skip_fix(len(bad), len(bad) / rows)
         raise DataError(
-            f"{source.name}: {len(bad):,} of {rows:,} rows are bad, first {bad.texts[0]}.{usual}", fixes=fixes
+            f"{source.name}: {len(bad):,} of {rows:,} rows are bad, first {bad.texts[0]}.{advice}", fixes=fixes
         )
 
 
-def _odd_ids(column: Any, role: str) -> str:
-    """Say which few ids are no numbers where all others are, such as that of a line with totals; "" for none."""
-    import pandas as pd
+def _note_text_ids(column: Any, role: str) -> str:
+    """Note the few ids that are no numbers while all others are, such as that of a totals line; "" for none."""
+    import pandas as pd  # lazy: pandas
 
     if not isinstance(column, pd.Series) or not isinstance(column.dtype, pd.CategoricalDtype):
         return ""
-    words = [name for name in column.cat.categories if not name.replace(".", "", 1).isdecimal()]
-    if not 0 < len(words) <= _ODD or len(words) * _MANY > len(column.cat.categories):
+    text_ids = [name for name in column.cat.categories if not name.replace(".", "", 1).isdecimal()]
+    if not 0 < len(text_ids) <= _MAX_TEXT_IDS or len(text_ids) * _MIN_NUMERIC_RATIO > len(column.cat.categories):
         return ""
-    return f"all {role} ids are numbers but {', '.join(map(shown, words))}, which may be no {role}"
+    return f"all {role} ids are numbers except {', '.join(map(quote, text_ids))}, which may not be a {role}"
 
 
-def _ids(column: Any, source: Source, role: str) -> Any:
-    """Take numbers as numbers, so that "1.0" and "1" are one id, and everything else to the letter."""
-    import pandas as pd
+def _normalise_ids(column: Any, source: Source, role: str) -> Any:
+    """Normalise numeric ids, so that "1.0" and "1" are one id; other ids stay unchanged."""
+    import pandas as pd  # lazy: pandas
 
     if not isinstance(column, pd.Series) or not isinstance(column.dtype, pd.CategoricalDtype):
         return column
     try:
         names = column_types.numeric_ids(list(column.cat.categories))
-    except column_types.Unclear as error:
+    except column_types.AmbiguousColumn as error:
         raise DataError(f"{source.name}: in the {role} column, {error}") from error
     if names is None:
         return column
@@ -211,15 +230,15 @@ def _ids(column: Any, source: Source, role: str) -> Any:
     return pd.Series(pd.Categorical.from_codes(codes[column.cat.codes.to_numpy()], categories=pd.Index(unique)))
 
 
-def _about_titles(dataset: Dataset, known: Mapping[str, Item] | None) -> Iterator[str]:
-    """Say how many items have no title, and why none has one, where titles were given."""
+def _title_notes(dataset: Dataset, known: Mapping[str, Item] | None) -> Iterator[str]:
+    """Note how many items have no title; raises DataError if none has one although titles were given."""
     if not known:
         return
-    bare = [entry.id for entry in dataset.catalogue.items if entry.id not in known]
-    if len(bare) == len(dataset.catalogue):
+    untitled = [entry.id for entry in dataset.catalogue.items if entry.id not in known]
+    if len(untitled) == len(dataset.catalogue):
         raise DataError(
-            f"none of the {len(known):,} titles is of an item in {dataset.source}: ids there are like {bare[0]}, in "
-            f"the titles like {next(iter(known))}. Check that both use the same ids."
+            f"none of the {len(known):,} titles belongs to an item of {dataset.source}: item ids look like "
+            f"{untitled[0]}, ids of titles like {next(iter(known))}. Use the same ids in both files."
         )
-    if bare:
-        yield f"{len(bare):,} items have no title and are shown by their ids"
+    if untitled:
+        yield f"{len(untitled):,} items have no title and are shown by their ids"

@@ -1,4 +1,4 @@
-"""Which encoding a text has that is not UTF-8, as the letters that it would spell in each say."""
+"""Guesses the encoding of text that is not UTF-8: the one in which its letters are the most probable."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-_CLEAR = 14.0  # bits by which the best reading leads before it is named alone
-_MOST = 3  # encodings that are offered
-_BETWEEN = re.compile(r'[\s,;|\t":/()\[\].!?-]+', re.ASCII)
-_WORDS = 1000  # distinct ones that are looked at
-_PART = 4000  # bytes, from which data may be cut out of a file
-_LONGEST = 4  # bytes of a letter
-_NO_TEXT = 9.0  # bits of a byte, above which a reading is no text
+_CLEAR_MARGIN = 14.0  # bits by which the best guess must lead to be the only one
+_MAX_GUESSES = 3  # guesses at most
+_WORD_BREAK = re.compile(r'[\s,;|\t":/()\[\].!?-]+', re.ASCII)
+_MAX_WORDS = 1000  # distinct words that are scored
+_MIN_EXCERPT = 4000  # bytes; shorter data is a whole file, longer data may start and end inside a letter
+_MAX_LETTER_BYTES = 4  # of any supported encoding
+_MAX_BITS_PER_BYTE = 9.0  # a costlier decoding is not text
 
-# The letters that each language uses most; together about half of a text in Chinese, more in the others.
+# The most frequent letters of each language; together about half of a text in Chinese, more in the others.
 _SIMPLIFIED = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种"
     "事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民"
@@ -48,11 +48,11 @@ _HANGUL = (
 )
 _WESTERN, _CENTRAL, _TURKISH = "éèêëàâäåáãæçíîïñóôöøõúùûüßœÿýìòð", "ąćęłńóśźżáčďéěíňřšťúůýžöüőűăâîșțđäôľĺŕ", "çğıöşüâîİ"
 
-CodeLength = Callable[[str], float]  # bits that a word costs in a language; impossible letters cost most
+CodeLength = Callable[[str], float]  # bits per word in a language; implausible letters cost most
 
 
 class Guess(NamedTuple):
-    """An encoding that a text may have. option: as --encoding takes it.  title: as people call it."""
+    """A possible encoding. title: its usual name.  option: its name for --encoding."""
 
     title: str
     option: str
@@ -62,16 +62,24 @@ class _Candidate(NamedTuple):
     guess: Guess
     codec: str
     cost: CodeLength
-    prior: float = 0.0  # bits, more for what is seldom met
+    prior: float = 0.0  # bits added for rare encodings
 
 
 class _Script(NamedTuple):
-    """Small letters of an alphabet. first, last: of its block.  final: those that end words.  rare: hardly used ones.
+    """The lower-case letters of an alphabet.
 
-    never_first: those that no word begins with.  ends: those that most words end in; "" for any.
+    Attributes:
+        frequent: The most frequent letters.
+        first: The first letter of its Unicode range.
+        last: The last letter of its Unicode range.
+        vowels: The vowels; "" if words may lack them.
+        final: Letters that only end words.
+        rare: Rarely used letters.
+        never_first: Letters that start no word.
+        ends: Letters that most words end with; "" for any.
     """
 
-    often: str
+    frequent: str
     first: str
     last: str
     vowels: str = ""
@@ -90,148 +98,152 @@ _ARABIC = _Script("المنيورتبةعدسفهكقح", "\u0621", "\u064a", fi
 _THAI = _Script("านรกอเงมยลวดทตส่้ี", "\u0e01", "\u0e4e", never_first="ะัาำิีึืฺุู็่้๊๋์ํ๎ๅๆ", rare="ฃฅฤฦฺ๎ฯๅฌฎฏฐฑฒ")
 
 
-def guesses(data: bytes) -> tuple[Guess, ...]:
-    """Return the encodings that a text may have, the likeliest first: one when it is clear, at most three.
+def guess_encodings(data: bytes) -> tuple[Guess, ...]:
+    """Guess the encoding of a text.
 
-    data: not UTF-8, with letters that are not ASCII.  An empty result says that no known encoding fits.
+    Args:
+        data: Text that is not UTF-8, with letters beyond ASCII.
+
+    Returns:
+        The possible encodings, most likely first: one if it is clear, at most three, none if no known encoding fits.
     """
-    costs = [(cost, place) for place, one in enumerate(_CANDIDATES) if (cost := _cost(data, one)) is not None]
-    near = [place for cost, place in sorted(costs) if cost <= min(costs)[0] + _CLEAR]
-    return tuple(_guess(data, _CANDIDATES[place]) for place in near[:_MOST])
+    costs = [(cost, index) for index, one in enumerate(_CANDIDATES) if (cost := _cost(data, one)) is not None]
+    near = [index for cost, index in sorted(costs) if cost <= min(costs)[0] + _CLEAR_MARGIN]
+    return tuple(_final_guess(data, _CANDIDATES[index]) for index in near[:_MAX_GUESSES])
 
 
-def is_eastern(guess: Guess) -> bool:
-    """Whether an encoding writes a letter in two bytes."""
-    return guess.option in _EASTERN
+def is_multibyte(guess: Guess) -> bool:
+    """Whether an encoding uses two bytes per letter."""
+    return guess.option in _MULTIBYTE
 
 
-def _guess(data: bytes, candidate: _Candidate) -> Guess:
-    """The encoding of a candidate, or the larger one of the same family where it lacks a letter."""
+def _final_guess(data: bytes, candidate: _Candidate) -> Guess:
+    """Return the candidate's encoding, or its superset if the text has a letter that it lacks."""
     guess = candidate.guess
-    return guess if _decoded(data, guess.option) is not None else guess._replace(option=candidate.codec)
+    return guess if _decode(data, guess.option) is not None else guess._replace(option=candidate.codec)
 
 
 def _cost(data: bytes, candidate: _Candidate) -> float | None:
-    """Bits of the distinct words of a text in one encoding; None where it cannot be that or is no text."""
-    text = _decoded(data, candidate.codec)
+    """Return the bits of a text's distinct words in one encoding; None if undecodable or not text."""
+    text = _decode(data, candidate.codec)
     if text is None:
         return None
-    words = [word for word in dict.fromkeys(_BETWEEN.split(text)) if not word.isascii()][:_WORDS]
+    words = [word for word in dict.fromkeys(_WORD_BREAK.split(text)) if not word.isascii()][:_MAX_WORDS]
     plain = dict.fromkeys(re.sub(r"[0-9_]+", "", word) for word in words)
     cost = candidate.prior + math.fsum(candidate.cost(word) for word in plain)
     bytes_ = sum(len(word.encode(candidate.codec, "replace")) for word in plain)
-    return cost if cost - candidate.prior <= _NO_TEXT * bytes_ else None
+    return cost if cost - candidate.prior <= _MAX_BITS_PER_BYTE * bytes_ else None
 
 
-def _decoded(data: bytes, codec: str) -> str | None:
-    """The text, of a large part of a file without half a letter at its ends; None where it is not in this encoding."""
+def _decode(data: bytes, codec: str) -> str | None:
+    """Decode data, ignoring partial letters at the ends of an excerpt; None if it is not in this encoding."""
     line = data.find(b"\n") + 1
     for part in (data, data[line:]):
         try:
             return part.decode(codec)
         except UnicodeDecodeError as error:
-            cut = len(data) >= _PART
-            if cut and error.start >= len(part) - _LONGEST:
+            is_excerpt = len(data) >= _MIN_EXCERPT
+            if is_excerpt and error.start >= len(part) - _MAX_LETTER_BYTES:
                 return part[: error.start].decode(codec)
-            if not cut or error.start >= line:
+            if not is_excerpt or error.start >= line:
                 return None
     return None
 
 
-def _eastern(codec: str, often: str, word: str) -> float:
-    return sum(_eastern_letter(letter, codec, often) for letter in word)
+def _cjk_cost(codec: str, frequent: str, word: str) -> float:
+    return sum(_cjk_letter_cost(letter, codec, frequent) for letter in word)
 
 
-def _eastern_letter(letter: str, codec: str, often: str) -> float:
-    """Bits of one letter: its language, then whether it is used often, or stands among the usual ones of its set."""
+def _cjk_letter_cost(letter: str, codec: str, frequent: str) -> float:
+    """Return the bits of one letter, by its script, its frequency and its range in the character set."""
     if letter.isascii():
         return 8.0
     if codec in _KANA and "\u3041" <= letter <= "\u30ff":
         return 7.5
-    if letter in often:
+    if letter in frequent:
         return 9.0
-    lead, low, high = _USUAL[codec]
+    lead, low, high = _COMMON_RANGE[codec]
     try:
         first = letter.encode(lead)[0]
     except UnicodeEncodeError:
         return 22.0
     if (codec == "cp949") != ("\uac00" <= letter <= "\ud7a3"):
-        return 19.0  # Chinese letters in Korean, or the other way round
+        return 19.0  # Chinese letters in Korean text, or vice versa
     return 13.0 if low <= first <= high else 17.0
 
 
-def _alphabet(script: _Script, word: str) -> float:
-    """Bits of a word of one alphabet: capitals begin a word or fill it, and most words have a vowel."""
-    cost, before = 0.0, ""
+def _alphabet_cost(script: _Script, word: str) -> float:
+    """Return the bits of a word in one alphabet: capitals start or fill a word, and most words have a vowel."""
+    cost, previous = 0.0, ""
     letters = [letter for letter in word if script.first <= letter.lower() <= script.last]
     for letter in word:
-        small = letter.lower()
-        if small in script.often:
+        lower = letter.lower()
+        if lower in script.frequent:
             cost += 4.3
-        elif script.first <= small <= script.last:
-            cost += 12.0 if small in script.rare else 6.8
+        elif script.first <= lower <= script.last:
+            cost += 12.0 if lower in script.rare else 6.8
         else:
             cost += 7.0 if letter.isascii() else 14.0
-        if (before in script.final and before) or (not before and letter in script.never_first):
+        if (previous in script.final and previous) or (not previous and letter in script.never_first):
             cost += 10.0
-        if letter.isupper() and before:
-            cost += 9.0 if before.islower() else 2.0
-        before = letter
+        if letter.isupper() and previous:
+            cost += 9.0 if previous.islower() else 2.0
+        previous = letter
     consonants_alone = script.vowels and len(letters) > 2 and not any(one.lower() in script.vowels for one in letters)
     if script.ends and len(letters) > 2 and letters[-1].islower() and letters[-1] not in script.ends:
         cost += 6.0
     return cost + (6.0 if consonants_alone else 0.0) + (2.0 if word[:1].isupper() else 0.0)
 
 
-def _latin(often: str, word: str) -> float:
-    """Bits of a word in Latin letters with the marks of some languages."""
-    cost, before = 0.0, ""
+def _latin_cost(frequent: str, word: str) -> float:
+    """Return the bits of a word in Latin letters with the diacritics of some languages."""
+    cost, previous = 0.0, ""
     for letter in word:
         if letter.isascii():
             cost += 4.7
-        elif letter.lower() in often:
+        elif letter.lower() in frequent:
             cost += 7.0
         else:
             cost += 12.0 if letter.isalpha() else 13.0
-        if letter.isupper() and before.islower():
+        if letter.isupper() and previous.islower():
             cost += 6.0
-        if not letter.isascii() and before and not before.isascii():
-            cost += 3.0  # marks seldom stand side by side
-        before = letter
+        if not letter.isascii() and previous and not previous.isascii():
+            cost += 3.0  # letters with diacritics are rarely adjacent
+        previous = letter
     return cost
 
 
 _KANA = frozenset(("cp932", "euc_jp"))
-_USUAL = {  # the set whose first bytes order the letters of an encoding by use, and where the usual ones end
+_COMMON_RANGE = {  # a character set ordered by use, and the range of lead bytes of its common letters
     "gb18030": ("gb2312", 0xB0, 0xD7), "big5": ("big5", 0xA4, 0xC6), "cp932": ("euc_jp", 0xB0, 0xCF),
     "euc_jp": ("euc_jp", 0xB0, 0xCF), "cp949": ("euc_kr", 0xB0, 0xC8),
 }  # fmt: skip
-_EASTERN = frozenset(("gbk", "gb18030", "big5", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949"))
+_MULTIBYTE = frozenset(("gbk", "gb18030", "big5", "shift_jis", "cp932", "euc_jp", "euc_kr", "cp949"))
 
 
-def _two_bytes(title: str, option: str, codec: str, often: str) -> _Candidate:
-    return _Candidate(Guess(title, option), codec, partial(_eastern, codec, often))
+def _cjk_candidate(title: str, option: str, codec: str, frequent: str) -> _Candidate:
+    return _Candidate(Guess(title, option), codec, partial(_cjk_cost, codec, frequent))
 
 
-def _one_byte(title: str, option: str, script: _Script, prior: float = 0.0) -> _Candidate:
-    return _Candidate(Guess(title, option), option, partial(_alphabet, script), prior)
+def _alphabet_candidate(title: str, option: str, script: _Script, prior: float = 0.0) -> _Candidate:
+    return _Candidate(Guess(title, option), option, partial(_alphabet_cost, script), prior)
 
 
 _CANDIDATES = (
-    _two_bytes("GBK", "gbk", "gb18030", _SIMPLIFIED),
-    _two_bytes("Big5", "big5", "big5", _TRADITIONAL),
-    _two_bytes("Shift JIS", "shift_jis", "cp932", _KANJI),
-    _two_bytes("EUC-JP", "euc_jp", "euc_jp", _KANJI),
-    _two_bytes("EUC-KR", "euc_kr", "cp949", _HANGUL),
-    _one_byte("Windows Cyrillic", "cp1251", _CYRILLIC),
-    _one_byte("KOI8-R", "koi8_r", _CYRILLIC, 2.0),
-    _one_byte("DOS Cyrillic", "cp866", _CYRILLIC, 4.0),
-    _one_byte("Windows Greek", "cp1253", _GREEK, 4.0),
-    _one_byte("Windows Hebrew", "cp1255", _HEBREW, 4.0),
-    _one_byte("Windows Arabic", "cp1256", _ARABIC, 8.0),
-    _one_byte("Thai", "cp874", _THAI, 24.0),
-    _Candidate(Guess("Western", "cp1252"), "cp1252", partial(_latin, _WESTERN)),
-    _Candidate(Guess("Central European", "cp1250"), "cp1250", partial(_latin, _CENTRAL)),
-    _Candidate(Guess("Latin-2", "iso8859_2"), "iso8859_2", partial(_latin, _CENTRAL)),
-    _Candidate(Guess("Turkish", "cp1254"), "cp1254", partial(_latin, _TURKISH)),
+    _cjk_candidate("GBK", "gbk", "gb18030", _SIMPLIFIED),
+    _cjk_candidate("Big5", "big5", "big5", _TRADITIONAL),
+    _cjk_candidate("Shift JIS", "shift_jis", "cp932", _KANJI),
+    _cjk_candidate("EUC-JP", "euc_jp", "euc_jp", _KANJI),
+    _cjk_candidate("EUC-KR", "euc_kr", "cp949", _HANGUL),
+    _alphabet_candidate("Windows Cyrillic", "cp1251", _CYRILLIC),
+    _alphabet_candidate("KOI8-R", "koi8_r", _CYRILLIC, 2.0),
+    _alphabet_candidate("DOS Cyrillic", "cp866", _CYRILLIC, 4.0),
+    _alphabet_candidate("Windows Greek", "cp1253", _GREEK, 4.0),
+    _alphabet_candidate("Windows Hebrew", "cp1255", _HEBREW, 4.0),
+    _alphabet_candidate("Windows Arabic", "cp1256", _ARABIC, 8.0),
+    _alphabet_candidate("Thai", "cp874", _THAI, 24.0),
+    _Candidate(Guess("Western", "cp1252"), "cp1252", partial(_latin_cost, _WESTERN)),
+    _Candidate(Guess("Central European", "cp1250"), "cp1250", partial(_latin_cost, _CENTRAL)),
+    _Candidate(Guess("Latin-2", "iso8859_2"), "iso8859_2", partial(_latin_cost, _CENTRAL)),
+    _Candidate(Guess("Turkish", "cp1254"), "cp1254", partial(_latin_cost, _TURKISH)),
 )

@@ -1,4 +1,4 @@
-"""Anyone's interactions from a file; what is not said about it is found from the file, and what was found is told."""
+"""Interaction files in any supported format; whatever the options leave open is detected from the file."""
 
 from __future__ import annotations
 
@@ -19,39 +19,35 @@ from recdash.data.readers import (
     row_stream,
     text_layouts,
 )
-from recdash.data.readers.chunks import (
-    Chunk,
-    ProgressCallback,
-    chunks_of,
-    shown,
-    without_first_lines,
-)
-from recdash.data.readers.columns import BadRows, Layout, named
-from recdash.data.readers.dataset_builder import FIRST_ROWS, SKIP_BAD, Reading, Source, assemble
-from recdash.data.readers.delimited import line_of, read_columns
+from recdash.data.readers.chunks import Chunk, ProgressCallback, quote, read_chunks, skip_lines
+from recdash.data.readers.columns import BadRows, RowFormat, delimiter_name
+from recdash.data.readers.dataset_builder import PREVIEW_ROWS, SKIP_BAD, Reading, Source, build_dataset
+from recdash.data.readers.delimited import line_number, read_columns
 from recdash.data.readers.dialect import Dialect
-from recdash.data.readers.line_parser import Escaped
+from recdash.data.readers.line_parser import BackslashQuotes
 from recdash.data.readers.read_options import ROLES, ReadOptions
-from recdash.data.readers.text_streams import beginning, is_parquet, open_input, other_encoding, text
+from recdash.data.readers.text_streams import detect_encoding, is_parquet, open_input, read_sample, read_text
 from recdash.data.readers.title_files import read_titles
 from recdash.errors import DataError
 
-_MEND = "Correct or remove that line, or leave such lines out (--skip-bad)."
-_FORMAT_NAMES = {
-    "wide": "a matrix of users and items, one row per user and one column per item",
-    "lists": "adjacency lists, a user and its items in each line",
+_FIX = "Fix or remove this line, or skip bad rows (--skip-bad)."
+_AMBIGUOUS_LAYOUTS = {  # a table can look the same, so these need --format
+    "wide": "a user-item matrix with one row per user and one column per item",
+    "lists": "adjacency lists, each line a user and its items",
 }
-
-
 _SHORT_NAMES = {"wide": "a matrix", "lists": "lists"}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a file will be read, from its beginning alone, for choices before it is.
+class DetectedFormat:
+    """How a file will be read, as detected from its first rows.
 
-    columns: names from the header, or "1", "2", ... without one.  rows: the first lines, as they are.
-    roles: the column (position from 0) of "user", "item", "rating" and "time"; None where there is none.
+    Attributes:
+        columns: Names from the header, or "1", "2", ... without one.
+        rows: The first rows, as text.
+        roles: Column index, from 0, of "user", "item", "rating" and "time"; None for a missing column.
+        dialect: The dialect of delimited text; None for other formats.
+        encoding: The encoding of the text; None for UTF-8 and for Parquet.
     """
 
     columns: tuple[str, ...]
@@ -62,18 +58,29 @@ class Plan:
 
     @property
     def header(self) -> bool:
-        """Whether the first line names the columns."""
+        """Whether the first row names the columns."""
         return self.dialect is None or self.dialect.columns is not None
 
     @property
     def delimiter(self) -> str:
-        """What stands between the columns; "" where the format has no delimiters."""
+        """The separator between columns; "" for formats without one."""
         return "" if self.dialect is None else self.dialect.delimiter
 
 
-def read(path: Path, *, name: str | None = None, progress: ProgressCallback | None = None, **words: Any) -> Dataset:
-    """Read interactions, see `read_file`; returns the data set, whose notes say what was taken for what."""
-    return read_file(path, ReadOptions.of(**words), name=name, progress=progress).dataset
+def read(path: Path, *, name: str | None = None, progress: ProgressCallback | None = None, **options: Any) -> Dataset:
+    """Read a file of interactions as a dataset; its notes describe how the file was read.
+
+    Args:
+        path: The file.
+        name: Name of the dataset; defaults to the file's name without extensions.
+        progress: Called with the bytes read and the file's size.
+        **options: See `ReadOptions.of`.
+
+    Raises:
+        DataError: As `read_file`.
+        UsageError: As `read_file`, and for an invalid option.
+    """
+    return read_file(path, ReadOptions.of(**options), name=name, progress=progress).dataset
 
 
 def read_file(
@@ -84,191 +91,225 @@ def read_file(
     known: Mapping[str, Item] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Reading:
-    """Read a table of interactions with a column per role: user, item and, if there are such, rating and time.
+    """Read a file of interactions with columns for user, item and, optionally, rating and time.
 
-    Delimited text of any dialect and encoding, JSON lines and arrays, Parquet, Netflix's blocks, wide matrices and
-    adjacency lists (the last two when they are named by `options.format`), plain or packed.  known: titles by item id,
-    in place of `options.titles`.
-    Raises DataError with file and line for what is wrong in the file or may be read in several ways, UsageError for a
-    column that does not exist.
+    Supports delimited text, JSON lines and arrays, Parquet, Netflix's blocks, user-item matrices and adjacency lists
+    (the last two only with `options.format`), each plain or compressed.
+
+    Args:
+        path: The file.
+        options: How to read it; unset options are detected.
+        name: Name of the dataset; defaults to the file's name without extensions.
+        known: Titles by item id, used without `options.titles`.
+        progress: Called with the bytes read and the file's size.
+
+    Raises:
+        DataError: The file is invalid or ambiguous; the message names the file and line.
+        UsageError: A requested column does not exist.
     """
     if options.titles is not None:
         with open_input(options.titles) as source:
-            known = read_titles(source.name, text(source, options.encoding))
-    return assemble(_source(path, options, progress), options, name=name or plain_stem(path), known=known)
+            known = read_titles(source.name, read_text(source, options.encoding))
+    return build_dataset(_read_source(path, options, progress), options, name=name or plain_stem(path), known=known)
 
 
-def look(path: Path, options: ReadOptions | None = None, **words: Any) -> Plan:
-    """Return how `read_file` would read the file, from its beginning alone; roles that are not clear are None."""
-    options = ReadOptions.of(**words) if options is None else options
+def detect_format(path: Path, options: ReadOptions | None = None, **keywords: Any) -> DetectedFormat:
+    """Detect from the first rows how `read_file` would read a file.
+
+    Args:
+        path: The file.
+        options: Options that override detection; alternatively pass them as keyword arguments.
+        **keywords: See `ReadOptions.of`.
+
+    Raises:
+        DataError: The file is invalid or ambiguous. Missing user and item columns are no error here.
+        UsageError: A requested column does not exist.
+    """
+    options = ReadOptions.of(**keywords) if options is None else options
     if is_parquet(path):
-        return Plan(*parquet.beginning(path, options))
+        return DetectedFormat(*parquet.detect_columns(path, options))
     with open_input(path, options.encoding) as source:
-        name, sample = source.name, beginning(source)
+        name, sample = source.name, read_sample(source)
     encoding = options.encoding or source.encoding
     try:
-        text_ = sample.decode("utf-8")
+        text = sample.decode("utf-8")
     except UnicodeDecodeError:
-        encoding = other_encoding(sample, name)
-        text_ = sample.decode(encoding)
-    shape = options.format or _shape(text_, name, options)
-    if shape == "json":
-        return Plan(*json_records.beginning(text_, name, options), encoding=encoding)
-    if shape in text_layouts.NAMES:
-        names, rows = text_layouts.beginning(shape, text_, name, options)
-        return Plan(names, rows, dict.fromkeys(ROLES) | text_layouts.ROLES[shape], encoding=encoding)
-    found = dialect.find(text_, name, options)
-    columns = found.columns or tuple(str(place + 1) for place in range(found.width))
-    where = column_roles.find(columns, found.rows, options, named=found.columns is not None, name=name)
-    return Plan(columns, found.rows, where, found, encoding)
+        encoding = detect_encoding(sample, name)
+        text = sample.decode(encoding)
+    layout = options.format or _detect_layout(text, name, options)
+    if layout == "json":
+        return DetectedFormat(*json_records.detect_columns(text, name, options), encoding=encoding)
+    if layout in text_layouts.NAMES:
+        names, rows = text_layouts.sample_rows(layout, text, name, options)
+        return DetectedFormat(names, rows, dict.fromkeys(ROLES) | text_layouts.ROLES[layout], encoding=encoding)
+    found = dialect.detect_dialect(text, name, options)
+    columns = found.columns or tuple(str(index + 1) for index in range(found.width))
+    roles = column_roles.assign_roles(columns, found.rows, options, named=found.columns is not None, name=name)
+    return DetectedFormat(columns, found.rows, roles, found, encoding)
 
 
 def plain_stem(path: Path) -> str:
-    """Return the file's name without its endings."""
+    """Return the file's name without its extensions."""
     return path.name.split(".")[0] or path.name
 
 
-def _shape(sample: str, name: str, options: ReadOptions) -> str:
-    """Tell the form of a text; those that could be tables as well are read only when they are named."""
-    if json_records.are_lists(sample):
+def _detect_layout(sample: str, name: str, options: ReadOptions) -> str:
+    """Detect the text layout; raises DataError for layouts that may also be tables, unless options decide."""
+    if json_records.is_list_record(sample):
         return "json"
     if any(getattr(options, role) is not None for role in ROLES) and not sample.lstrip().startswith(("{", "[")):
         return "table"
-    shape = dialect.shape_of(sample, name)
-    if shape in _FORMAT_NAMES and options.delimiter is None:
+    layout = dialect.detect_text_layout(sample, name)
+    if layout in _AMBIGUOUS_LAYOUTS and options.delimiter is None:
         raise DataError(
-            f"{name}: this looks like {_FORMAT_NAMES[shape]}. Add --format {shape} to read it so, or --format table if "
-            "each line is one interaction.",
+            f"{name}: looks like {_AMBIGUOUS_LAYOUTS[layout]}. Confirm with --format {layout}, or use "
+            "--format table if each line is one interaction.",
             fixes={
-                f"Read it as {_SHORT_NAMES[shape]}": {"format": shape},
+                f"Read it as {_SHORT_NAMES[layout]}": {"format": layout},
                 "Each line is one interaction": {"format": "table"},
             },
         )
-    return "table" if shape in _FORMAT_NAMES else shape
+    return "table" if layout in _AMBIGUOUS_LAYOUTS else layout
 
 
-def _source(path: Path, options: ReadOptions, progress: ProgressCallback | None) -> Source:
-    """Read the rows of a file; from the start again in another encoding when it turns out not to be UTF-8."""
+def _read_source(path: Path, options: ReadOptions, progress: ProgressCallback | None) -> Source:
+    """Read all rows; restart with another encoding when bytes after the sample are not UTF-8."""
     try:
-        plan = look(path, options)
-        if plan.dialect is not None:
-            return _table(path, plan, options, progress)
+        detected = detect_format(path, options)
+        if detected.dialect is not None:
+            return _read_delimited(path, detected, detected.dialect, options, progress)
         if is_parquet(path):
-            return parquet.read(path, plan.columns, plan.roles, options, progress)
-        return _other(path, plan, options, progress)
+            return parquet.read(path, detected.columns, detected.roles, options, progress)
+        return _read_other_layout(path, detected, options, progress)
     except UnicodeDecodeError as error:
-        near = bytes(error.object[max(0, error.start - 4096) : error.start + 4096])
-        encoding = other_encoding(near, path.name)
-        found = _source(path, replace(options, encoding=encoding), progress)
-        return replace(found, notes=(f"the file is not UTF-8 and was read as {encoding}", *found.notes))
+        excerpt = bytes(error.object[max(0, error.start - 4096) : error.start + 4096])
+        encoding = detect_encoding(excerpt, path.name)
+        source = _read_source(path, replace(options, encoding=encoding), progress)
+        return replace(source, notes=(_encoding_note(encoding), *source.notes))
 
 
-def _other(path: Path, plan: Plan, options: ReadOptions, progress: ProgressCallback | None) -> Source:
-    with open_input(path, plan.encoding) as source:
-        sample = beginning(source).decode("utf-8", "replace")
-        shape = options.format or _shape(sample, source.name, options)
-    reader = json_records.read if shape == "json" else text_layouts.read
-    with open_input(path, plan.encoding) as source:
-        found = reader(source, shape, plan.columns, plan.roles, options, progress)
-    return (
-        found if plan.encoding in (None, "utf-8") else replace(found, about={**found.about, "encoding": plan.encoding})
-    )
+def _encoding_note(encoding: str) -> str:
+    return f"the file is not UTF-8 and was read as {encoding}"
 
 
-def _table(path: Path, plan: Plan, options: ReadOptions, progress: ProgressCallback | None) -> Source:
-    made = plan.dialect
-    assert made is not None  # noqa: S101  (of this shape)
-    name, layout = path.name, _layout(path.name, plan, options)
+def _read_other_layout(
+    path: Path, detected: DetectedFormat, options: ReadOptions, progress: ProgressCallback | None
+) -> Source:
+    """Read JSON, blocks, a matrix or adjacency lists."""
+    with open_input(path, detected.encoding) as stream:
+        sample = read_sample(stream).decode("utf-8", "replace")
+        layout = options.format or _detect_layout(sample, stream.name, options)
+    read_layout = json_records.read if layout == "json" else text_layouts.read
+    with open_input(path, detected.encoding) as stream:
+        source = read_layout(stream, layout, detected.columns, detected.roles, options, progress)
+    if detected.encoding in (None, "utf-8"):
+        return source
+    return replace(source, about={**source.about, "encoding": detected.encoding})
+
+
+def _read_delimited(
+    path: Path, detected: DetectedFormat, found: Dialect, options: ReadOptions, progress: ProgressCallback | None
+) -> Source:
+    name, row_format = path.name, _row_format(path.name, detected, found, options)
     bad = BadRows()
 
-    def lines(note: ProgressCallback | None = None) -> Iterator[Chunk]:
-        with open_input(path, plan.encoding) as source:
-            quoted = layout.delimiter if layout.quoted else None
-            found = chunks_of(source, quoted=quoted, returns=made.returns, progress=note)
-            yield from without_first_lines(found, made.skip)
+    def chunks(report: ProgressCallback | None = None) -> Iterator[Chunk]:
+        with open_input(path, detected.encoding) as source:
+            quoted = row_format.delimiter if row_format.quoted else None
+            yield from skip_lines(
+                read_chunks(source, quoted=quoted, carriage_returns=found.carriage_returns, progress=report), found.skip
+            )
 
     def where(row: int) -> str:
-        for record in bad.records:
+        for record in bad.records:  # ascending; skipped rows shift the ones below them
             row += record <= row
-        return f"{name}, line {line_of(lines(), layout, name, row)}"
+        return f"{name}, line {line_number(chunks(), row_format, name, row)}"
 
     try:
-        columns = read_columns(lines(progress), layout, name, bad if options.skip_bad else None)
-    except Escaped:
-        layout, bad = replace(layout, escaped=True), BadRows()
-        columns = read_columns(lines(progress), layout, name, bad if options.skip_bad else None)
+        columns = read_columns(chunks(progress), row_format, name, bad if options.skip_bad else None)
+    except BackslashQuotes:
+        row_format, bad = replace(row_format, backslash_quotes=True), BadRows()
+        columns = read_columns(chunks(progress), row_format, name, bad if options.skip_bad else None)
     notes = []
-    if plan.encoding not in (None, "utf-8", options.encoding):
-        notes.append(f"the file is not UTF-8 and was read as {plan.encoding}")
-    if made.comment:
-        notes.append(f'lines that begin with "{made.comment}" and a blank are taken for comments')
+    if detected.encoding not in (None, "utf-8", options.encoding):
+        notes.append(_encoding_note(str(detected.encoding)))
+    if found.comment:
+        notes.append(f'lines starting with "{found.comment}" and a space are treated as comments')
     return Source(
         name=name,
         columns=columns,
-        roles=column_roles.described(plan.roles, plan.columns),
+        roles=column_roles.role_columns(detected.roles, detected.columns),
         where=where,
-        recognised=column_roles.recognised(plan.roles, options, named=plan.header),
-        ignored=tuple(column for place, column in enumerate(plan.columns) if place not in layout.columns),
-        rows=_first_rows(plan),
-        text_times=layout.time_format is not None,
+        recognised=column_roles.detection_methods(detected.roles, options, named=detected.header),
+        ignored=tuple(column for index, column in enumerate(detected.columns) if index not in row_format.columns),
+        rows=_preview_rows(detected),
+        text_times=row_format.time_format is not None,
         about={
             "format": "delimited text",
-            "encoding": plan.encoding or "utf-8",
-            "delimiter": named(made.delimiter),
-            "header": "yes" if plan.header else "no",
+            "encoding": detected.encoding or "utf-8",
+            "delimiter": delimiter_name(found.delimiter),
+            "header": "yes" if detected.header else "no",
         },
         notes=tuple(notes),
         bad=bad,
     )
 
 
-def _layout(name: str, plan: Plan, options: ReadOptions) -> Layout:
-    column_roles.check(plan.roles, plan.columns, named=plan.header, name=name, said=options.header)
-    made = plan.dialect
-    user, item, rating, time = (plan.roles[role] for role in ROLES)
-    assert made is not None and user is not None and item is not None  # noqa: S101  (`check` has seen to it)
-    _refuse_thousands(plan, rating, name)
-    return Layout(
-        fields=made.width,
-        delimiter=made.delimiter,
+def _row_format(name: str, detected: DetectedFormat, found: Dialect, options: ReadOptions) -> RowFormat:
+    column_roles.require_user_and_item(
+        detected.roles, detected.columns, named=detected.header, name=name, header_given=options.header
+    )
+    user, item, rating, time = (detected.roles[role] for role in ROLES)
+    assert user is not None and item is not None  # noqa: S101  (ensured by `require_user_and_item`)
+    _refuse_thousands(detected, rating, name)
+    return RowFormat(
+        fields=found.width,
+        delimiter=found.delimiter,
         user=user,
         item=item,
         rating=rating,
         time=time,
-        time_format=None if time is None else options.time_format or _time_format(plan, time, name),
-        quoted=made.quoted,
-        commas=frozenset(place for place in (rating, time) if made.delimiter != "," and _has_commas(plan, place)),
-        comment=made.comment,
-        header=plan.columns if plan.header else (),
-        long_fields=options.quotes is True,
-        mend=_MEND,
+        time_format=None if time is None else options.time_format or _detect_time_format(detected, time, name),
+        quoted=found.quoted,
+        decimal_commas=frozenset(
+            index for index in (rating, time) if found.delimiter != "," and _has_decimal_commas(detected, index)
+        ),
+        comment=found.comment,
+        header=detected.columns if detected.header else (),
+        multiline_fields=options.quotes is True,
+        advice=_FIX,
         fixes=SKIP_BAD,
     )
 
 
-def _time_format(plan: Plan, time: int, name: str) -> str | None:
-    texts = [row[time] for row in plan.rows if len(row) > time]
-    return cells.text_format(texts, f"{name}: the time")
+def _detect_time_format(detected: DetectedFormat, time: int, name: str) -> str | None:
+    texts = [row[time] for row in detected.rows if len(row) > time]
+    return cells.detect_time_format(texts, f"{name}: the time")
 
 
-def _has_commas(plan: Plan, place: int | None) -> bool:
-    """Whether the numbers in a column have a comma before their decimals."""
-    return place is not None and row_stream.has_commas(row[place] for row in plan.rows if len(row) > place)
+def _has_decimal_commas(detected: DetectedFormat, index: int | None) -> bool:
+    return index is not None and row_stream.has_decimal_commas(row[index] for row in detected.rows if len(row) > index)
 
 
-def _refuse_thousands(plan: Plan, place: int | None, name: str) -> None:
-    """Refuse numbers such as 1.234 among whole ones, whose mark may separate thousands or decimals."""
-    texts = [row[place].strip() for row in plan.rows if len(row) > place] if place is not None else []
-    marked = [text for text in texts if re.search("[.,]", text)]
-    if marked and len(marked) < len(texts) and all(re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", text) for text in marked):
+def _refuse_thousands(detected: DetectedFormat, index: int | None, name: str) -> None:
+    """Refuse numbers such as 1.234 among integers: the separator may mark thousands or decimals."""
+    texts = [row[index].strip() for row in detected.rows if len(row) > index] if index is not None else []
+    separated = [text for text in texts if re.search("[.,]", text)]
+    if (
+        separated
+        and len(separated) < len(texts)
+        and all(re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", text) for text in separated)
+    ):
         raise DataError(
-            f"{name}: the rating {shown(marked[0])} may be {re.sub('[.,]', '', marked[0])} or a fraction. Write whole "
-            "numbers without a mark between thousands."
+            f"{name}: the rating {quote(separated[0])} may be {re.sub('[.,]', '', separated[0])} or a fraction. Remove "
+            "thousands separators from the file."
         )
 
 
-def _first_rows(plan: Plan) -> tuple[tuple[str, ...], ...]:
-    places = [place for place in plan.roles.values() if place is not None]
+def _preview_rows(detected: DetectedFormat) -> tuple[tuple[str, ...], ...]:
+    indices = [index for index in detected.roles.values() if index is not None]
     return tuple(
-        tuple(row[place].strip() for place in places) for row in plan.rows[:FIRST_ROWS] if len(row) > max(places)
+        tuple(row[index].strip() for index in indices)
+        for row in detected.rows[:PREVIEW_ROWS]
+        if len(row) > max(indices)
     )

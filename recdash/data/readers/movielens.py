@@ -1,4 +1,4 @@
-"""MovieLens as published, from a folder or a zip: 100K, 1M, 10M, and the CSV form of 20M, 25M, 32M and latest-small."""
+"""MovieLens as published, from a folder or zip: 100K, 1M, 10M, and the CSV files of 20M, 25M, 32M and latest-small."""
 
 from __future__ import annotations
 
@@ -13,73 +13,96 @@ from recdash.data.readers import title_files
 from recdash.data.readers.archive import Members, open_members
 from recdash.data.readers.chunks import (
     ProgressCallback,
-    chunks_of,
-    shown,
+    quote,
+    read_chunks,
     split_header,
 )
-from recdash.data.readers.columns import Columns, Layout
+from recdash.data.readers.columns import Columns, RowFormat
 from recdash.data.readers.delimited import read_columns
-from recdash.data.readers.text_streams import Input, reading, recoded, text
-from recdash.data.timestamps import Misfit, Times, from_numbers
+from recdash.data.readers.text_streams import (
+    Input,
+    as_utf8,
+    file_errors,
+    read_text,
+)
+from recdash.data.timestamps import (
+    ColumnError,
+    Times,
+    from_numbers,
+)
 from recdash.errors import DataError
 
-_MEND = "Download the archive again."
+_FIX = "Download the archive again."
 
 
 @dataclass(frozen=True)
 class Form:
-    """One published form: which files it has, how their lines are made, and how its movies are read."""
+    """One published form.
+
+    Attributes:
+        ratings: Name of the ratings file.
+        movies: Name of the movies file.
+        row_format: Format of the ratings.
+        header: The first line of the ratings; "" for none.
+        read_movies: Reads the movies, given the file's name and content.
+    """
 
     ratings: str
     movies: str
-    layout: Layout
+    row_format: RowFormat
     header: str
     read_movies: Callable[[str, str], dict[str, Item]]
 
 
-def _layout(delimiter: str, scale: tuple[float, float]) -> Layout:
-    return Layout(
-        fields=4, delimiter=delimiter, user=0, item=1, rating=2, time=3, whole_ids=True, scale=scale, mend=_MEND
+def _row_format(delimiter: str, scale: tuple[float, float]) -> RowFormat:
+    return RowFormat(
+        fields=4, delimiter=delimiter, user=0, item=1, rating=2, time=3, integer_ids=True, scale=scale, advice=_FIX
     )
 
 
 FORMS: Mapping[str, Form] = {
-    "100k": Form("u.data", "u.item", _layout("\t", (1, 5)), "", title_files.read_u_item),
-    "1m": Form("ratings.dat", "movies.dat", _layout("::", (1, 5)), "", title_files.read_movies_dat),
-    "10m": Form("ratings.dat", "movies.dat", _layout("::", (0.5, 5)), "", title_files.read_movies_dat),
+    "100k": Form("u.data", "u.item", _row_format("\t", (1, 5)), "", title_files.read_u_item),
+    "1m": Form("ratings.dat", "movies.dat", _row_format("::", (1, 5)), "", title_files.read_movies_dat),
+    "10m": Form("ratings.dat", "movies.dat", _row_format("::", (0.5, 5)), "", title_files.read_movies_dat),
     "csv": Form(
         "ratings.csv",
         "movies.csv",
-        _layout(",", (0.5, 5)),
+        _row_format(",", (0.5, 5)),
         "userId,movieId,rating,timestamp",
         title_files.read_movies_csv,
     ),
 }
-_ONLY_1M = "users.dat"  # 1M has it, 10M has not; it is not read
-KNOWN = frozenset({name for form in FORMS.values() for name in (form.ratings, form.movies)} | {_ONLY_1M})
+_ONLY_IN_1M = "users.dat"  # tells 1M from 10M; never read
+KNOWN = frozenset({name for form in FORMS.values() for name in (form.ratings, form.movies)} | {_ONLY_IN_1M})
 
 
 def read(
     path: Path, *, name: str | None = None, form: str | None = None, progress: ProgressCallback | None = None
 ) -> Dataset:
-    """Read a folder or a zip.
+    """Read a MovieLens dataset from a folder or zip.
 
-    form: one of `FORMS`; by default what the files say.  progress: bytes of the ratings read, and how many there are.
-    Raises DataError in one line for whatever is missing, damaged or not of that form.
+    Args:
+        path: The folder or zip.
+        name: Name of the dataset; defaults to that of the folder or zip.
+        form: One of `FORMS`; detected by default.
+        progress: Called with the bytes of the ratings read and their total.
+
+    Raises:
+        DataError: A file is missing, damaged or not of that form.
     """
     with open_members(path, KNOWN) as members:
-        chosen = FORMS[form or _recognise(members)]
-        for needed in (chosen.ratings, chosen.movies):
-            if needed not in members.names:
+        chosen = FORMS[form or _detect_form(members)]
+        for required in (chosen.ratings, chosen.movies):
+            if required not in members.names:
                 found = ", ".join(sorted(members.names))
                 raise DataError(
-                    f"{members.label}: {needed} is missing; found only {found}. Unpack or download the archive again."
+                    f"{members.label}: {required} is missing; found only {found}. Unpack or download the archive again."
                 )
         with members.open(chosen.movies) as source:
-            movies = chosen.read_movies(source.name, text(source))
+            movies = chosen.read_movies(source.name, read_text(source))
         with members.open(chosen.ratings) as source:
-            columns = _ratings(source, chosen, progress)
-            times = _times(columns, chosen, source.name)
+            columns = _read_ratings(source, chosen, progress)
+            times = _read_times(columns, chosen, source.name)
         label = members.label
     dataset = Dataset.build(
         name or label.removesuffix(".zip"),
@@ -88,51 +111,51 @@ def read(
         ratings=columns.ratings,
         times=times,
         known=movies,
-        scale=chosen.layout.scale,
+        scale=chosen.row_format.scale,
         source=label,
     )
-    bare = sum(item.id not in movies for item in dataset.catalogue.items)
-    if not bare:
+    untitled = sum(item.id not in movies for item in dataset.catalogue.items)
+    if not untitled:
         return dataset
     return replace(
         dataset,
-        notes=(*dataset.notes, f"{bare:,} rated movies are not in {chosen.movies}; they are shown by their ids"),
+        notes=(*dataset.notes, f"{untitled:,} rated movies are not in {chosen.movies}; they are shown by their ids"),
     )
 
 
-def _times(columns: Columns, form: Form, name: str) -> Times | None:
+def _read_times(columns: Columns, form: Form, name: str) -> Times | None:
     if columns.times is None:
         return None
     try:
         return from_numbers(*columns.times)
-    except Misfit as error:
+    except ColumnError as error:
         raise DataError(f"{name}, line {error.row + (2 if form.header else 1)}: {error}") from error
 
 
 def checksum(path: Path, form: str) -> str:
-    """Say the SHA-256 of the ratings in a folder, which anybody can compare with their own copy."""
+    """Describe the SHA-256 of the ratings in a folder, for comparison with another copy."""
     digest = sha256()
-    with open_members(path, KNOWN) as members, members.open(FORMS[form].ratings) as source, reading(source.name):
-        while piece := source.stream.read(1 << 20):
-            digest.update(piece)
+    with open_members(path, KNOWN) as members, members.open(FORMS[form].ratings) as source, file_errors(source.name):
+        while chunk := source.stream.read(1 << 20):
+            digest.update(chunk)
     return f"the SHA-256 of {FORMS[form].ratings} is {digest.hexdigest()}"
 
 
-def _recognise(members: Members) -> str:
-    """Tell the form from the names of the files."""
+def _detect_form(members: Members) -> str:
+    """Detect the form from the names of the files."""
     for form in ("100k", "csv"):
         if members.names & {FORMS[form].ratings, FORMS[form].movies}:
             return form
-    return "1m" if _ONLY_1M in members.names else "10m"
+    return "1m" if _ONLY_IN_1M in members.names else "10m"
 
 
-def _ratings(source: Input, form: Form, progress: ProgressCallback | None) -> Columns:
-    # Ratings are digits, for which Latin-1 and UTF-8 agree; other letters are errors of a line, not of an encoding.
-    lines = chunks_of(recoded(source, "latin-1"), progress=progress)
+def _read_ratings(source: Input, form: Form, progress: ProgressCallback | None) -> Columns:
+    # Ratings are ASCII digits, so decode as Latin-1, which never fails: other bytes become errors of their line.
+    chunks = read_chunks(as_utf8(source, "latin-1"), progress=progress)
     if form.header:
-        header, lines = split_header(lines)
+        header, chunks = split_header(chunks)
         if header and header.replace('"', "") != form.header:
             raise DataError(
-                f'{source.name}, line 1: expected the header "{form.header}", found {shown(header)}. {_MEND}'
+                f'{source.name}, line 1: expected the header "{form.header}", found {quote(header)}. {_FIX}'
             )
-    return read_columns(lines, form.layout, source.name)
+    return read_columns(chunks, form.row_format, source.name)

@@ -1,4 +1,4 @@
-"""Parquet: columns with the types that they have in the file, without a digit lost."""
+"""Parquet files; columns keep their types, so no digits are lost."""
 
 from __future__ import annotations
 
@@ -13,166 +13,186 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.readers import cells, column_roles, row_stream
-from recdash.data.readers.cells import Bad, Moments
-from recdash.data.readers.chunks import ProgressCallback, shown
+from recdash.data.readers.cells import Problems, RawTimes
+from recdash.data.readers.chunks import ProgressCallback, quote
 from recdash.data.readers.column_roles import Roles
 from recdash.data.readers.columns import BadRows, Columns
-from recdash.data.readers.dataset_builder import FIRST_ROWS, SKIP_BAD, Source
-from recdash.data.readers.json_records import Beginning, are_numbers
+from recdash.data.readers.dataset_builder import (
+    PREVIEW_ROWS,
+    SKIP_BAD,
+    Source,
+)
+from recdash.data.readers.json_records import DetectedColumns, are_numbered
 from recdash.data.readers.read_options import ROLES, ReadOptions
-from recdash.data.readers.text_streams import reading
+from recdash.data.readers.text_streams import file_errors
 from recdash.errors import DataError
 
-_LOOKED_AT = 200
-_SHOWN = 40  # letters of a value that is only shown
-_INDEX = re.compile(r"__index_level_\d+__")  # pandas' name for an index without a name
-_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_SAMPLE_ROWS = 200
+_MAX_PREVIEW = 40  # characters of a previewed value
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # pandas' name for an unnamed index
+_TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 class _Times(NamedTuple):
-    """Times as read, and whether they count from 1970."""
+    """Times as read, and whether they are seconds since 1970."""
 
-    moments: Moments
-    dates: bool
+    times: RawTimes
+    are_dates: bool
 
 
-def beginning(path: Path, options: ReadOptions) -> Beginning:
-    """Names of the columns, the first rows as texts, and the place of the column of each role.
+def detect_columns(path: Path, options: ReadOptions) -> DetectedColumns:
+    """Detect the columns and their roles from the first rows.
 
-    The levels of a pandas index are columns, too.  Columns that are merely numbered count from 1.
+    Named levels of a pandas index are columns, too. Columns without names are numbered from 1.
+
+    Returns:
+        The names of the columns, the first rows as texts, and the column index of each role.
+
+    Raises:
+        DataError: The file is damaged or its columns are ambiguous.
+        UsageError: A given column does not exist.
     """
-    with _opened(path) as file:
-        batch = next(file.iter_batches(batch_size=_LOOKED_AT), None)
+    with _open(path) as file:
+        batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS), None)
         names = tuple(file.schema_arrow.names)
-        texts = [_first_texts(column) for column in ([] if batch is None else batch.columns)]
-    kept = len(names) - sum(1 for name in names if _INDEX.fullmatch(name))
-    named = not are_numbers(names[:kept])
+        texts = [_preview_texts(column) for column in ([] if batch is None else batch.columns)]
+    n_columns = len(names) - sum(1 for name in names if _UNNAMED_INDEX.fullmatch(name))
+    named = not are_numbered(names[:n_columns])
     if not named:
-        names, texts = tuple(str(place + 1) for place in range(kept)), texts[:kept]
-    found = tuple(zip(*texts, strict=True))
-    return names, found, column_roles.find(names, found, options, named=named, name=path.name)
+        names, texts = tuple(str(index + 1) for index in range(n_columns)), texts[:n_columns]
+    rows = tuple(zip(*texts, strict=True))
+    return names, rows, column_roles.assign_roles(names, rows, options, named=named, name=path.name)
 
 
 def read(
     path: Path, columns: tuple[str, ...], where: Roles, options: ReadOptions, progress: ProgressCallback | None
 ) -> Source:
-    """Read the columns of the roles; what is missing or cannot be exact is a bad row.
+    """Read the columns of the roles; missing and inexact values are bad rows.
 
-    Raises DataError for a column of values that no role can have, such as lists.
+    Raises:
+        DataError: A column has an unsupported type, such as lists, or a row is bad and bad rows are not skipped.
     """
-    name, named = path.name, not are_numbers(columns)
-    column_roles.check(where, columns, named=named, name=name, said=True)
-    names = column_roles.described(where, columns)
-    found = _columns(path, {role: place for role, place in where.items() if place is not None})
-    count = len(found["user"])
+    name, named = path.name, not are_numbered(columns)
+    column_roles.require_user_and_item(where, columns, named=named, name=name, header_given=True)
+    names = column_roles.role_columns(where, columns)
+    columns_by_role = _read_columns(path, {role: index for role, index in where.items() if index is not None})
+    count = len(columns_by_role["user"])
     if not count:
-        raise DataError(f"{name}: the file is empty; no interactions were found.")
+        raise DataError(f"{name}: the file contains no interactions. Export it again, with its rows.")
     if progress is not None:
         progress(path.stat().st_size, path.stat().st_size)
-    for role, column in found.items():
+    for role, column in columns_by_role.items():
         _refuse_type(column.type, role, names[role], name)
-    made = {role: _READERS[role](column, options, f"{name}: the {role}") for role, column in found.items()}
-    wrong, bad = _bad_rows({role: said for role, (_, said) in made.items()}, count, name, options)
-    rest = np.flatnonzero(~wrong)
-    times = made["time"][0] if "time" in made else None
-    values = {role: one for role, (one, _) in made.items()} | {"time": times and times.moments}
+    parsed = {role: _READERS[role](column, options, f"{name}: the {role}") for role, column in columns_by_role.items()}
+    is_bad, bad = _find_bad_rows({role: problems for role, (_, problems) in parsed.items()}, count, name, options)
+    good = np.flatnonzero(~is_bad)
+    times = parsed["time"][0] if "time" in parsed else None
+    values = {role: values for role, (values, _) in parsed.items()} | {"time": times and times.times}
     return Source(
         name=name,
-        columns=Columns(*(values.get(role) for role in ROLES)).take(rest),
+        columns=Columns(*(values.get(role) for role in ROLES)).take(good),
         roles=names,
-        where=lambda row: f"{name}, row {int(rest[row]) + 1}",
-        recognised=column_roles.recognised(where, options, named=named),
-        ignored=tuple(column for place, column in enumerate(columns) if place not in where.values()),
-        rows=tuple(zip(*(_first_texts(found[role], FIRST_ROWS) for role in names), strict=True)),
-        text_times=times is not None and times.dates,
+        where=lambda row: f"{name}, row {int(good[row]) + 1}",
+        recognised=column_roles.detection_methods(where, options, named=named),
+        ignored=tuple(column for index, column in enumerate(columns) if index not in where.values()),
+        rows=tuple(zip(*(_preview_texts(columns_by_role[role], PREVIEW_ROWS) for role in names), strict=True)),
+        text_times=times is not None and times.are_dates,
         about={"format": "Parquet"},
         bad=bad,
     )
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _open(path: Path) -> Iterator[Any]:
     try:
-        import pyarrow.parquet as pq
-        from pyarrow import ArrowException, ArrowNotImplementedError
+        import pyarrow.parquet as pq  # optional: pyarrow
+        from pyarrow import ArrowException, ArrowNotImplementedError  # optional: pyarrow
     except ImportError:
-        raise DataError(f"{path.name}: reading Parquet needs pyarrow. Install it, or give the table as CSV.") from None
+        raise DataError(
+            f"{path.name}: reading Parquet needs pyarrow. Run pip install pyarrow, or give the table as CSV."
+        ) from None
     try:
-        with reading(path.name), pq.ParquetFile(path) as file:
+        with file_errors(path.name), pq.ParquetFile(path) as file:
             yield file
     except ArrowNotImplementedError as error:
-        said = str(error).splitlines()[0][:100]
-        raise DataError(f"{path.name}: a kind of Parquet that is not read ({said}). Give the table as CSV.") from error
+        reason = str(error).splitlines()[0][:100]
+        raise DataError(
+            f"{path.name}: this kind of Parquet is not supported ({reason}). Give the table as CSV."
+        ) from error
     except (ArrowException, OSError) as error:
-        raise DataError(f"{path.name}: not a whole Parquet file. Copy it again.") from error
+        raise DataError(f"{path.name}: the Parquet file is damaged or incomplete. Copy it again.") from error
 
 
-def _columns(path: Path, places: Mapping[str, int]) -> dict[str, Any]:
-    """The column of each role, by its place; several columns may have one name."""
-    with _opened(path) as file:
+def _read_columns(path: Path, indices: Mapping[str, int]) -> dict[str, Any]:
+    """Read the column of each role by index, as names may repeat."""
+    with _open(path) as file:
         names = file.schema_arrow.names
-        table = file.read(columns=list(dict.fromkeys(names[place] for place in places.values())))
+        table = file.read(columns=list(dict.fromkeys(names[index] for index in indices.values())))
     found = {}
-    for role, place in places.items():
-        same = [at for at, name in enumerate(table.schema.names) if name == names[place]]
-        column = table.column(same[names[:place].count(names[place])])
+    for role, index in indices.items():
+        same = [at for at, name in enumerate(table.schema.names) if name == names[index]]
+        column = table.column(same[names[:index].count(names[index])])
         found[role] = column.cast(column.type.storage_type) if hasattr(column.type, "storage_type") else column
     return found
 
 
 def _refuse_type(kind: Any, role: str, column: str, name: str) -> None:
-    from pyarrow import types
+    from pyarrow import types  # optional: pyarrow
 
     if types.is_dictionary(kind):
         kind = kind.value_type
-    what = ""
+    kind_name = ""
     if types.is_nested(kind):
-        what = "a list" if types.is_list(kind) or types.is_large_list(kind) else "an object"
+        kind_name = "a list" if types.is_list(kind) or types.is_large_list(kind) else "an object"
         advice = "Flatten it into a column of plain values"
     elif role == "time" and (types.is_duration(kind) or types.is_time(kind)):
-        what = "a duration" if types.is_duration(kind) else "a time of day without a date"
-        advice = "Write dates or seconds since 1970 in its place"
-    if what:
+        kind_name = "a duration" if types.is_duration(kind) else "a time of day without a date"
+        advice = "Write dates or seconds since 1970 instead"
+    if kind_name:
         raise DataError(
-            f"{name}: the {role} ({shown(column)}) is {what}. {advice}, or name another one (--{role} COLUMN)."
+            f"{name}: the {role} ({quote(column)}) is {kind_name}. {advice}, or select another (--{role} COLUMN)."
         )
 
 
-def _bad_rows(
-    said: Mapping[str, Bad], count: int, name: str, options: ReadOptions
+def _find_bad_rows(
+    problems: Mapping[str, Problems], count: int, name: str, options: ReadOptions
 ) -> tuple[NDArray[np.bool_], BadRows]:
-    """Return which rows are wrong, and all of them for the record; raises DataError for the first unless skipped.
+    """Return a mask of the bad rows, (rows,), and their list; raises DataError unless bad rows are skipped.
 
-    said: what is wrong with the values of each role.
+    problems: what is wrong with the values of each role.
     """
     texts: dict[int, str] = {}
-    for role, found in said.items():
-        for row, text in found.items():
+    for role, column in problems.items():
+        for row, text in column.items():
             texts.setdefault(row, f"row {row + 1}: the {role} {text}")
-    places = sorted(texts)
-    wrong, bad = np.zeros(count, np.bool_), BadRows([row + 1 for row in places], [texts[row] for row in places])
-    if not places:
-        return wrong, bad
-    wrong[places] = True
-    head = min(count, row_stream.FIRST_BAD)
-    if len(bad) == count or (not options.skip_bad and wrong[:head].all() and row_stream.are_alike(bad.texts[:head])):
-        raise row_stream.whole_column(name, bad.texts[:head], named=True)
+    indices = sorted(texts)
+    is_bad, bad = np.zeros(count, np.bool_), BadRows([row + 1 for row in indices], [texts[row] for row in indices])
+    if not indices:
+        return is_bad, bad
+    is_bad[indices] = True
+    head = min(count, row_stream.COLUMN_CHECK_ROWS)
+    if len(bad) == count or (
+        not options.skip_bad and is_bad[:head].all() and row_stream.have_same_problem(bad.texts[:head])
+    ):
+        raise row_stream.column_error(name, bad.texts[:head], named=True)
     if not options.skip_bad:
-        raise DataError(f"{name}, {bad.texts[0]}. Correct or remove that row (or --skip-bad).", fixes=SKIP_BAD)
-    return wrong, bad
+        raise DataError(
+            f"{name}, {bad.texts[0]}. Fix or remove this row, or skip bad rows (--skip-bad).", fixes=SKIP_BAD
+        )
+    return is_bad, bad
 
 
-def _first_texts(column: Any, most: int = _LOOKED_AT) -> list[str]:
-    """The first values as short texts, whatever they are."""
+def _preview_texts(column: Any, most: int = _SAMPLE_ROWS) -> list[str]:
+    """Return the first values as short texts, whatever their type."""
     try:
         values = column.slice(0, most).to_pylist()
     except (ValueError, OverflowError, NotImplementedError):  # such as a date after the year 9999
         values = [""] * len(column.slice(0, most))
-    return [_text(value)[:_SHOWN] for value in values]
+    return [_text(value)[:_MAX_PREVIEW] for value in values]
 
 
 def _text(value: Any) -> str:
-    """A value as text; what is missing is empty."""
+    """Return a value as text; "" for a missing value."""
     if isinstance(value, (list, dict, tuple)):
         return str(value)
     if value is None or value != value:
@@ -187,46 +207,46 @@ def _text(value: Any) -> str:
 
 
 def _texts(column: Any) -> NDArray[np.object_]:
-    """All values as texts, (n,); each distinct one is made once."""
+    """Return all values as texts, (n,); each distinct value is converted once."""
     parts = []
     for chunk in column.dictionary_encode().chunks:
-        words = np.array([*map(_text, chunk.dictionary.to_pylist()), ""], object)
-        codes = chunk.indices.fill_null(len(words) - 1) if chunk.indices.null_count else chunk.indices
-        parts.append(words[codes.to_numpy(zero_copy_only=False)])
+        texts = np.array([*map(_text, chunk.dictionary.to_pylist()), ""], object)
+        codes = chunk.indices.fill_null(len(texts) - 1) if chunk.indices.null_count else chunk.indices
+        parts.append(texts[codes.to_numpy(zero_copy_only=False)])
     return np.concatenate(parts)
 
 
-def _whole(column: Any) -> tuple[NDArray[np.int64], Bad] | None:
-    """Whole numbers, 0 where one is missing; None for values that are none, or too large."""
-    from pyarrow import compute, int64, types
+def _integers(column: Any) -> tuple[NDArray[np.int64], Problems] | None:
+    """Return integers, 0 for missing values; None for other types and values beyond int64."""
+    from pyarrow import compute, int64, types  # optional: pyarrow
 
     if not types.is_integer(column.type):
         return None
     if types.is_uint64(column.type) and (compute.max(column).as_py() or 0) >= 2**63:
         return None
-    return column.cast(int64()).fill_null(0).to_numpy(), _missing(column)
+    return column.cast(int64()).fill_null(0).to_numpy(), _missing_values(column)
 
 
-def _missing(column: Any) -> Bad:
+def _missing_values(column: Any) -> Problems:
     missing = column.is_null().to_numpy() if column.null_count else np.zeros(0, np.bool_)
     return {int(row): "is empty" for row in np.flatnonzero(missing)}
 
 
-def _ids(column: Any, options: ReadOptions, what: str) -> tuple[Any, Bad]:
-    import pandas as pd
+def _read_ids(column: Any, options: ReadOptions, subject: str) -> tuple[Any, Problems]:
+    import pandas as pd  # lazy: pandas
 
-    found = _whole(column)
+    found = _integers(column)
     if found is not None:
         return found
-    (codes, words), bad = cells.ids(_texts(column))
-    again, unique = pd.factorize(np.array(words, object))
-    made = pd.Series(pd.Categorical.from_codes(again[codes], categories=pd.Index(unique)))
-    return made, _inexact(column) | bad | _undecoded(column)
+    (codes, texts), bad = cells.parse_ids(_texts(column))
+    new_codes, unique = pd.factorize(np.array(texts, object))
+    result = pd.Series(pd.Categorical.from_codes(new_codes[codes], categories=pd.Index(unique)))
+    return result, _inexact_ids(column) | bad | _undecodable_ids(column)
 
 
-def _inexact(column: Any) -> Bad:
-    """Whole numbers that stand in floats too short for them, which makes one of several."""
-    from pyarrow import types
+def _inexact_ids(column: Any) -> Problems:
+    """Find ids stored as floats too large to be exact, which merges different ids."""
+    from pyarrow import types  # optional: pyarrow
 
     if not types.is_floating(column.type):
         return {}
@@ -238,9 +258,9 @@ def _inexact(column: Any) -> Bad:
     }
 
 
-def _undecoded(column: Any) -> Bad:
-    """Bytes that are no text in UTF-8."""
-    from pyarrow import types
+def _undecodable_ids(column: Any) -> Problems:
+    """Find ids stored as bytes that are not UTF-8 text."""
+    from pyarrow import types  # optional: pyarrow
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
     if not (types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)):
@@ -248,12 +268,12 @@ def _undecoded(column: Any) -> Bad:
     bad = {}
     for row, value in enumerate(column.to_pylist()):
         if value is not None and not value.decode("utf-8", "surrogateescape").isprintable():
-            bad[row] = f"is the bytes {shown(value.hex())}, not text in UTF-8"
+            bad[row] = f"is the bytes {quote(value.hex())}, not text in UTF-8"
     return bad
 
 
-def _numbers(column: Any, options: ReadOptions, what: str) -> tuple[NDArray[np.float32], Bad]:
-    from pyarrow import compute, float64, types
+def _read_numbers(column: Any, options: ReadOptions, subject: str) -> tuple[NDArray[np.float32], Problems]:
+    from pyarrow import compute, float64, types  # optional: pyarrow
 
     if types.is_integer(column.type) or types.is_floating(column.type) or types.is_boolean(column.type):
         plain = compute.cast(column, float64(), safe=False).fill_null(np.nan).to_numpy()
@@ -264,38 +284,40 @@ def _numbers(column: Any, options: ReadOptions, what: str) -> tuple[NDArray[np.f
         }
         return np.where(fine, plain, 0).astype(np.float32), bad
     texts = _texts(column).tolist()
-    values, bad = cells.numbers(texts, comma=row_stream.has_commas(texts))
+    values, bad = cells.parse_numbers(texts, comma=row_stream.has_decimal_commas(texts))
     return values.astype(np.float32), bad
 
 
-def _times(column: Any, options: ReadOptions, what: str) -> tuple[_Times, Bad]:
-    from pyarrow import timestamp, types
+def _read_times(column: Any, options: ReadOptions, subject: str) -> tuple[_Times, Problems]:
+    from pyarrow import timestamp, types  # optional: pyarrow
 
-    found = _whole(column)
+    found = _integers(column)
     if found is not None:
-        return _Times(Moments(found[0], None), False), found[1]
+        return _Times(RawTimes(found[0], None), False), found[1]
     if types.is_date(column.type):
         column = column.cast(timestamp("s" if types.is_date32(column.type) else "ms"))
     if types.is_timestamp(column.type):
-        return _Times(_moments(column), True), _missing(column)
+        return _Times(_from_timestamps(column), True), _missing_values(column)
     texts = _texts(column).tolist()
-    layout = None
+    time_format = None
     if not types.is_floating(column.type):
-        layout = options.time_format or cells.text_format(texts[:_LOOKED_AT], what)
-    moments, bad = cells.number_times(texts) if layout is None else cells.text_times(texts, layout)
+        time_format = options.time_format or cells.detect_time_format(texts[:_SAMPLE_ROWS], subject)
+    times, bad = cells.parse_numeric_times(texts) if time_format is None else cells.parse_text_times(texts, time_format)
     if types.is_integer(column.type):
-        bad = {row: said if not texts[row] else f"is {texts[row]}, too large for a time" for row, said in bad.items()}
-    return _Times(moments, layout is not None), bad
+        bad = {
+            row: problem if not texts[row] else f"is {texts[row]}, too large for a time" for row, problem in bad.items()
+        }
+    return _Times(times, time_format is not None), bad
 
 
-def _moments(column: Any) -> Moments:
-    """Timestamps of any unit; those without a time zone are UTC, as Parquet keeps the others."""
-    from pyarrow import int64
+def _from_timestamps(column: Any) -> RawTimes:
+    """Convert timestamps of any unit; Parquet stores them in UTC, and those without a zone count as UTC."""
+    from pyarrow import int64  # optional: pyarrow
 
-    ticks = _UNITS[column.type.unit]
+    ticks = _TICKS_PER_SECOND[column.type.unit]
     whole, rest = np.divmod(column.cast(int64()).fill_null(0).to_numpy(), ticks)
     nanos = rest * (10**9 // ticks)
-    return Moments(whole, nanos if nanos.any() else None)
+    return RawTimes(whole, nanos if nanos.any() else None)
 
 
-_READERS: dict[str, Any] = {"user": _ids, "item": _ids, "rating": _numbers, "time": _times}
+_READERS: dict[str, Any] = {"user": _read_ids, "item": _read_ids, "rating": _read_numbers, "time": _read_times}

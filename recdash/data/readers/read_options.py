@@ -1,4 +1,4 @@
-"""What somebody can say about a file of interactions; whatever is left out is found from the file."""
+"""Options for reading a file of interactions; unset options are detected from the file."""
 
 from __future__ import annotations
 
@@ -9,28 +9,39 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from recdash.data.time_ties import RULES, TieRule
-from recdash.errors import UsageError, shown
+from recdash.data.time_ties import TIE_RULES, TieRule
+from recdash.errors import UsageError, short_repr
 from recdash.settings import known_name, real_number, whole_number
 
-NONE = "none"  # as the name of a column: there is none
+NONE = "none"  # given in place of a column: the file has no such column
 ROLES = ("user", "item", "rating", "time")
 FORMATS = ("table", "wide", "blocks", "lists", "json", "parquet")
 _SCALE = re.compile(r"\s*(-?[\d.]+)\s*(?:\.\.|to|:)\s*(-?[\d.]+)\s*")
-USUAL_SKIP = 0.01
+DEFAULT_SKIP_SHARE = 0.01  # of all rows, for skip_bad=True
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Options of `readers.csv.read`.
+    """Options of `interactions.read_file`; None means detect.
 
-    user, item, rating, time: a column by name (upper or lower case) or number from 1; "none" says there is none.
-    titles: a file of item titles.  delimiter, encoding: as they are in the file.  header: whether the first row names
-    the columns.  quotes: False when double quotes are letters.  format: see `FORMATS`.  time_format: as strftime
-    writes.  scale: lowest and highest possible rating.  positive_from: lowest rating that counts as liked.
-    min_positives: of each user that is used.  ignore_ratings: values that mean "not rated"; their rows are left out.
-    ties: what orders events of one user at the same time, where an order is read.
-    skip_bad: leave bad rows out, up to this share of all (True: one in a hundred); False refuses the file.
+    Attributes:
+        user: User column, by name (case-insensitive) or number from 1.
+        item: Item column, likewise.
+        rating: Rating column, likewise, or "none" if there is none.
+        time: Time column, likewise, or "none" if there is none.
+        titles: File of item titles.
+        delimiter: Separator between columns.
+        encoding: Text encoding, as Python names it.
+        header: Whether the first row names the columns.
+        quotes: False if double quotes are ordinary characters, True if quoted fields may span lines.
+        format: One of `FORMATS`.
+        time_format: Format of times, as for `strftime`.
+        scale: Lowest and highest possible rating.
+        positive_from: Lowest rating that counts as a positive.
+        min_positives: Fewest positives of a user in a split.
+        ignore_ratings: Values that mean "not rated"; their rows are skipped.
+        ties: Rule that orders events of one user at the same time.
+        skip_bad: Largest share of bad rows to skip; 0 makes the first bad row an error.
     """
 
     user: str | int | None = None
@@ -52,85 +63,94 @@ class ReadOptions:
     skip_bad: float = 0.0
 
     @classmethod
-    def of(cls, **words: Any) -> Self:
-        """Read options as people give them, text or values; raises UsageError for a wrong one."""
+    def of(cls, **values: Any) -> Self:
+        """Parse options given as text or as values.
+
+        Args:
+            **values: Options by name; None counts as not given. scale may be "1..5", skip_bad True or "5%".
+
+        Raises:
+            UsageError: An option is unknown or its value invalid.
+        """
         known = {field.name for field in fields(cls)}
-        if unknown := set(words) - known:
+        if unknown := set(values) - known:
             raise UsageError(
-                f"There is no option {sorted(unknown)[0]!r} for a file. Known: {', '.join(sorted(known))}."
+                f"There is no option {sorted(unknown)[0]!r} for reading a file. Known: {', '.join(sorted(known))}."
             )
-        given = {name: value for name, value in words.items() if value is not None}
+        values = {name: value for name, value in values.items() if value is not None}
         for role in ROLES:
-            column = given.get(role)
+            column = values.get(role)
             if isinstance(column, bool) or (isinstance(column, int) and column < 1):
                 raise UsageError(
-                    f"{role}: columns count from 1, found {shown(column)}. Give a name or a number from 1."
+                    f"{role}: columns are numbered from 1, found {short_repr(column)}. Give a name or a number from 1."
                 )
-        if "scale" in given:
-            given["scale"] = scale_of(given["scale"])
-        if "positive_from" in given:
-            given["positive_from"] = _number("positive_from", given["positive_from"])
-        if "min_positives" in given:
-            given["min_positives"] = whole_number("min_positives", given["min_positives"], 1)
-        if "ignore_ratings" in given:
-            given["ignore_ratings"] = numbers_of(given["ignore_ratings"])
-        if "ties" in given:
-            known_name("tie rule", given["ties"], RULES)
-        if "skip_bad" in given:
-            given["skip_bad"] = _share(given["skip_bad"])
-        if "titles" in given:
-            given["titles"] = Path(given["titles"])
-        if given.get("format") not in (None, *FORMATS):
-            raise UsageError(f"There is no format {shown(given['format'])}. Known: {', '.join(FORMATS)}.")
-        return cls(**given)
+        if "scale" in values:
+            values["scale"] = parse_scale(values["scale"])
+        if "positive_from" in values:
+            values["positive_from"] = _parse_number("positive_from", values["positive_from"])
+        if "min_positives" in values:
+            values["min_positives"] = whole_number("min_positives", values["min_positives"], 1)
+        if "ignore_ratings" in values:
+            values["ignore_ratings"] = parse_numbers(values["ignore_ratings"])
+        if "ties" in values:
+            known_name("tie rule", values["ties"], TIE_RULES)
+        if "skip_bad" in values:
+            values["skip_bad"] = _parse_share(values["skip_bad"])
+        if "titles" in values:
+            values["titles"] = Path(values["titles"])
+        if values.get("format") not in (None, *FORMATS):
+            raise UsageError(f"There is no format {short_repr(values['format'])}. Known: {', '.join(FORMATS)}.")
+        return cls(**values)
 
     def given(self) -> dict[str, Any]:
-        """The options that differ from their defaults."""
+        """Return the options that differ from their defaults."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
             if getattr(self, field.name) != field.default
         }
 
-    def with_defaults(self, **usual: Any) -> Self:
-        """Fill in options that were not given."""
-        return replace(self, **{name: value for name, value in usual.items() if getattr(self, name) is None})
+    def with_defaults(self, **defaults: Any) -> Self:
+        """Return these options, with defaults for those that are None."""
+        return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
 
-def scale_of(given: Any) -> tuple[float, float]:
-    """Read a scale: "1..5", or two numbers."""
+def parse_scale(given: Any) -> tuple[float, float]:
+    """Parse a rating scale: "1..5", or two numbers."""
     parts = given
     if isinstance(given, str):
-        found = _SCALE.fullmatch(given)
-        parts = found.groups() if found else ()
+        match = _SCALE.fullmatch(given)
+        parts = match.groups() if match else ()
     try:
-        low, high = (_number("scale", part) for part in parts)
+        low, high = (_parse_number("scale", part) for part in parts)
     except (TypeError, ValueError):
-        raise UsageError(f"scale: expected the lowest and highest rating, found {shown(given)}. Write 1..5.") from None
+        raise UsageError(
+            f"scale: expected the lowest and highest rating, found {short_repr(given)}. Write 1..5."
+        ) from None
     if not low < high:
-        raise UsageError(f"scale: {low:g} to {high:g} does not rise. Give the lowest rating first, for example 1..5.")
+        raise UsageError(f"scale: {low:g} is not below {high:g}. Give the lowest rating first, for example 1..5.")
     return low, high
 
 
-def numbers_of(given: Any) -> tuple[float, ...]:
-    """Read one number, several, or text with commas between them."""
+def parse_numbers(given: Any) -> tuple[float, ...]:
+    """Parse one number, several, or comma-separated text."""
     given = [given] if isinstance(given, str) or not isinstance(given, Iterable) else given
-    listed = [part for one in given for part in (one.split(",") if isinstance(one, str) else [one])]
-    return tuple(dict.fromkeys(_number("ignore_ratings", part) for part in listed))
+    listed = [part for entry in given for part in (entry.split(",") if isinstance(entry, str) else [entry])]
+    return tuple(dict.fromkeys(_parse_number("ignore_ratings", part) for part in listed))
 
 
-def _number(what: str, given: Any) -> float:
+def _parse_number(option: str, given: Any) -> float:
     if isinstance(given, str):
         with suppress(ValueError):
             given = float(given)
-    return real_number(what, given)
+    return real_number(option, given)
 
 
-def _share(given: Any) -> float:
+def _parse_share(given: Any) -> float:
     if isinstance(given, bool):
-        return USUAL_SKIP if given else 0.0
+        return DEFAULT_SKIP_SHARE if given else 0.0
     text = str(given).strip()
-    share = _number("skip_bad", text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    share = _parse_number("skip_bad", text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     if not 0 <= share < 1:
-        raise UsageError(f"skip_bad: expected a share of all rows, found {shown(given)}. Write for example 5%.")
+        raise UsageError(f"skip_bad: expected a share of all rows, found {short_repr(given)}. Write for example 5%.")
     return share

@@ -1,4 +1,4 @@
-"""Rows that come one by one, from JSON or from forms that are no tables, as columns."""
+"""Columns from a stream of rows, as from JSON and from text that is not a table."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from recdash.data.readers import cells, line_parser
-from recdash.data.readers.columns import BadRows, Gathered, Layout
-from recdash.data.readers.dataset_builder import FIRST_ROWS, SKIP_BAD, Source
+from recdash.data.readers.columns import (
+    BadRows,
+    ColumnBuilder,
+    RowFormat,
+)
+from recdash.data.readers.dataset_builder import (
+    PREVIEW_ROWS,
+    SKIP_BAD,
+    Source,
+)
 from recdash.data.readers.read_options import NONE, ROLES, ReadOptions
 from recdash.errors import DataError, Fixes
 
-_AT_ONCE = 100_000
-FIRST_BAD = 20  # rows that are wrong in the same way from the first on: their column is, not they
-_MEND = "Correct or remove it, or leave such rows out (--skip-bad)."
-_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+", re.ASCII)
+_BATCH_ROWS = 100_000
+COLUMN_CHECK_ROWS = 20  # if this many first rows fail in the same column, the column is wrong, not the rows
+_FIX = "Fix or remove it, or skip bad rows (--skip-bad)."
+_DECIMAL_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
-_ROLE = re.compile(r"\b[Tt]he (user|item|rating|time)\b")
-FileRow = tuple[int, list[str]]  # line or number from 1, and the texts of the roles that there are
+_ROLE_IN_PROBLEM = re.compile(r"\b[Tt]he (user|item|rating|time)\b")
+FileRow = tuple[int, list[str]]  # line or record number, from 1, and one text per role
 
 
 def read(
@@ -32,96 +40,115 @@ def read(
     ignored: tuple[str, ...] = (),
     named: bool = False,
 ) -> Source:
-    """Turn rows into columns. names: of the columns of the roles, in the order of the texts; unit: what is counted.
+    """Collect rows as columns.
 
-    named: the columns of the roles can be named by options.
-    Raises DataError for the first wrong row, unless bad ones may be left out, and for a column that is wrong in all.
+    Args:
+        rows: The rows.
+        names: The column name of each role, in the order of the texts.
+        name: The file's name in messages.
+        options: How to read the file.
+        unit: What row numbers count: "line" or "record".
+        about: How the file is written, for display.
+        ignored: Names of the unused columns.
+        named: Whether options can select the columns.
+
+    Raises:
+        DataError: A row is invalid and bad rows are not skipped, or a column is invalid in all rows.
     """
-    waiting = iter(rows)
-    chunk = list(islice(waiting, _AT_ONCE))
-    place = {role: list(names).index(role) for role in ROLES if role in names}
-    times = [texts[place["time"]] for _, texts in chunk[:1000]] if "time" in place else []
-    commas = _commas(chunk, place.get("rating"))
-    layout = Layout(
+    stream = iter(rows)
+    batch = list(islice(stream, _BATCH_ROWS))
+    index = {role: list(names).index(role) for role in ROLES if role in names}
+    times = [texts[index["time"]] for _, texts in batch[:1000]] if "time" in index else []
+    decimal_commas = _decimal_comma_columns(batch, index.get("rating"))
+    row_format = RowFormat(
         fields=len(names),
-        delimiter="\t" if commas else ",",  # which tells whether a comma may stand before decimals
-        user=place["user"],
-        item=place["item"],
-        rating=place.get("rating"),
-        time=place.get("time"),
-        time_format=options.time_format or cells.text_format(times, f"{name}: the time"),
-        commas=commas,
-        mend=_MEND,
+        delimiter="\t"
+        if decimal_commas
+        else ",",  # the parser accepts decimal commas unless the comma is the delimiter
+        user=index["user"],
+        item=index["item"],
+        rating=index.get("rating"),
+        time=index.get("time"),
+        time_format=options.time_format or cells.detect_time_format(times, f"{name}: the time"),
+        decimal_commas=decimal_commas,
+        advice=_FIX,
         fixes=SKIP_BAD,
     )
     bad, lines = BadRows(), list[int]()
-    first = tuple(tuple(texts) for _, texts in chunk[:FIRST_ROWS])
-    gathered = Gathered(layout)
+    first = tuple(tuple(texts) for _, texts in batch[:PREVIEW_ROWS])
+    builder = ColumnBuilder(row_format)
     if not options.skip_bad:
-        _refuse_column(chunk[:FIRST_BAD], layout, name, unit, named)
-    while chunk:
-        numbers, texts = [line for line, _ in chunk], [found for _, found in chunk]
-        gathered.add(
-            line_parser.parse(numbers, texts, layout, name, unit, len(lines), bad if options.skip_bad else None)
+        _check_columns(batch[:COLUMN_CHECK_ROWS], row_format, name, unit, named)
+    while batch:
+        numbers, texts = [line for line, _ in batch], [found for _, found in batch]
+        builder.add(
+            line_parser.parse_rows(
+                numbers, texts, row_format, name, unit, len(lines), bad if options.skip_bad else None
+            )
         )
         lines.extend(numbers)
-        chunk = list(islice(waiting, _AT_ONCE))
+        batch = list(islice(stream, _BATCH_ROWS))
     if lines and len(bad) == len(lines):
-        raise whole_column(name, bad.texts[:FIRST_BAD], named=named)
+        raise column_error(name, bad.texts[:COLUMN_CHECK_ROWS], named=named)
     skipped = set(bad.records)
-    kept = [line for place, line in enumerate(lines) if place not in skipped] if skipped else lines
+    valid_lines = [line for index, line in enumerate(lines) if index not in skipped] if skipped else lines
     return Source(
         name=name,
-        columns=gathered.columns(name),
+        columns=builder.build(name),
         roles=names,
-        where=lambda row: f"{name}, {unit} {kept[row]}",
+        where=lambda row: f"{name}, {unit} {valid_lines[row]}",
         ignored=ignored,
         rows=first,
-        text_times=layout.time_format is not None,
+        text_times=row_format.time_format is not None,
         about=about,
         bad=bad,
     )
 
 
-def has_commas(texts: Iterable[str]) -> bool:
-    """Whether the numbers of a column have a comma before their decimals: all fractions, and not thousands by look."""
-    commas = [text.strip() for text in texts if "," in text or "." in text]
-    if not commas or not all(_COMMA_NUMBER.fullmatch(text) for text in commas):
+def has_decimal_commas(texts: Iterable[str]) -> bool:
+    """Whether the fractions of a column have decimal commas; "1,234" throughout may be thousands instead."""
+    decimal_commas = [text.strip() for text in texts if "," in text or "." in text]
+    if not decimal_commas or not all(_DECIMAL_COMMA_NUMBER.fullmatch(text) for text in decimal_commas):
         return False
-    return not all(_THOUSANDS.fullmatch(text) for text in commas)
+    return not all(_THOUSANDS.fullmatch(text) for text in decimal_commas)
 
 
-def are_alike(texts: Sequence[str]) -> bool:
-    """Whether rows are wrong in the same column; texts: what is wrong with each, as "line 2: the user is empty"."""
-    return len({found and found[1] for text in texts for found in [_ROLE.search(text)]}) == 1
+def have_same_problem(texts: Sequence[str]) -> bool:
+    """Whether all problems are in the same column; texts: as in "line 2: the user is empty"."""
+    return len({found and found[1] for text in texts for found in [_ROLE_IN_PROBLEM.search(text)]}) == 1
 
 
-def whole_column(name: str, texts: Sequence[str], *, named: bool) -> DataError:
-    """The error for rows that are all wrong: not they are to be corrected or left out, but their column.
+def column_error(name: str, texts: Sequence[str], *, named: bool) -> DataError:
+    """Return the error for a column that is invalid in all rows, so that skipping them would not help.
 
-    texts: as of `are_alike`, of the first rows.  named: options can name the columns.
+    Args:
+        name: The file's name.
+        texts: Problems of the first rows, see `have_same_problem`.
+        named: Whether options can select the columns.
     """
-    found = _ROLE.search(texts[0]) if are_alike(texts) else None
+    found = _ROLE_IN_PROBLEM.search(texts[0]) if have_same_problem(texts) else None
     role = found[1] if found else ""
-    also = f", and {f'no {role} in' if role else 'none of'} the first {len(texts):,} rows can be read"
-    advice = "Correct the file"
+    also = f"; {f'no {role} in' if role else 'none of'} the first {len(texts):,} rows is valid"
+    advice = "Fix the file"
     fixes: Fixes = {}
     if role and named:
-        advice = f"Correct the column, or name another one (--{role} COLUMN)"
+        advice = f"Fix the column, or select another one (--{role} COLUMN)"
         if role in ("rating", "time"):
             advice += f", or none (--{role} {NONE})"
             fixes = {f"There is no {role}": {role: NONE}}
     return DataError(f"{name}, {texts[0]}{also if len(texts) > 1 else ''}. {advice}.", fixes=fixes)
 
 
-def _commas(chunk: Sequence[FileRow], place: int | None) -> frozenset[int | None]:
-    return frozenset([place] if place is not None and has_commas(texts[place] for _, texts in chunk) else [])
+def _decimal_comma_columns(batch: Sequence[FileRow], index: int | None) -> frozenset[int | None]:
+    return frozenset([index] if index is not None and has_decimal_commas(texts[index] for _, texts in batch) else [])
 
 
-def _refuse_column(chunk: Sequence[FileRow], layout: Layout, name: str, unit: str, named: bool) -> None:
-    """Refuse a column that is wrong in the same way in all of these rows, for leaving them out would not help."""
+def _check_columns(batch: Sequence[FileRow], row_format: RowFormat, name: str, unit: str, named: bool) -> None:
+    """Raise DataError for a column that is invalid in all of the first rows."""
     bad = BadRows()
-    if chunk:
-        line_parser.parse([line for line, _ in chunk], [texts for _, texts in chunk], layout, name, unit, 0, bad)
-    if chunk and len(bad) == len(chunk) and are_alike(bad.texts):
-        raise whole_column(name, bad.texts, named=named)
+    if batch:
+        line_parser.parse_rows(
+            [line for line, _ in batch], [texts for _, texts in batch], row_format, name, unit, 0, bad
+        )
+    if batch and len(bad) == len(batch) and have_same_problem(bad.texts):
+        raise column_error(name, bad.texts, named=named)

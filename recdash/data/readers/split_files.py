@@ -1,4 +1,4 @@
-"""A split that was made elsewhere, from files: one data set in which every pair knows the parts that it is in."""
+"""User-defined splits from files: one dataset in which every (user, item) pair knows its parts."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
 from recdash.data.dataset_file import Feedback, OwnSplit
-from recdash.data.readers import interactions as csv_reader
-from recdash.data.readers.cells import text_format
+from recdash.data.readers import interactions
+from recdash.data.readers.cells import detect_time_format
 from recdash.data.readers.chunks import ProgressCallback
 from recdash.data.readers.read_options import NONE
-from recdash.data.readers.time_formats import Undecided
-from recdash.data.split_roles import ALLOWED, FOLD_IN_OF, TRAIN, SplitFiles
+from recdash.data.readers.split_checks import SplitChecks
+from recdash.data.readers.time_formats import AmbiguousFormat
+from recdash.data.split_roles import FOLD_IN_OF, SplitFiles
 from recdash.data.timestamps import DAY_FIRST, MONTH_FIRST, Times
 from recdash.errors import DataError, UsageError
 from recdash.settings import known_name
 
-_UNLIKELY = 1e-3  # a chance below which a narrower range of ratings is no chance
-_TINY = 1e-9
+_SIGNIFICANCE = 1e-3  # files are on different scales if a common one makes their ranges less probable than this
+_TINY = 1e-9  # keeps the logarithm finite
 
 
 class _Part(NamedTuple):
-    """A file that was read. shown: how messages name it."""
+    """One file of the split. bit: its part.  label: its name in messages."""
 
     bit: int
-    shown: str
+    label: str
     data: Dataset
     path: Path
 
@@ -49,83 +50,91 @@ def read(
     progress: ProgressCallback | None = None,
     **options: Any,
 ) -> Dataset:
-    """Read the files of a split, each as `readers.csv.read` does with these options, and join them.
+    """Read the files of a split and join them as one dataset, whose `parts` hold the files of each (user, item) pair.
 
-    `parts` of the data set says for every (user, item) pair in which files it is.  task: "ranking" or "rating"; None
-    takes "ranking" unless there is one file for each part and all of them have ratings, and notes what was taken.
-    Raises UsageError for files and tasks that do not go together, DataError for what is wrong inside: files with other
-    ids, columns, scales or clocks, and pairs that are held out and yet in a file that a model reads.
+    Args:
+        name: Name of the dataset.
+        files: The files.
+        task: "ranking" or "rating"; None means "rating" if there is one file per part and all have ratings,
+            otherwise "ranking", and adds a note.
+        progress: Called with the bytes read and the size of each file.
+        **options: Applied to every file, see `ReadOptions.of`.
+
+    Raises:
+        UsageError: The files do not fit the task, or an option is invalid.
+        DataError: A file is invalid, the files differ in ids, columns, scales or kinds of times, or a held-out pair
+            is also in a file that models learn or read from.
     """
     by_part = files.by_part()
-    two_files = any(bit in by_part for bit in FOLD_IN_OF.values())
+    has_fold_in = any(bit in by_part for bit in FOLD_IN_OF.values())
     if task is not None:
         known_name("task", task, get_args(OwnSplit))
-        if task == "rating" and two_files:
-            raise UsageError("--task rating: give one file for each part, the ratings to predict; there is no fold-in.")
+        if task == "rating" and has_fold_in:
+            raise UsageError(
+                "--task rating: two files are given for one part. Give one file per part, without a fold-in."
+            )
     if options.get("min_positives") is not None:
-        raise UsageError("--min-positives: a split made elsewhere has the users of its files. Leave it out.")
+        raise UsageError("--min-positives: a split from files keeps all of their users. Omit this option.")
     parts = [
-        _Part(bit, shown, csv_reader.read(path, name=name, progress=progress, **options), path)
-        for (bit, path), shown in zip(by_part.items(), _shown(by_part.values()), strict=True)
+        _Part(bit, label, interactions.read(path, name=name, progress=progress, **options), path)
+        for (bit, path), label in zip(by_part.items(), _labels(by_part.values()), strict=True)
     ]
-    chosen, said = _task(task, parts, two_files)
+    chosen, task_notes = _infer_task(task, parts, has_fold_in)
     _check_columns(parts, chosen)
     _check_scales(parts, options)
-    _check_clocks(parts, options)
-    dataset = _joined(name, parts, chosen)
-    checked = _Checks(dataset, {part.bit: part.shown for part in parts})
-    checked.ids()
-    checked.leaks()
-    return replace(dataset, notes=(*said, *_file_notes(parts), *checked.left_out()))
+    _check_times(parts, options)
+    dataset = _join(name, parts, chosen)
+    checks = SplitChecks(dataset, {part.bit: part.label for part in parts})
+    checks.check_ids()
+    checks.check_leaks()
+    return replace(dataset, notes=(*task_notes, *_file_notes(parts), *checks.notes()))
 
 
-def _shown(paths: Any) -> list[str]:
-    """Names of files without their folders, unless two have one name."""
+def _labels(paths: Any) -> list[str]:
+    """Return file names, or whole paths where names repeat."""
     listed = list(paths)
     names = Counter(path.name for path in listed)
     return [path.name if names[path.name] == 1 else str(path) for path in listed]
 
 
-def _task(asked: str | None, parts: Sequence[_Part], two_files: bool) -> tuple[OwnSplit, tuple[str, ...]]:
-    """Return the task, and what to note where nobody said it."""
-    if asked is not None:
-        return ("rating" if asked == "rating" else "ranking"), ()
-    if two_files:
-        return "ranking", ("a split for ranking, because of its fold-in file",)
+def _infer_task(requested: str | None, parts: Sequence[_Part], has_fold_in: bool) -> tuple[OwnSplit, tuple[str, ...]]:
+    """Return the task, and a note if it was inferred."""
+    if requested is not None:
+        return ("rating" if requested == "rating" else "ranking"), ()
+    if has_fold_in:
+        return "ranking", ("task: ranking, because there is a fold-in file",)
     if all(_has_ratings(part.data) for part in parts):
-        return "rating", (
-            "a split for rating prediction, because all files have ratings; --task ranking for a ranking",
-        )
-    return "ranking", ("a split for ranking, because not every file has several different ratings",)
+        return "rating", ("task: rating prediction, because all files have ratings; for a ranking add --task ranking",)
+    return "ranking", ("task: ranking, because not every file has different ratings",)
 
 
 def _has_ratings(data: Dataset) -> bool:
-    """Whether there are ratings on a scale, and not all the same."""
+    """Whether there are different ratings on a scale."""
     return data.ratings is not None and data.feedback == "ratings" and data.ratings.min() < data.ratings.max()
 
 
 def _check_columns(parts: Sequence[_Part], task: OwnSplit) -> None:
-    """Raise DataError unless all files have ratings, or none has, and a split of ratings has them on a scale."""
-    bare = next((part for part in parts if part.data.ratings is None), None)
+    """Raise DataError unless all files have ratings or none has; rating prediction needs them on a scale."""
+    unrated = next((part for part in parts if part.data.ratings is None), None)
     rated = next((part for part in parts if part.data.ratings is not None), None)
-    if bare is not None and task == "rating":
-        raise DataError(f"{bare.shown}: no rating column was found. Name it (--rating COL), or use --task ranking.")
-    if bare is not None and rated is not None:
+    if unrated is not None and task == "rating":
+        raise DataError(f"{unrated.label}: no rating column found. Give it (--rating COL), or use --task ranking.")
+    if unrated is not None and rated is not None:
         raise DataError(
-            f"{bare.shown}: no rating column was found, {rated.shown} has one. Name it (--rating COL), or let every "
-            "row of all files count as liked (--rating none)."
+            f"{unrated.label}: no rating column found, but {rated.label} has one. Give it (--rating COL), or use every "
+            "row of all files as a positive (--rating none)."
         )
-    if task == "rating" and _feedback(parts) in ("labels", "counts"):
+    if task == "rating" and _joint_feedback(parts) in ("labels", "counts"):
         raise DataError(
-            f"{parts[0].shown}: its numbers are {_feedback(parts)}, not ratings on a scale to predict. "
-            "Use --task ranking."
+            f"{parts[0].label}: its values are {_joint_feedback(parts)}, not ratings on a scale. Use --task ranking."
         )
 
 
 def _check_scales(parts: Sequence[_Part], options: Mapping[str, Any]) -> None:
-    """Raise DataError for two files whose ratings cannot well be on one scale.
+    """Raise DataError for two files whose ratings are unlikely to be on one scale.
 
-    A part of the ratings may have a narrower range than all; but not where many of the others lie outside of it.
+    A small file may have a narrower range by chance, so the test is how probable that is, given the share of the
+    other file's ratings outside that range.
     """
     scaled = [part for part in parts if part.data.scale is not None and part.data.feedback != "counts"]
     if options.get("scale") is not None:
@@ -134,249 +143,144 @@ def _check_scales(parts: Sequence[_Part], options: Mapping[str, Any]) -> None:
         assert part.data.scale is not None and part.data.ratings is not None and other.data.ratings is not None  # noqa: S101
         low, high = part.data.scale
         outside = float(((other.data.ratings < low) | (other.data.ratings > high)).mean())
-        if outside and len(part.data) * math.log1p(-min(outside, 1 - _TINY)) < math.log(_UNLIKELY):
-            first, second = (f"{one.shown} from {_span(one.data)}" for one in (part, other))
-            lowest, highest = _scale((part, other)) or (low, high)
+        if outside and len(part.data) * math.log1p(-min(outside, 1 - _TINY)) < math.log(_SIGNIFICANCE):
+            first, second = (f"{item.label} from {_observed_range(item.data)}" for item in (part, other))
+            lowest, highest = _joint_scale((part, other)) or (low, high)
             raise DataError(
-                f"The ratings are on different scales: {first}, {second}. Bring them to one, or say that it is one "
+                f"The ratings are on different scales: {first}, {second}. Convert them, or give one scale for all "
                 f"(--scale {lowest:g}..{highest:g}).",
                 fixes={f"The scale of all is {lowest:g} to {highest:g}": {"scale": (lowest, highest)}},
             )
 
 
-def _span(data: Dataset) -> str:
+def _observed_range(data: Dataset) -> str:
     assert data.ratings is not None  # noqa: S101  (of a part with a scale)
     return f"{data.ratings.min():g} to {data.ratings.max():g}"
 
 
-def _check_clocks(parts: Sequence[_Part], options: Mapping[str, Any]) -> None:
-    """Raise DataError for times that cannot be compared: dates and an order, or day and month in another order."""
+def _check_times(parts: Sequence[_Part], options: Mapping[str, Any]) -> None:
+    """Raise DataError for times that cannot be compared: dates and an order, or day first and month first."""
     timed = [part for part in parts if part.data.times is not None]
     if len(timed) < len(parts):
-        return  # no file's times are used
-    dated, ordered = ([part for part in timed if part.data.time_kind == kind] for kind in ("dates", "order"))
-    if dated and ordered:
+        return  # times are used only if every file has them
+    with_dates, with_order = ([part for part in timed if part.data.time_kind == kind] for kind in ("dates", "order"))
+    if with_dates and with_order:
         raise DataError(
-            f"{dated[0].shown} has dates, {ordered[0].shown} numbers that say an order and no date. Use one clock in "
-            f"all files, or leave times out (--time {NONE}).",
-            fixes={"Leave the times out": {"time": NONE}},
+            f"{with_dates[0].label} has dates, but the times of {with_order[0].label} are an order. Use one kind "
+            f"of time in all files, or ignore times (--time {NONE}).",
+            fixes={"Ignore the times": {"time": NONE}},
         )
     if options.get("time_format") is not None:
         return
-    firsts = {part.shown: _day_order(part, options) for part in timed}
-    day_first, month_first = (next((one for one, said in firsts.items() if said == way), None) for way in ("d", "m"))
+    firsts = {part.label: _day_order(part, options) for part in timed}
+    day_first, month_first = (
+        next((label for label, order in firsts.items() if order == wanted_order), None) for wanted_order in ("d", "m")
+    )
     if day_first is not None and month_first is not None:
         raise DataError(
-            f"{day_first} has the day first in its dates, {month_first} the month. Write the dates of all files alike, "
-            f"such as 2026-11-20, or leave times out (--time {NONE}).",
-            fixes={"Leave the times out": {"time": NONE}},
+            f"{day_first} has dates with the day first, {month_first} with the month first. Use one format in all "
+            f"files, such as 2026-11-20, or ignore times (--time {NONE}).",
+            fixes={"Ignore the times": {"time": NONE}},
         )
 
 
 def _day_order(part: _Part, options: Mapping[str, Any]) -> str:
-    """Whether the day ("d") or the month ("m") comes first in dates that could be either way; "" for all others."""
+    """Return "d" for dates with the day first, "m" for the month first, "" for unambiguous formats."""
     if DAY_FIRST in part.data.notes or MONTH_FIRST in part.data.notes:
         return "d" if DAY_FIRST in part.data.notes else "m"
-    plan = csv_reader.look(part.path, **options)
-    place = plan.roles["time"]
-    texts = [row[place] for row in plan.rows if len(row) > place] if place is not None else []
-    layout = text_format(texts, f"{part.shown}: the time")
-    if not isinstance(layout, Undecided):
-        return _first_of(layout or "")
-    for one in layout.left:  # later rows decided
+    detected = interactions.detect_format(part.path, **options)
+    index = detected.roles["time"]
+    texts = [row[index] for row in detected.rows if len(row) > index] if index is not None else []
+    time_format = detect_time_format(texts, f"{part.label}: the time")
+    if not isinstance(time_format, AmbiguousFormat):
+        return _first_part(time_format or "")
+    for candidate in time_format.candidates:  # later rows decided; find out how
         with suppress(DataError):
-            data = csv_reader.read(part.path, name=part.data.name, **{**options, "time_format": one})
+            data = interactions.read(part.path, name=part.data.name, **{**options, "time_format": candidate})
             if data.times is not None and part.data.times is not None and np.array_equal(data.times, part.data.times):
-                return _first_of(one)
+                return _first_part(candidate)
     return ""
 
 
-def _first_of(layout: str) -> str:
-    return layout[1] if re.match(r"%[dm][-/ ]%[dm]", layout) else ""
+def _first_part(time_format: str) -> str:
+    return time_format[1] if re.match(r"%[dm][-/ ]%[dm]", time_format) else ""
 
 
-def _joined(name: str, parts: Sequence[_Part], task: OwnSplit) -> Dataset:
-    """Return all rows of all files as one data set, each pair once."""
-    parts = parts[::-1]  # of a pair in several files the last row stays: that of train, which has the order of train
+def _join(name: str, parts: Sequence[_Part], task: OwnSplit) -> Dataset:
+    """Join the rows of all files as one dataset with each pair once."""
+    parts = parts[
+        ::-1
+    ]  # `Dataset.build` uses the last row of a repeated pair: here that of train, to preserve its order
     data = [part.data for part in parts]
-    ratings = [one.ratings for one in data if one.ratings is not None]
+    ratings = [dataset.ratings for dataset in data if dataset.ratings is not None]
     return Dataset.build(
         name,
-        users=_ids([one.users for one in data], [one.user_ids for one in data]),
-        items=_ids([one.items for one in data], [[item.id for item in one.catalogue.items] for one in data]),
+        users=_join_ids([dataset.users for dataset in data], [dataset.user_ids for dataset in data]),
+        items=_join_ids(
+            [dataset.items for dataset in data], [[item.id for item in dataset.catalogue.items] for dataset in data]
+        ),
         ratings=np.concatenate(ratings) if ratings else None,
-        times=_times(data),
-        known={item.id: item for one in data for item in one.catalogue.items},
-        scale=_scale(parts),
-        feedback=_feedback(parts),
-        source=", ".join(part.shown for part in parts[::-1]),
+        times=_join_times(data),
+        known={item.id: item for dataset in data for item in dataset.catalogue.items},
+        scale=_joint_scale(parts),
+        feedback=_joint_feedback(parts),
+        source=", ".join(part.label for part in parts[::-1]),
         parts=np.concatenate([np.full(len(part.data), part.bit, np.uint8) for part in parts]),
         own_split=task,
         ties=data[0].ties,
-        positive_from=min((one.positive_from for one in data if one.positive_from is not None), default=None),
+        positive_from=min(
+            (dataset.positive_from for dataset in data if dataset.positive_from is not None), default=None
+        ),
     )
 
 
-def _ids(columns: Sequence[NDArray[np.int32]], names: Sequence[Sequence[str]]) -> pd.Series[Any]:
-    """Join columns of indices that each have their own names to one column of names, held as categories."""
+def _join_ids(columns: Sequence[NDArray[np.int32]], names: Sequence[Sequence[str]]) -> pd.Series[Any]:
+    """Join columns of indices, each with its own names, as one categorical column."""
     codes, categories = pd.factorize(np.array(list(chain.from_iterable(names)), object))
     starts = np.cumsum([0, *map(len, names)])
     joined = np.concatenate([codes[start + column] for start, column in zip(starts, columns, strict=False)])
     return pd.Series(pd.Categorical.from_codes(joined, categories=pd.Index(categories)))
 
 
-def _times(data: Sequence[Dataset]) -> Times | None:
-    """Times of all rows in the finest ticks of any file; None unless every file has times."""
-    found = [(one.times, one.ticks) for one in data if one.times is not None]
+def _join_times(data: Sequence[Dataset]) -> Times | None:
+    """Join times in the finest resolution of any file; None unless every file has times."""
+    found = [(dataset.times, dataset.ticks) for dataset in data if dataset.times is not None]
     if len(found) < len(data):
         return None
     ticks = math.lcm(*(ticks for _, ticks in found))
-    return Times(np.concatenate([times * (ticks // own) for times, own in found]), ticks)
+    return Times(np.concatenate([times * (ticks // own_ticks) for times, own_ticks in found]), ticks)
 
 
-def _feedback(parts: Sequence[_Part]) -> Feedback:
-    """What the numbers of all files are, taken together.
+def _joint_feedback(parts: Sequence[_Part]) -> Feedback:
+    """Return the type of the values of all files together.
 
-    A small file may look like less than it is: held-out stars that are all 1 like counts, plays from 1 to 5 like stars.
+    A small file alone may mislead: held-out ratings that are all 1 look like counts, plays from 1 to 5 like ratings.
     """
-    told = {part.data.feedback for part in parts if not _is_constant(part.data)}
-    kinds: tuple[Feedback, ...] = ("counts", "ratings", "labels")
-    return next((kind for kind in kinds if kind in told), parts[0].data.feedback)
+    found = {part.data.feedback for part in parts if not _is_all_ones(part.data)}
+    precedence: tuple[Feedback, ...] = ("counts", "ratings", "labels")
+    return next((kind for kind in precedence if kind in found), parts[0].data.feedback)
 
 
-def _is_constant(data: Dataset) -> bool:
-    """Whether all numbers are 1, which says nothing about what they are."""
+def _is_all_ones(data: Dataset) -> bool:
+    """Whether all values are 1, which does not show their type."""
     return data.ratings is not None and bool(data.ratings.min() == data.ratings.max() == 1)
 
 
-def _scale(parts: Sequence[_Part]) -> tuple[float, float] | None:
-    """The scale that holds those of all files; None for numbers without one."""
+def _joint_scale(parts: Sequence[_Part]) -> tuple[float, float] | None:
+    """Return the scale that covers those of all files; None for values without a scale."""
     scales = [part.data.scale for part in parts if part.data.scale is not None]
-    if not scales or _feedback(parts) == "counts":
+    if not scales or _joint_feedback(parts) == "counts":
         return None
     return min(low for low, _ in scales), max(high for _, high in scales)
 
 
 def _file_notes(parts: Sequence[_Part]) -> tuple[str, ...]:
-    """Notes of the files; those that all of them have come once, the others with the name of their file."""
+    """Return the notes of the files: those common to all once, the others with their file's name."""
     times = Counter(note for part in parts for note in part.data.notes)
     notes = dict.fromkeys(
-        note if times[note] == len(parts) else f"{part.shown}: {note}" for part in parts for note in part.data.notes
+        note if times[note] == len(parts) else f"{part.label}: {note}" for part in parts for note in part.data.notes
     )
-    timeless = [part.shown for part in parts if part.data.times is None]
+    timeless = [part.label for part in parts if part.data.times is None]
     if 0 < len(timeless) < len(parts):
-        notes[f"{', '.join(timeless)} without times, so histories have no order"] = None
+        notes[f"{', '.join(timeless)}: no times, so histories have no order"] = None
     return tuple(notes)
-
-
-class _Checks:
-    """Looks at the joined files for what would make figures wrong."""
-
-    def __init__(self, dataset: Dataset, shown: dict[int, str]) -> None:
-        self.dataset, self.shown = dataset, shown
-        self.held_out = [bit for bit in FOLD_IN_OF if bit in shown]
-
-    def ids(self) -> None:
-        """Raise DataError for files that have no ids in common, and held-out users of whom there is nothing to read."""
-        for bit in self.held_out:
-            self._overlap(bit, TRAIN, "item", "items", self.dataset.items)
-            read_from = self._read_from(bit)
-            users, known = self._of(bit, self.dataset.users), self._of(read_from, self.dataset.users)
-            self._overlap(bit, read_from, "user", "users", self.dataset.users)
-            without = np.setdiff1d(users, known)
-            if len(without) and read_from != TRAIN:
-                raise DataError(
-                    f"{self.shown[bit]}: {_number(len(without), 'user')} without a row in {self.shown[read_from]}, "
-                    f"the first is {self.dataset.user_ids[without[0]]}. Each held-out user needs a fold-in to be read "
-                    "from: add it, or remove the user."
-                )
-
-    def leaks(self) -> None:
-        """Raise DataError for a pair that is held out and in a file that is read before it may be known."""
-        assert self.dataset.parts is not None  # noqa: S101  (made here)
-        for bit in reversed(self.held_out):
-            inside = (self.dataset.parts & bit) > 0
-            other = self.dataset.parts & np.uint8(~ALLOWED[bit] & 0xFF)
-            leaking = np.flatnonzero(inside & (other > 0))
-            if len(leaking):
-                row = leaking[0]
-                also = next(one for one in self.shown if other[row] & one)
-                count = int(((other[leaking] & also) > 0).sum())
-                raise DataError(
-                    f"{self.shown[bit]}: {_number(count, 'pair')} also in {self.shown[also]}, the first is user "
-                    f"{self.dataset.user_ids[self.dataset.users[row]]}, item "
-                    f"{self.dataset.catalogue[self.dataset.items[row]].id}. {_why(bit, also)}"
-                )
-
-    def left_out(self) -> tuple[str, ...]:
-        """Say which held-out rows a ranking cannot use, and whose ratings are predicted without knowing the user."""
-        assert self.dataset.parts is not None  # noqa: S101  (made here)
-        if self.dataset.own_split != "ranking":
-            return self._unknown()
-        notes, of_train = [], self._of(TRAIN, self.dataset.items)
-        for bit in self.held_out:
-            rows = (self.dataset.parts & bit) > 0
-            unseen = int((rows & ~np.isin(self.dataset.items, of_train)).sum())
-            if unseen:
-                notes.append(
-                    f"{self.shown[bit]}: {_number(unseen, 'row')} left out, of items that {self.shown[TRAIN]} does not "
-                    "have and no model can recommend"
-                )
-            if self._read_from(bit) == TRAIN:
-                strangers = np.setdiff1d(self.dataset.users[rows], self._of(TRAIN, self.dataset.users))
-                if len(strangers):
-                    notes.append(
-                        f"{self.shown[bit]}: {_number(len(strangers), 'user')} left out, of whom {self.shown[TRAIN]} "
-                        "has no row"
-                    )
-        return tuple(notes)
-
-    def _unknown(self) -> tuple[str, ...]:
-        """Say how many held-out users and items of a rating split are not in training; their ratings count as well."""
-        notes = []
-        for bit in self.held_out:
-            for what, column in (("user", self.dataset.users), ("item", self.dataset.items)):
-                unknown = np.setdiff1d(self._of(bit, column), self._of(TRAIN, column))
-                if len(unknown):
-                    notes.append(
-                        f"{self.shown[bit]}: {_number(len(unknown), what)} not in {self.shown[TRAIN]}; their ratings "
-                        f"are predicted without a rating of that {what}"
-                    )
-        return tuple(notes)
-
-    def _overlap(self, bit: int, other: int, one: str, many: str, column: NDArray[np.int32]) -> None:
-        mine, theirs = self._of(bit, column), self._of(other, column)
-        if not np.isin(mine, theirs).any():
-            raise DataError(
-                f"{self.shown[bit]} has none of the {many} of {self.shown[other]}: its {one} ids look like "
-                f"{self._examples(mine, one)}, those of {self.shown[other]} like {self._examples(theirs, one)}. "
-                "Use the same ids in all files."
-            )
-
-    def _read_from(self, bit: int) -> int:
-        """The part from which a model knows the users of a held-out part."""
-        fold_in = FOLD_IN_OF[bit]
-        return fold_in if fold_in in self.shown else TRAIN
-
-    def _of(self, bit: int, column: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Users or items of one file, ascending."""
-        assert self.dataset.parts is not None  # noqa: S101  (made here)
-        return np.flatnonzero(np.bincount(column[(self.dataset.parts & bit) > 0]))
-
-    def _examples(self, indices: NDArray[np.int64], one: str) -> str:
-        items = self.dataset.catalogue.items
-        names = [self.dataset.user_ids[i] if one == "user" else items[i].id for i in indices[:3].tolist()]
-        return ", ".join(name[:24] for name in names)
-
-
-def _why(bit: int, also: int) -> str:
-    """Why a held-out pair may not stand in another part, and how to fix it."""
-    if also == TRAIN:
-        return "What is held out may not be learned from: remove it from one of the two files."
-    if also == FOLD_IN_OF[bit]:
-        return "What is held out may not be read: remove it from one of the two files."
-    return "What is held out for testing may be in no other file: remove it from one of the two."
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what} is" if count == 1 else f"{count:,} {what}s are"

@@ -1,4 +1,4 @@
-"""Files as streams of UTF-8: whatever packs them is undone, whatever encodes them is found out or named."""
+"""Files as streams of UTF-8: decompressed, and decoded in a detected or given encoding."""
 
 from __future__ import annotations
 
@@ -17,36 +17,47 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from recdash.data.readers import encodings
-from recdash.errors import DataError, UsageError, shown
+from recdash.errors import (
+    DataError,
+    UsageError,
+    short_repr,
+)
 
-_SAMPLE = 1 << 16
-_CHUNK = 1 << 20
-_MOSTLY = 0.7  # of all bytes that are not ASCII, in letters of UTF-8
-_WHOLE = 1 << 26  # bytes of a list of titles
-_MARKS = {  # the longer ones first; what may be said about a file that begins with each
+_SAMPLE_BYTES = 1 << 16
+_BUFFER_BYTES = 1 << 20
+_MOSTLY_UTF8 = 0.7  # share of the non-ASCII bytes that are valid UTF-8
+_MAX_TEXT_BYTES = 1 << 26  # limit of a file read as a whole, such as a list of titles
+_BOMS = {  # longest first; the encodings that a file with this mark may be given as
     codecs.BOM_UTF32_LE: ("utf-32", "utf-32-le"), codecs.BOM_UTF32_BE: ("utf-32", "utf-32-be"),
     codecs.BOM_UTF8: ("utf-8", "utf-8-sig"), codecs.BOM_UTF16_LE: ("utf-16", "utf-16-le"),
     codecs.BOM_UTF16_BE: ("utf-16", "utf-16-be"),
 }  # fmt: skip
-_NO_FILES = frozenset(("punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem"))
-_ESCAPES = re.compile(rb"\x1b(?:\$[@BA]|\$\([CD]|\([IJ]|(\$\)C))")  # of ISO-2022-JP, and of ISO-2022-KR
-_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04")
+_NOT_FILE_ENCODINGS = frozenset(
+    ("punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem")
+)
+_ISO_2022_ESCAPE = re.compile(rb"\x1b(?:\$[@BA]|\$\([CD]|\([IJ]|(\$\)C))")  # of ISO-2022-JP, and of ISO-2022-KR
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"PK\x03\x04")
 _OTHER_FORMATS = {
     b"\x89HDF": "an HDF5 file", b"\x93NUMPY": "a NumPy array", b"SQLite format 3": "an SQLite database",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook", b"%PDF": "a PDF", b"(\xb5/\xfd": "packed with zstd",
     b"7z\xbc\xaf": "a 7z archive", b"Rar!": "a RAR archive", b"ARROW1": "an Arrow file",
     **{bytes((0x80, protocol)): "a Python pickle" for protocol in range(2, 6)},
 }  # fmt: skip
-_TAR = slice(257, 262)  # of the first bytes
+_TAR_MAGIC = slice(257, 262)  # position of "ustar"
 PARQUET = b"PAR1"
-_CLUTTER = ("__MACOSX/", ".")  # what archives hold besides the table
+_IGNORED_PREFIXES = ("__MACOSX/", ".")  # of archive members that are no tables
 
 
 @dataclass(frozen=True)
 class Input:
-    """An open file: the name that messages use, its bytes, its size on disk and how far reading has come in it.
+    """An open file.
 
-    encoding: of the bytes on disk when the stream recodes them to UTF-8, else None.
+    Attributes:
+        name: The name in messages.
+        stream: The file's content, as UTF-8.
+        size: Bytes on disk; None if unknown.
+        position: Returns the bytes read from disk so far.
+        encoding: The encoding on disk if the stream converts it to UTF-8; None for UTF-8.
     """
 
     name: str
@@ -57,215 +68,225 @@ class Input:
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn what the operating system or an archive says about a file into one DataError."""
+def file_errors(name: str) -> Iterator[None]:
+    """Turn errors of the operating system, decompression and decoding into a DataError about the file."""
     try:
         yield
     except FileNotFoundError as error:
-        raise DataError(f"{name}: there is no such file. Check the path.") from error
+        raise DataError(f"{name}: no such file. Check the path.") from error
     except IsADirectoryError as error:
-        raise DataError(f"{name}: this is a folder. Give the file inside it.") from error
+        raise DataError(f"{name}: this is a folder. Give a file inside it.") from error
     except (EOFError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{name}: the archive is cut short or damaged. Download or copy it again.") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not {error.encoding} text throughout. Give its encoding (--encoding E).") from error
+        raise DataError(f"{name}: not valid {error.encoding} text. Give the encoding (--encoding E).") from error
     except UnicodeError as error:
         raise DataError(f"{name}: cannot be decoded ({error}). Give another encoding (--encoding E).") from error
     except OSError as error:
-        if error.errno is None:  # what bz2 says of damaged data
+        if error.errno is None:  # raised by bz2 for damaged data
             raise DataError(f"{name}: the archive is cut short or damaged. Download or copy it again.") from error
         raise DataError(f"{name}: cannot be read ({error.strerror}). Check the file and its permissions.") from error
 
 
 @contextmanager
 def open_input(path: Path, encoding: str | None = None) -> Iterator[Input]:
-    """Open a file, plain or packed (gzip, bzip2, xz, or a zip with one file inside), as its first bytes tell.
+    """Open a file, plain or compressed (gzip, bzip2, xz, or a zip with one file), as detected from its first bytes.
 
-    encoding: of its text; by default UTF-8, or what a byte order mark or the pattern of UTF-16 says.
-    Raises DataError for archives with several files, and for formats that are no text, by their names.
+    Args:
+        path: The file.
+        encoding: The text encoding; defaults to UTF-8, or to UTF-16 or UTF-32 where the bytes show it.
+
+    Raises:
+        DataError: The file is missing or damaged, is an archive of several files, or no text.
+        UsageError: There is no such encoding.
     """
-    called = _called(path)
-    with reading(called), path.open("rb") as raw, _unpacked(called, raw) as (stream, name):
-        start = stream.read(_SAMPLE) if stream.seekable() else b""
+    called = _display_name(path)
+    with file_errors(called), path.open("rb") as raw, _decompressed(called, raw) as (stream, name):
+        start = stream.read(_SAMPLE_BYTES) if stream.seekable() else b""
         stream.seek(0)
         _check_format(start, name, unpacked=stream is not raw)
         source = Input(name, stream, path.stat().st_size, raw.tell)
-        yield recoded(source, _encoding(start, encoding, name))
+        yield as_utf8(source, _choose_encoding(start, encoding, name))
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by its first bytes."""
-    with reading(_called(path)), path.open("rb") as raw:
+    """Whether a file is Parquet, judged by its first bytes."""
+    with file_errors(_display_name(path)), path.open("rb") as raw:
         return raw.read(4) == PARQUET
 
 
-def recoded(source: Input, encoding: str | None) -> Input:
-    """Return the same input as a stream of UTF-8; None says that it is UTF-8 already."""
+def as_utf8(source: Input, encoding: str | None) -> Input:
+    """Return the input converted to UTF-8; encoding: of the input, None for UTF-8."""
     if encoding is None:
         return source
-    name = _codec(encoding)
-    stream = io.BufferedReader(_Recoded(source.stream, codecs.getincrementaldecoder(name)()), _CHUNK)  # type: ignore[type-var]
+    name = _codec_name(encoding)
+    stream = io.BufferedReader(_Utf8Stream(source.stream, codecs.getincrementaldecoder(name)()), _BUFFER_BYTES)  # type: ignore[type-var]
     return replace(source, stream=stream, encoding=name)
 
 
-def beginning(source: Input, size: int = _SAMPLE) -> bytes:
+def read_sample(source: Input, size: int = _SAMPLE_BYTES) -> bytes:
     """Return the first whole lines of a file, about `size` bytes of them, without a byte order mark."""
-    with reading(source.name):
+    with file_errors(source.name):
         data = source.stream.read(size)
     data = data.removeprefix(codecs.BOM_UTF8)
     if b"\0" in data:
-        raise not_text(source.name, data)
+        raise not_text_error(source.name, data)
     end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
     return data[:end] if len(data) >= size - len(codecs.BOM_UTF8) and end else data
 
 
-def text(source: Input, otherwise: str | None = None) -> str:
-    """Return a whole small file as text: UTF-8, else in the encoding `otherwise`, else Western.
+def read_text(source: Input, fallback: str | None = None) -> str:
+    """Return a whole small file as text.
 
-    Raises DataError above 64 MB, and for what is no text of a clear encoding.
+    Args:
+        source: The file.
+        fallback: The encoding if the file is not UTF-8; None detects Western text.
+
+    Raises:
+        DataError: The file is larger than 64 MB, no text, or in an encoding that is not clear.
     """
-    with reading(source.name):
-        data = source.stream.read(_WHOLE)
+    with file_errors(source.name):
+        data = source.stream.read(_MAX_TEXT_BYTES)
         if source.stream.read(1):
             raise DataError(
-                f"{source.name}: more than 64 MB, too large for a list of titles. Check that it is the right file."
+                f"{source.name}: larger than 64 MB, too large for a list of titles. Check that it is the right file."
             )
     data = data.removeprefix(codecs.BOM_UTF8)
     if b"\0" in data:
-        raise not_text(source.name, data)
+        raise not_text_error(source.name, data)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode(_codec(otherwise) if otherwise else other_encoding(data, source.name), "replace")
+        return data.decode(_codec_name(fallback) if fallback else detect_encoding(data, source.name), "replace")
 
 
-def not_text(name: str, data: bytes, line: int = 1) -> DataError:
-    """Return the error for data with a NUL in it."""
+def not_text_error(name: str, data: bytes, line: int = 1) -> DataError:
+    """Return the error for data that contains a NUL byte."""
     return DataError(
-        f"{name}, line {line + data[: data.index(0)].count(10)}: this is no text in UTF-8 or a Western encoding. "
+        f"{name}, line {line + data[: data.index(0)].count(10)}: not text in UTF-8 or a Western encoding. "
         "Save it as UTF-8, or give its encoding (--encoding E)."
     )
 
 
-def other_encoding(data: bytes, name: str) -> str:
-    """Return "cp1252" for Western text that is not UTF-8; raises DataError, with guesses, where it looks like another.
+def detect_encoding(data: bytes, name: str) -> str:
+    """Return "cp1252" for Western text that is not UTF-8; raises DataError, with guesses, for other encodings.
 
-    In Western text single letters are not ASCII; in most other scripts whole words are, and where two bytes make a
-    letter the second may be ASCII.
+    In Western text, bytes beyond ASCII are single letters. In most other scripts they form whole words; in multibyte
+    encodings the second byte of a letter may be ASCII.
     """
     high = [byte >= 0x80 for byte in data]
     valid = sum(len(letter.encode()) for letter in data.decode("utf-8", "ignore") if letter >= "\x80")
-    if valid > _MOSTLY * sum(high):
-        raise DataError(f"{name}: most of it is UTF-8, but not all. Correct what is not, or give --encoding E.")
+    if valid > _MOSTLY_UTF8 * sum(high):
+        raise DataError(f"{name}: mostly UTF-8, with invalid bytes. Fix these, or give the encoding (--encoding E).")
     if not any(high):
         return "cp1252"
-    beside = zip([False, *high[:-1]], high, [*high[1:], False], strict=True)
-    near = sum(1 for before, here, after in beside if here and (before or after))
-    found = encodings.guesses(data)
+    neighbours = zip([False, *high[:-1]], high, [*high[1:], False], strict=True)
+    clustered = sum(1 for before, here, after in neighbours if here and (before or after))
+    found = encodings.guess_encodings(data)
     options = [guess.option for guess in found]
-    if near <= 0.5 * sum(high) and not (found and encodings.is_eastern(found[0]) and "cp1252" not in options):
+    if clustered <= 0.5 * sum(high) and not (found and encodings.is_multibyte(found[0]) and "cp1252" not in options):
         try:
             data.decode("cp1252")
         except UnicodeDecodeError as error:
-            raise DataError(f"{name}: neither UTF-8 nor Western text. Give its encoding (--encoding E).") from error
+            raise DataError(f"{name}: neither UTF-8 nor Western text. Give the encoding (--encoding E).") from error
         return "cp1252"
     fixes = {f"Read it as {guess.title}": {"encoding": guess.option} for guess in found}
-    raise DataError(f"{name}: not UTF-8; {_said(found)}.", fixes=fixes)
+    raise DataError(f"{name}: not UTF-8; {_encoding_advice(found)}.", fixes=fixes)
 
 
-def _said(found: Sequence[encodings.Guess]) -> str:
-    """What to say about text in an encoding that is none of the usual two."""
+def _encoding_advice(found: Sequence[encodings.Guess]) -> str:
+    """Return the advice for text in an encoding other than UTF-8 and Western."""
     if not found:
-        return "give its encoding, such as --encoding gbk or --encoding cp1251"
+        return "give the encoding, for example --encoding gbk or --encoding cp1251"
     if len(found) == 1:
-        return f"this looks like {found[0].title}: give --encoding {found[0].option}"
+        return f"looks like {found[0].title}; give --encoding {found[0].option}"
     *others, last = (f"{guess.title} (--encoding {guess.option})" for guess in found)
-    return f"this may be {', '.join(others)} or {last}: say which"
+    return f"may be {', '.join(others)} or {last}; give one of them"
 
 
-def _called(path: Path) -> str:
-    """The name of a file in messages; that of the current folder is not empty."""
+def _display_name(path: Path) -> str:
+    """Return the name of a file for messages; never empty, also for the current folder."""
     return path.name or path.resolve().name or str(path)
 
 
-def _codec(encoding: str) -> str:
-    """Return Python's name of an encoding of text; raises UsageError for whatever else has a codec."""
+def _codec_name(encoding: str) -> str:
+    """Return Python's name of a text encoding; raises UsageError for unknown ones and other codecs."""
     try:
         info = codecs.lookup(encoding)
-        fine = info._is_text_encoding and info.name not in _NO_FILES
+        fine = info._is_text_encoding and info.name not in _NOT_FILE_ENCODINGS
     except (LookupError, TypeError, ValueError):
         fine = False
     if not fine:
-        raise UsageError(f"There is no encoding {shown(encoding)}. Give for example utf-8, cp1252, gbk or utf-16.")
+        raise UsageError(f"There is no encoding {short_repr(encoding)}. Give for example utf-8, cp1252, gbk or utf-16.")
     return info.name
 
 
 def _check_format(start: bytes, name: str, *, unpacked: bool) -> None:
-    """Raise DataError for what is no text, by its first bytes."""
+    """Raise DataError for formats other than text, judged by the first bytes."""
     if start.startswith(PARQUET):
-        raise DataError(f"{name}: Parquet inside an archive is not read. Unpack it and give the file inside.")
-    if unpacked and start.startswith(_PACKED):
-        raise DataError(f"{name}: this is packed twice. Unpack it once and give the file inside.")
-    if start[_TAR] == b"ustar":
+        raise DataError(f"{name}: Parquet inside an archive is not supported. Unpack it and give the file inside.")
+    if unpacked and start.startswith(_COMPRESSED):
+        raise DataError(f"{name}: the file is compressed twice. Unpack it once and give the file inside.")
+    if start[_TAR_MAGIC] == b"ustar":
         raise DataError(f"{name}: this is a tar archive. Unpack it and give the table inside.")
     for magic, what in _OTHER_FORMATS.items():
         if start.startswith(magic):
             raise DataError(f"{name}: this is {what}, not text. Export the table as CSV or Parquet.")
 
 
-def _encoding(start: bytes, said: str | None, name: str) -> str | None:
-    """The encoding of a file, None for UTF-8; raises DataError where what was said cannot be right."""
-    if said is None:
+def _choose_encoding(start: bytes, requested: str | None, name: str) -> str | None:
+    """Return the encoding of a file, None for UTF-8; raises DataError if the given one contradicts its bytes."""
+    if requested is None:
         _refuse_escapes(start, name)
-        return _marked(start)
-    codec = _codec(said)
-    mark = next((mark for mark in _MARKS if start.startswith(mark)), None)
-    if mark is not None and codec not in _MARKS[mark]:
-        option = _MARKS[mark][0]
-        title = option.upper() if option == "utf-8" else _MARKS[mark][1].upper()
+        return _encoding_from_bytes(start)
+    codec = _codec_name(requested)
+    mark = next((mark for mark in _BOMS if start.startswith(mark)), None)
+    if mark is not None and codec not in _BOMS[mark]:
+        option = _BOMS[mark][0]
+        title = option.upper() if option == "utf-8" else _BOMS[mark][1].upper()
         raise DataError(
-            f"{name}: begins with the byte order mark of {title}, so it is not {codec}. Leave --encoding out, or give "
+            f"{name}: starts with the byte order mark of {title}, so it is not {codec}. Omit --encoding, or give "
             f"--encoding {option}.",
             fixes={f"Read it as {title}": {"encoding": option}},
         )
     if mark is not None or codec not in ("utf-16", "utf-32"):
         return codec
-    found = _marked(start)
-    if found is None or not found.startswith(codec):
+    detected = _encoding_from_bytes(start)
+    if detected is None or not detected.startswith(codec):
         raise DataError(
-            f"{name}: {codec} without a byte order mark. Say which bytes come first (--encoding {codec}-le or "
+            f"{name}: {codec} without a byte order mark. Give the byte order (--encoding {codec}-le or "
             f"--encoding {codec}-be).",
             fixes={f"Read it as {end.upper()}": {"encoding": end} for end in (f"{codec}-le", f"{codec}-be")},
         )
-    return found
+    return detected
 
 
 def _refuse_escapes(start: bytes, name: str) -> None:
-    """Refuse encodings that switch between sets of letters: to UTF-8 they look like ASCII."""
-    if found := _ESCAPES.search(start):
+    """Raise DataError for encodings with escape sequences (ISO 2022), which are also valid ASCII."""
+    if found := _ISO_2022_ESCAPE.search(start):
         title, option = ("ISO-2022-KR", "iso2022_kr") if found[1] else ("ISO-2022-JP", "iso2022_jp")
         raise DataError(
-            f"{name}: not UTF-8; this looks like {title}: give --encoding {option}.",
+            f"{name}: not UTF-8; looks like {title}; give --encoding {option}.",
             fixes={f"Read it as {title}": {"encoding": option}},
         )
 
 
-def _marked(start: bytes) -> str | None:
-    """The encoding that a byte order mark names, or the zeros between the letters of UTF-16 show; None for UTF-8."""
-    for mark, (encoding, _) in _MARKS.items():
+def _encoding_from_bytes(start: bytes) -> str | None:
+    """Detect UTF-16 and UTF-32 by a byte order mark, and UTF-16 also by its zero bytes; None for UTF-8."""
+    for mark, (encoding, _) in _BOMS.items():
         if start.startswith(mark):
             return None if encoding == "utf-8" else encoding
     sample = start[:1024]
-    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        letters = sample[place::2]
-        zeros = letters.count(0)  # of delimiters and digits at least
-        if zeros > 3 and zeros > 0.2 * len(letters) and 0 not in sample[1 - place :: 2]:
+    for index, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        letters = sample[index::2]
+        zeros = letters.count(0)  # the high bytes of delimiters and digits, at least
+        if zeros > 3 and zeros > 0.2 * len(letters) and 0 not in sample[1 - index :: 2]:
             return encoding
     return None
 
 
 @contextmanager
-def _unpacked(called: str, raw: IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
+def _decompressed(called: str, raw: IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
     magic = raw.read(8)
     raw.seek(0)
     if magic.startswith(b"\x1f\x8b"):
@@ -287,7 +308,7 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     inside = [
         info
         for info in archive.infolist()
-        if not info.is_dir() and not info.filename.startswith(_CLUTTER) and "/." not in info.filename
+        if not info.is_dir() and not info.filename.startswith(_IGNORED_PREFIXES) and "/." not in info.filename
     ]
     if any(info.filename.startswith(("xl/", "word/")) for info in inside):
         raise DataError(f"{name}: this is an Excel workbook, not text. Save the sheet as CSV.")
@@ -301,8 +322,8 @@ def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     return inside[0]
 
 
-class _Recoded(io.RawIOBase):
-    """A stream of UTF-8 over one of another encoding."""
+class _Utf8Stream(io.RawIOBase):
+    """A stream of UTF-8 that converts a stream in another encoding."""
 
     def __init__(self, stream: IO[bytes], decoder: codecs.IncrementalDecoder) -> None:
         self._stream, self._decoder, self._ready, self._over = stream, decoder, b"", False
@@ -312,7 +333,7 @@ class _Recoded(io.RawIOBase):
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
         while not self._ready and not self._over:
-            fresh = self._stream.read(_CHUNK)
+            fresh = self._stream.read(_BUFFER_BYTES)
             self._over = not fresh
             self._ready = self._decoder.decode(fresh, final=self._over).encode("utf-8", "surrogatepass")
         size = min(len(buffer), len(self._ready))

@@ -1,1 +1,1 @@
-"""Charts in Altair and Plotly."""
+"""Charts, one module per kind: Altair for static ones, Plotly for interactive ones."""

@@ -1,25 +1,27 @@
-"""Panels of learning curves: read what is new, smooth, thin out, and draw without flicker."""
+"""Grids of learning curves: read new epochs, smooth, downsample, and draw without flicker."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash.reporting.formatting import escape, setting
+from recdash.analysis import curves
+from recdash.analysis.run_labels import run_labels
+from recdash.reporting.formatting import escape, plural
 from recdash.runs.run_records import STILL_IMPROVING
 from recdash.ui import glossary
-from recdash.ui.charts import basic, run_colours
+from recdash.ui.charts import learning_curves, primitives, run_colours
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from recdash.services.runs import RunRecord
 
-ORDER = (
+VALUE_ORDER = (
     "reconstruction",
     "kl",
     "weighted_kl",
@@ -38,7 +40,7 @@ ORDER = (
     "lr",
     "examples/s",
 )
-USUAL = (
+DEFAULT_VALUES = (
     "reconstruction",
     "kl",
     "ndcg@100",
@@ -50,14 +52,21 @@ USUAL = (
     "penalty",
     "refeeding_loss",
 )
-MOST_POINTS = 800  # per line; a thinner one keeps the extremes of every stretch
+MAX_POINTS = 800  # per line; downsampling keeps the minimum and maximum of every stretch
 _NEVER_LOG = ("beta", "ndcg", "recall", "active_units")
-_NEVER_SMOOTH = ("beta", "lr", "active_units")  # they have no noise
+_NEVER_SMOOTH = ("beta", "lr", "active_units")  # schedules and counts, without noise
 
 
 @dataclass(frozen=True)
-class Look:
-    """How curves are drawn."""
+class CurveOptions:
+    """How curves are drawn.
+
+    Args:
+        x: Horizontal axis, "epoch" or "seconds".
+        smoothing: Weight of the past in the moving average, from 0 (none) to below 1.
+        log: Whether losses have a logarithmic axis.
+        height: Height of each chart in pixels.
+    """
 
     x: str = "epoch"
     smoothing: float = 0.0
@@ -66,8 +75,15 @@ class Look:
 
 
 @dataclass
-class Feed:
-    """The epochs of some runs as far as they were read; `seq` tells what to ask for next."""
+class EpochReader:
+    """Reads the epochs of some runs incrementally.
+
+    Args:
+        run_ids: Ids of the runs.
+        seq: Sequence number of the last epoch read; the next query returns later ones only.
+        epochs: Seconds and values by run and epoch.
+        tables: Chart data by value name, each with the key it was built for.
+    """
 
     run_ids: tuple[str, ...]
     seq: int = 0
@@ -75,145 +91,112 @@ class Feed:
     tables: dict[str, tuple[Any, pd.DataFrame]] = field(default_factory=dict)
 
     def read(self) -> None:
-        """Add what was written since the last look; an epoch that comes twice counts as it came last."""
-        from recdash.services import curves
+        """Read the epochs written since the last call. A repeated epoch (after a resume) replaces the earlier one."""
+        from recdash.services import curves as epoch_records  # lazy: sqlalchemy
 
-        for row in curves.newer(self.run_ids, self.seq):
+        for row in epoch_records.epochs_after(self.run_ids, self.seq):
             self.epochs.setdefault(row.run, {})[row.epoch] = (row.seconds, row.values)
             self.seq = max(self.seq, row.seq)
 
     def names(self) -> list[str]:
-        """Return every value that any epoch has, in the customary order."""
-        found = {name for rows in self.epochs.values() for _, values in rows.values() for name in values}
-        return sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+        """Return the names of all values of any epoch, in display order."""
+        names = {name for rows in self.epochs.values() for _, values in rows.values() for name in values}
+        rank = {name: index for index, name in enumerate(VALUE_ORDER)}
+        return sorted(names, key=lambda name: (rank.get(name, len(rank)), name))
 
     def values(self, run_id: str) -> list[tuple[int, Mapping[str, float]]]:
-        """Return (epoch, values) of a run in order."""
+        """Return (epoch, values) of a run in epoch order."""
         return [(epoch, values) for epoch, (_, values) in sorted(self.epochs.get(run_id, {}).items())]
 
     def points(self, run_id: str, name: str) -> list[tuple[int, float, float]]:
-        """Return (epoch, seconds, value) in order; a value that is no number is NaN."""
+        """Return (epoch, seconds, value) of a run in epoch order; the value may be NaN or infinite."""
         rows = sorted(self.epochs.get(run_id, {}).items())
         return [(epoch, seconds, float(values[name])) for epoch, (seconds, values) in rows if name in values]
 
 
-def feed(place: str, run_ids: Sequence[str]) -> Feed:
-    """Return this session's feed of these runs, read up to now."""
-    kept = st.session_state.get(f"_feed.{place}")
-    if kept is None or kept.run_ids != tuple(run_ids):
-        kept = st.session_state[f"_feed.{place}"] = Feed(tuple(run_ids))
-    found: Feed = kept
-    found.read()
-    return found
+def epoch_reader(page: str, run_ids: Sequence[str]) -> EpochReader:
+    """Return this session's reader of these runs on a page, with all epochs up to now."""
+    key = f"_epoch_reader.{page}"
+    reader: EpochReader | None = st.session_state.get(key)
+    if reader is None or reader.run_ids != tuple(run_ids):
+        reader = st.session_state[key] = EpochReader(tuple(run_ids))
+    reader.read()
+    return reader
 
 
-def judged(place: str, runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return the runs of a feed with the epoch in which they became unstable, also where the record has none."""
-    from recdash.analysis import curves
-
-    read = feed(place, [run.id for run in runs])
-    return [curves.with_stability(run, read.values(run.id)) for run in runs]
+def with_stability(page: str, runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs with the epoch in which they became unstable, computed where their records lack it."""
+    reader = epoch_reader(page, [run.id for run in runs])
+    return [curves.with_stability(run, reader.values(run.id)) for run in runs]
 
 
-def draw(place: str, runs: Sequence[RunRecord], names: Iterable[str], look: Look, columns: int = 2) -> None:
-    """Draw one chart per value, every run in it, in a grid that keeps its place."""
-    read = feed(place, [run.id for run in runs])
-    lines = basic.lines_of(labels(runs), [run.id for run in runs])
-    there = read.names()
+def draw(page: str, runs: Sequence[RunRecord], names: Iterable[str], style: CurveOptions, columns: int = 2) -> None:
+    """Draw one chart per value with one line per run. Stable widget keys prevent flicker between reruns."""
+    reader = epoch_reader(page, [run.id for run in runs])
+    lines = primitives.run_lines(run_labels(runs, one_dataset=False), [run.id for run in runs])
+    available = reader.names()
     with st.grid(columns, min_column_width=320, gap=("small", "medium")):
         for name in names:
-            if name in there or not there:
-                with st.container(key=f"{place}.{name}", gap="xsmall"):
-                    _panel(place, read, runs, name, look, lines)
+            if name in available or not available:
+                with st.container(key=f"{page}.{name}", gap="xsmall"):
+                    _panel(page, reader, runs, name, style, lines)
 
 
 def _panel(
-    place: str, read: Feed, runs: Sequence[RunRecord], name: str, look: Look, lines: tuple[basic.RunLine, ...]
+    page: str,
+    reader: EpochReader,
+    runs: Sequence[RunRecord],
+    name: str,
+    style: CurveOptions,
+    lines: tuple[primitives.RunLine, ...],
 ) -> None:
     title, unit, meaning = glossary.curve(name)
     st.markdown(f"**{title}** :gray[:small[{unit}]]", help=meaning or None)
-    style = basic.CurveStyle(
+    chart = learning_curves.CurveStyle(
         title=title,
-        x=look.x,
-        log=look.log and not name.startswith(_NEVER_LOG),
-        smooth=look.smoothing > 0,
-        height=look.height,
+        x=style.x,
+        log=style.log and not name.startswith(_NEVER_LOG),
+        smooth=style.smoothing > 0,
+        height=style.height,
         number=".3~f" if "@" in name else ",.4~r",
     )
-    said = f"{title} of {len(runs)} runs against {'epoch' if look.x == 'epoch' else 'seconds of training'}"
-    table, spec = _table(read, runs, name, look), basic.curve(style, lines)
-    st.vega_lite_chart(table, spec, key=f"{place}.{name}.chart", width="stretch", alt=said)
-    gaps = sum(not math.isfinite(value) for run in runs for _, _, value in read.points(run.id, name))
+    alt = f"{title} of {plural(len(runs), 'run')} by {'epoch' if style.x == 'epoch' else 'seconds of training'}"
+    table, spec = _cached_table(reader, runs, name, style), learning_curves.vega_spec(chart, lines)
+    st.vega_lite_chart(table, spec, key=f"{page}.{name}.chart", width="stretch", alt=alt)
+    gaps = sum(not math.isfinite(value) for run in runs for _, _, value in reader.points(run.id, name))
     if gaps:
-        st.caption(f":orange[:material/warning:] {gaps} values are not finite and leave gaps.")
+        st.caption(f":orange[:material/warning:] {plural(gaps, 'value is', 'values are')} not finite and not drawn.")
 
 
-def _table(read: Feed, runs: Sequence[RunRecord], name: str, look: Look) -> pd.DataFrame:
-    """Return the rows of one chart; built anew only when they would differ."""
-    key = (read.seq, look.smoothing, look.log, labels(runs), [run.best_epoch for run in runs])
-    if name not in read.tables or read.tables[name][0] != key:
-        read.tables[name] = key, build_table(read, runs, name, look)
-    return read.tables[name][1]
+def _cached_table(reader: EpochReader, runs: Sequence[RunRecord], name: str, style: CurveOptions) -> pd.DataFrame:
+    """Return the data of one chart, rebuilt only when it would differ."""
+    best = [run.best_epoch for run in runs]
+    key = (reader.seq, style.smoothing, style.log, run_labels(runs, one_dataset=False), best)
+    if name not in reader.tables or reader.tables[name][0] != key:
+        reader.tables[name] = key, build_table(reader, runs, name, style)
+    return reader.tables[name][1]
 
 
-def build_table(read: Feed, runs: Sequence[RunRecord], name: str, look: Look) -> pd.DataFrame:
+def build_table(reader: EpochReader, runs: Sequence[RunRecord], name: str, style: CurveOptions) -> pd.DataFrame:
     """Return columns label, epoch, seconds, value (smoothed), raw and best for one chart."""
-    import pandas as pd
+    import pandas as pd  # lazy: pandas
 
-    shown, rows = labels(runs), []
+    labels, rows = run_labels(runs, one_dataset=False), []
     for run in runs:
-        points = read.points(run.id, name)
-        weight = 0.0 if name in _NEVER_SMOOTH else look.smoothing
-        smooth = smoothed([value for _, _, value in points], weight)
-        lines = [(epoch, seconds, even, raw) for (epoch, seconds, raw), even in zip(points, smooth, strict=True)]
-        for epoch, seconds, even, raw in thinned(lines):
-            gone = look.log and not (even > 0 and raw > 0)
-            value, true = (None, None) if gone else (_finite(even), _finite(raw))
-            rows.append((shown[run.id], epoch, seconds, value, true, epoch == run.best_epoch))
+        points = reader.points(run.id, name)
+        weight = 0.0 if name in _NEVER_SMOOTH else style.smoothing
+        averages = smoothed([value for _, _, value in points], weight)
+        line = [(epoch, seconds, mean, raw) for (epoch, seconds, raw), mean in zip(points, averages, strict=True)]
+        for epoch, seconds, mean, raw in downsampled(line):
+            hidden = style.log and not (mean > 0 and raw > 0)  # a logarithmic axis has no place for it
+            value, exact = (None, None) if hidden else (_finite(mean), _finite(raw))
+            rows.append((labels[run.id], epoch, seconds, value, exact, epoch == run.best_epoch))
     return pd.DataFrame(rows, columns=["label", "epoch", "seconds", "value", "raw", "best"])
 
 
-def labels(runs: Sequence[RunRecord], titles: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what each run is called in a picture: a short name and, where names are alike, whatever tells them apart.
-
-    titles: of the models by run id, to stand for names that nobody changed.
-    """
-    short = {run.id: _short(run, (titles or {}).get(run.id)) for run in runs}
-    found = {}
-    for run in runs:
-        alike = [other for other in runs if short[other.id] == short[run.id] and other.id != run.id]
-        tells = next((tell for tell in _TELLS if all(tell(other) != tell(run) for other in alike)), None)
-        found[run.id] = short[run.id] if not alike else f"{short[run.id]}{tells(run) if tells else f' · {run.id[-4:]}'}"
-    return found
-
-
-def _own_settings(run: RunRecord) -> str:
-    """Return the first settings that a run was given by name."""
-    own = [f"{name} {setting(value)}" for name, value in run.settings.items()]
-    return f", {', '.join(own[:2])}" if own else ", as preset"
-
-
-_TELLS: tuple[Callable[[RunRecord], str], ...] = (
-    lambda run: f", {run.preset}",
-    lambda run: f", seed {run.seed}",
-    _own_settings,
-    lambda run: f", {run.protocol}",
-    lambda run: f", {run.dataset}",
-    lambda run: f"{_own_settings(run)}, seed {run.seed}",
-)
-
-
-def _short(run: RunRecord, title: str | None) -> str:
-    """Return the name of a run, without the data set that a name has by itself when there is a title."""
-    if title is None:
-        return run.name
-    plain = run.name.removesuffix(f", seed {run.seed}").removesuffix(f" on {run.dataset}")
-    return title if plain == title else run.name
-
-
 def legend(runs: Sequence[RunRecord]) -> None:
-    """Say which colour is which run, above all the charts at once."""
-    shown = labels(runs)
+    """Show the colour, state and best epoch of each run, once above all charts."""
+    labels = run_labels(runs, one_dataset=False)
     dashes = run_colours.dashes([run.id for run in runs])
     with st.container(horizontal=True, gap="medium"):
         for run in runs:
@@ -221,7 +204,7 @@ def legend(runs: Sequence[RunRecord]) -> None:
             badges = glossary.warning_badge(run) if run.state == "finished" else glossary.badges(run)
             line = " :gray[:small[dashed]]" if dashes[run.id] else ""
             st.markdown(
-                f"{dot} {escape(shown[run.id])}{line} {badges}{_best_epoch(run)}",
+                f"{dot} {escape(labels[run.id])}{line} {badges}{_best_epoch(run)}",
                 help=glossary.UNSTABLE if run.warning else None,
                 width="content",
             )
@@ -234,34 +217,34 @@ def _best_epoch(run: RunRecord) -> str:
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
-    """Return an exponential moving average, corrected for its start; gaps stay gaps and a constant stays constant."""
+    """Return the bias-corrected exponential moving average; values that are not finite stay in place."""
     if weight <= 0:
         return list(values)
-    mean, mass, found = 0.0, 0.0, []
+    mean, mass, averages = 0.0, 0.0, []
     for value in values:
         if not math.isfinite(value):
-            found.append(value)
+            averages.append(value)
             continue
         mean, mass = weight * mean + (1 - weight) * value, weight * mass + (1 - weight)
-        found.append(mean / mass)
-    return found
+        averages.append(mean / mass)
+    return averages
 
 
-def thinned(
-    lines: list[tuple[int, float, float, float]], most: int = MOST_POINTS
+def downsampled(
+    lines: list[tuple[int, float, float, float]], most: int = MAX_POINTS
 ) -> list[tuple[int, float, float, float]]:
-    """Return at most about `most` points: of every stretch its first, its lowest, its highest and its last."""
+    """Return about `most` points at most: the first, lowest, highest and last of every stretch."""
     if len(lines) <= most:
         return lines
     size = math.ceil(len(lines) / (most / 4))
-    kept: dict[int, tuple[int, float, float, float]] = {}
+    selected: dict[int, tuple[int, float, float, float]] = {}
     for start in range(0, len(lines), size):
         part = lines[start : start + size]
         finite = [point for point in part if math.isfinite(point[3])]
         ends = [min(finite, key=lambda p: p[3]), max(finite, key=lambda p: p[3])] if finite else []
         for point in (part[0], *ends, part[-1]):
-            kept[point[0]] = point
-    return [kept[epoch] for epoch in sorted(kept)]
+            selected[point[0]] = point
+    return [selected[epoch] for epoch in sorted(selected)]
 
 
 def _finite(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Dumbbells: each line leads from a printed number to the one that is right. No Streamlit here."""
+"""Dumbbell charts: each line leads from the published number to the corrected one. No Streamlit here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 STAGES = {
     "published": "Published",
-    "as_published": "As published, computed here",
+    "as_published": "As published, recomputed",
     "corrected": "Corrected",
     "common": "Common protocol",
 }
@@ -18,22 +18,24 @@ _ROW = 44  # pixels
 
 
 def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
-    """Return the rows of one picture; what is not computed yet is not drawn.
+    """Return a chart with one line per row; values that are not computed yet are left out.
 
-    rows: as `services.reproduce` gives them.
+    Args:
+        rows: rows of a document of `services.reproduce`.
+        title: title of the x axis: metric and unit.
     """
-    import altair as alt
-    import pandas as pd
+    import altair as alt  # lazy: altair
+    import pandas as pd  # lazy: pandas
 
     order = [row["title"] for row in rows]
     points = pd.DataFrame(
         [
-            {"title": row["title"], "stage": STAGES[stage], "value": row[stage], "said": row["what_was_wrong"]}
+            {"title": row["title"], "stage": STAGES[stage], "value": row[stage]}
             for row in rows
             for stage in STAGES
             if row[stage] is not None
         ],
-        columns=["title", "stage", "value", "said"],
+        columns=["title", "stage", "value"],
     )
     spans = pd.DataFrame(
         [
@@ -65,17 +67,16 @@ def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
         alt.Color("stage:N", scale=domain, legend=None),
         tooltip=[
             alt.Tooltip("title:N", title="Model"),
-            alt.Tooltip("stage:N", title="What"),
+            alt.Tooltip("stage:N", title="Column"),
             alt.Tooltip("value:Q", title="Value", format=".4f"),
         ],
     )
     layers = [lines]
     for kind in ("common", "corrected", "published", "as_published"):
         mark = base.transform_filter(alt.datum.stage == STAGES[kind])
-        hollow = kind == "published"
         layers.append(
             mark.mark_point(
-                filled=not hollow,
+                filled=kind != "published",
                 size=SIZES[kind],
                 shape=SHAPES[kind],
                 strokeWidth=2.4,
@@ -89,10 +90,10 @@ def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
     return alt.layer(*layers).properties(height=_ROW * len(order) + 50)
 
 
-def said(row: Mapping[str, Any]) -> str:
-    """Return one row in words, for whoever does not see the picture."""
+def alt_text(row: Mapping[str, Any]) -> str:
+    """Return the values of one row as text, for screen readers."""
     parts = [f"{STAGES[stage].lower()} {row[stage]:.4f}" for stage in STAGES if row[stage] is not None]
-    return f"{row['title']}: {', '.join(parts) or 'nothing yet'}"
+    return f"{row['title']}: {', '.join(parts) or 'not computed yet'}"
 
 
 def _start(row: Mapping[str, Any]) -> float | None:

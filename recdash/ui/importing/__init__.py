@@ -1,1 +1,1 @@
-"""Importing a file on the Data page: upload, preview, choices, name."""
+"""Import of files on the Data page: upload, preview, options, name."""

@@ -1,4 +1,4 @@
-"""Everything that can be said about a file before it is imported; what nobody says is detected and shown."""
+"""Options of a file import. Options that are not chosen are detected, and the detected values are shown."""
 
 from __future__ import annotations
 
@@ -16,225 +16,238 @@ from recdash.errors import Fixes
 from recdash.reporting.formatting import escape
 from recdash.services import import_summary
 from recdash.ui.importing import uploads
-from recdash.ui.importing.draft import FORM, Draft
+from recdash.ui.importing.draft import FORMAT_OPTIONS, Draft
 from recdash.ui.importing.preview import column_names
 
 if TYPE_CHECKING:
-    from recdash.data.readers.interactions import Plan
+    from recdash.data.readers.interactions import DetectedFormat
 
-_MEANINGS = {
-    "user": "Who acted. Any text or number.",
-    "item": "What they acted on. Any text or number.",
-    "rating": "Stars, labels or counts. Without one, every row is a positive.",
-    "time": "Dates, seconds since 1970, or any number that grows. Without one, histories have no order.",
+_ROLE_HELP = {
+    "user": "User id, any text or number.",
+    "item": "Item id, any text or number.",
+    "rating": "Stars, labels or counts. Without ratings, every row is a positive.",
+    "time": "Dates, seconds since 1970, or any increasing number. Without times, histories have no order.",
 }
 _DELIMITERS = {
-    ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "::": "::", " ": "space", "spaces": "several spaces",
+    ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", "::": "::", " ": "space", "spaces": "several spaces",
 }  # fmt: skip
 _ENCODINGS = ("utf-8", "cp1252", "cp1251", "koi8_r", "gbk", "big5", "shift_jis", "euc_kr", "utf-16")
 _AUTOMATIC = ""
-_FIRST_ROWS = {True: "column names", False: "data"}
-_QUOTES = {False: "letters like any other", True: "around fields, also of several lines"}
-_FORMATS = {"table": "one interaction per row", "wide": "matrix: a row per user", "lists": "a user and its items"}
-_MOST_FIXES, _MOST_OFFERED = 8, 2
-_MOST_STARS = 100
-_OFFERED = (("rating", "number", ":material/star:"), ("time", "date", ":material/schedule:"))
-_TIES_SHORT = {"file": "order of the file", "random": "chance"}  # the rule that holds
-_TIES_ABOUT = "What orders events of one user at the same time. A file that is in no order of time leaves it to chance."
-_USUAL_LIKES = 5  # of a user, unless an import says otherwise
+_FIRST_ROWS = {True: "header", False: "data"}
+_QUOTES = {False: "ordinary characters", True: "enclose fields, possibly of several lines"}
+_FORMATS = {"table": "one interaction", "wide": "one user, an item per column", "lists": "one user and a list of items"}
+_MAX_FIXES, _MAX_OFFERED = 8, 2
+_MAX_STARS = 100
+_OFFERED_ROLES = (("rating", "number", ":material/star:"), ("time", "date", ":material/schedule:"))
+_TIE_RULE_NAMES = {"file": "file order", "random": "random order"}  # of the rule in force
+_TIES_HELP = "Order of a user's events with equal times; random if the file is not sorted by time."
+_DEFAULT_MIN_POSITIVES = 5  # per user
 _DASHED_SCALE = re.compile(r"\s*(-?[\d.]+)\s*[-\u2013]\s*(-?[\d.]+)\s*")
-_LONGEST = 60  # letters of a button
-_TIES = {"file": "order of the file, where that is an order of time", "random": "chance"}
+_MAX_LABEL = 60  # characters of a button
+_TIES = {"file": "file order, if sorted by time", "random": "random order"}
 
 
-def columns(draft: Draft, plan: Plan | None) -> None:
-    """Draw which column is what, and which ones are not used; nothing where the form of the file says so itself."""
+def column_choices(draft: Draft, plan: DetectedFormat | None) -> None:
+    """Draw the column of each role and the unused columns, unless the file format fixes the columns."""
     if plan is None or _has_fixed_columns(plan):
         return
     names = column_names(plan)
     with st.grid(4, min_column_width=150):
         for role in ROLES:
-            place = plan.roles.get(role)
+            index = plan.roles.get(role)
             none: list[str] = [] if role in ("user", "item") else [NONE]
             st.selectbox(
                 role.capitalize(),
                 [*none, *range(1, len(names) + 1)],
                 format_func=lambda chosen: "none" if chosen == NONE else names[chosen - 1],
                 placeholder="Choose a column",
-                help=f"{_MEANINGS[role]} {_how(role, draft, plan)}",
-                **_bound(
-                    draft, role, place + 1 if place is not None else (NONE if none else None),
-                    put=partial(_assign, draft, plan, role),
+                help=f"{_ROLE_HELP[role]} {_role_source(role, draft, plan)}",
+                **_bind(
+                    draft, role, index + 1 if index is not None else (NONE if none else None),
+                    store=partial(_assign, draft, plan, role),
                 ),
             )  # fmt: skip
-    _not_used(draft, plan, names)
+    _unused_columns(draft, plan, names)
 
 
-def show(
-    draft: Draft, plan: Plan | None, understood: Mapping[str, Any] | None, keep: Callable[[], None] | None = None
+def other_choices(
+    draft: Draft,
+    plan: DetectedFormat | None,
+    summary: Mapping[str, Any] | None,
+    import_untitled: Callable[[], None] | None = None,
 ) -> None:
-    """Draw all other choices; the file's form is folded away unless it is what stops the reading.
+    """Draw all other options. The format expander opens when the format stops the reading.
 
-    understood: None while the file cannot be read.  keep: imports without the titles, where only they are wrong.
+    Args:
+        draft: The import.
+        plan: Detected format; None if even the first rows cannot be read.
+        summary: Summary of the file as read; None while it cannot be read.
+        import_untitled: Imports the file without titles; offered when only the titles are wrong.
     """
     if plan is not None:
-        _values(draft, plan, understood or {})
+        _positive_choices(draft, plan, summary or {})
         st.checkbox(
-            "Leave bad rows out",
-            help="Rows with missing ids or values that cannot be read, at most one in a hundred. Each is listed.",
-            **_bound(draft, "skip_bad", bool(draft.said.get("skip_bad")), lambda chosen: chosen or None),
+            "Skip bad rows",
+            help="Rows with missing ids or invalid values, at most 1 % of the file; each is listed",
+            **_bind(draft, "skip_bad", bool(draft.options.get("skip_bad")), lambda chosen: chosen or None),
         )
-    stopped = plan is None or (understood is None and any(name in draft.said for name in FORM))
-    with _box(draft, "form", "How the file is made", ":material/description:", at_fault=stopped):
-        _form(draft, plan, understood or {})
-    with _box(draft, "titles", "Titles of the items", ":material/title:", at_fault=draft.titles_error is not None):
-        _titles(draft, keep)
-    if set(draft.said) - {"titles"}:
-        st.button("Detect everything again", type="tertiary", icon=":material/restart_alt:", on_click=draft.detect)
+    stopped = plan is None or (summary is None and any(name in draft.options for name in FORMAT_OPTIONS))
+    with _expander(draft, "form", "File format", ":material/description:", at_fault=stopped):
+        _format_choices(draft, plan, summary or {})
+    with _expander(draft, "titles", "Item titles", ":material/title:", at_fault=draft.titles_error is not None):
+        _titles(draft, import_untitled)
+    if set(draft.options) - {"titles"}:
+        st.button("Reset to detected", type="tertiary", icon=":material/restart_alt:", on_click=draft.reset)
 
 
-def fixes(draft: Draft, offered: Fixes, plan: Plan | None) -> None:
-    """Draw a button for each thing that can be said to have the file read."""
+def fix_buttons(draft: Draft, offered: Fixes, plan: DetectedFormat | None) -> None:
+    """Draw a button for each option that would make the file readable."""
     sensible = [(label, options) for label, options in offered.items() if not _is_dated_id(plan, options)]
     with st.container(horizontal=True, gap="small"):
-        for place, (label, options) in enumerate(sensible[:_MOST_FIXES]):
-            st.button(escape(_short(label)), key=_key(draft, f"fix{place}"), on_click=draft.say, kwargs=dict(options))
+        for index, (label, options) in enumerate(sensible[:_MAX_FIXES]):
+            st.button(
+                escape(_truncated(label)), key=_key(draft, f"fix{index}"), on_click=draft.choose, kwargs=dict(options)
+            )
 
 
-def _is_dated_id(plan: Plan | None, options: Mapping[str, object]) -> bool:
-    """Whether a fix takes a column of written dates for users or items."""
-    places = [column - 1 for role in ("user", "item") if isinstance(column := options.get(role), int)]
-    return plan is not None and any(_look(plan, place) == "date" for place in places)
+def _is_dated_id(plan: DetectedFormat | None, options: Mapping[str, object]) -> bool:
+    """Whether a fix uses a column of dates as users or items."""
+    indices = [column - 1 for role in ("user", "item") if isinstance(column := options.get(role), int)]
+    return plan is not None and any(_column_kind(plan, index) == "date" for index in indices)
 
 
-def _look(plan: Plan, place: int) -> str:
-    """Tell what a column that nobody has named may be: "date", "number", of a rating's size, or "" for neither."""
-    cells = [cell for row in plan.rows if len(row) > place and (cell := row[place].strip())]
-    look = column_roles.look_of(cells)
+def _column_kind(plan: DetectedFormat, index: int) -> str:
+    """Return the kind of an unassigned column: "date", "number" (in the range of ratings), or "" for neither."""
+    cells = [cell for row in plan.rows if len(row) > index and (cell := row[index].strip())]
+    kind = column_roles.infer_role(cells)
     numbers = [float(cell.replace(",", ".", 1)) for cell in cells if NUMBER.fullmatch(cell.replace(",", ".", 1))]
-    if look == "time":
+    if kind == "time":
         return "" if numbers else "date"
-    return "number" if look == "rating" and len(set(numbers)) > 1 and max(map(abs, numbers)) <= _MOST_STARS else ""
+    return "number" if kind == "rating" and len(set(numbers)) > 1 and max(map(abs, numbers)) <= _MAX_STARS else ""
 
 
-def _short(label: str) -> str:
-    return label if len(label) <= _LONGEST else f"{label[:_LONGEST]}..."
+def _truncated(label: str) -> str:
+    return label if len(label) <= _MAX_LABEL else f"{label[:_MAX_LABEL]}..."
 
 
-def _assign(draft: Draft, plan: Plan, role: str, column: Any) -> None:
+def _assign(draft: Draft, plan: DetectedFormat, role: str, column: Any) -> None:
     draft.assign(role, column, plan.roles)
 
 
-def _not_used(draft: Draft, plan: Plan, names: Sequence[str]) -> None:
-    """Say which columns have no role, and offer those that look like ratings and dates as such."""
-    free = [place for place in range(len(names)) if place not in plan.roles.values()]
-    if not free:
+def _unused_columns(draft: Draft, plan: DetectedFormat, names: Sequence[str]) -> None:
+    """List the columns without a role, and offer those that look like ratings or dates."""
+    unused = [index for index in range(len(names)) if index not in plan.roles.values()]
+    if not unused:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"Not used: {escape(import_summary.some_of([names[place] for place in free]))}", width="content")
-        for role, look, icon in _OFFERED:
-            if plan.roles.get(role) is None and role not in draft.said:
-                fitting = [place for place in free if _look(plan, place) == look]
-                for place in fitting[:_MOST_OFFERED]:
-                    label = f'"{escape(_short(names[place]))}" is the {role}'
-                    key = _key(draft, f"{role}{place}")
-                    st.button(label, key=key, icon=icon, on_click=draft.say, kwargs={role: place + 1})
+        st.caption(
+            f"Not used: {escape(import_summary.first_names([names[index] for index in unused]))}", width="content"
+        )
+        for role, kind, icon in _OFFERED_ROLES:
+            if plan.roles.get(role) is None and role not in draft.options:
+                matching = [index for index in unused if _column_kind(plan, index) == kind]
+                for index in matching[:_MAX_OFFERED]:
+                    label = f'"{escape(_truncated(names[index]))}" is the {role}'
+                    key = _key(draft, f"{role}{index}")
+                    st.button(label, key=key, icon=icon, on_click=draft.choose, kwargs={role: index + 1})
 
 
-def _how(role: str, draft: Draft, plan: Plan) -> str:
-    """Say how a column got its role."""
-    if role in draft.said:
+def _role_source(role: str, draft: Draft, plan: DetectedFormat) -> str:
+    """Return how a column got its role, as text."""
+    if role in draft.options:
         return "Chosen here."
     if plan.roles.get(role) is None:
         return "No column was recognised."
-    return "Recognised by its name." if plan.header else "Recognised by its position and its values."
+    return "Recognised by its name." if plan.header else "Recognised by its position and values."
 
 
-def _values(draft: Draft, plan: Plan, understood: Mapping[str, Any]) -> None:
-    st.markdown("**What counts as liked**")
+def _positive_choices(draft: Draft, plan: DetectedFormat, summary: Mapping[str, Any]) -> None:
+    st.markdown("**Positives**")
     with st.grid(5, min_column_width=150):
         if plan.roles.get("rating") is not None:
-            _ratings(draft, understood)
+            _rating_choices(draft, summary)
         st.number_input(
-            "Likes per user", min_value=1, value=None, placeholder="usual: 5",
-            help="Fewest likes of a user who is used. An empty field means the usual 5.",
-            **_bound(draft, "min_positives", draft.said.get("min_positives", _USUAL_LIKES)),
+            "Minimum positives", min_value=1, value=None, placeholder="default: 5",
+            help="Minimum number of positives per user; users with fewer are excluded. Empty: 5",
+            **_bind(draft, "min_positives", draft.options.get("min_positives", _DEFAULT_MIN_POSITIVES)),
         )  # fmt: skip
-        if understood.get("tied_share"):
-            _choice(draft, "ties", "Events at the same time", _TIES, _TIES_SHORT[understood["ties"]], _TIES_ABOUT)
+        if summary.get("tied_share"):
+            _choice(draft, "ties", "Events at the same time", _TIES, _TIE_RULE_NAMES[summary["ties"]], _TIES_HELP)
 
 
-def _ratings(draft: Draft, understood: Mapping[str, Any]) -> None:
-    scale, least = understood.get("scale"), understood.get("positive_from")
-    detected = "every row" if understood else "automatic"
+def _rating_choices(draft: Draft, summary: Mapping[str, Any]) -> None:
+    scale, least = summary.get("scale"), summary.get("positive_from")
+    detected = "every row" if summary else "automatic"
     st.text_input(
         "Scale",
         placeholder="1..5" if scale is None else f"{scale[0]:g}..{scale[1]:g}",
-        help="Lowest and highest possible rating. To count every row as liked, choose none as the rating column.",
-        **_bound(draft, "scale", _range(draft.said.get("scale")), _scale_or_none),
+        help="Lowest and highest possible rating. To count every row as positive, set the rating column to none.",
+        **_bind(draft, "scale", _range(draft.options.get("scale")), _scale_or_none),
     )
     st.number_input(
-        "Liked from", value=None, placeholder=detected, format="%g", step=0.5,
-        help="Lowest rating that counts as liked. An empty field means to detect it.",
-        **_bound(draft, "positive_from", draft.said.get("positive_from", least)),
+        "Positive from", value=None, placeholder=detected, format="%g", step=0.5,
+        help="Lowest rating that counts as positive. Empty: detected",
+        **_bind(draft, "positive_from", draft.options.get("positive_from", least)),
     )  # fmt: skip
     st.text_input(
-        "Ratings to ignore", placeholder="none", help='Ratings that mean "not rated", such as 0.',
-        **_bound(draft, "ignore_ratings", _listed(draft.said.get("ignore_ratings")), _text_or_none),
+        "Ratings to ignore", placeholder="none", help='Ratings that mean "not rated", such as 0',
+        **_bind(draft, "ignore_ratings", _listed(draft.options.get("ignore_ratings")), _text_or_none),
     )  # fmt: skip
 
 
-def _form(draft: Draft, plan: Plan | None, understood: Mapping[str, Any]) -> None:
+def _format_choices(draft: Draft, plan: DetectedFormat | None, summary: Mapping[str, Any]) -> None:
     made = plan.dialect if plan is not None else None
     header = "" if made is None else _FIRST_ROWS[made.columns is not None]
     mark = "" if made is None else _DELIMITERS.get(made.delimiter, made.delimiter)
     with st.grid(3, min_column_width=200):
-        _choice(draft, "delimiter", "Delimiter", _DELIMITERS, mark, "What separates the columns.", new=True)
-        encoding = understood.get("encoding", "")
-        _choice(draft, "encoding", "Encoding", {one: one for one in _ENCODINGS}, encoding, "Of the text.", new=True)
-        _choice(draft, "header", "First row", _FIRST_ROWS, header, "Names of the columns, or an interaction.")
-        _choice(draft, "quotes", "Double quotes", _QUOTES, "", "What double quotes mean.")
-        _choice(draft, "format", "Rows", _FORMATS, "", "What a row holds.")
+        _choice(draft, "delimiter", "Delimiter", _DELIMITERS, mark, "Column separator; detected by default", new=True)
+        encoding = summary.get("encoding", "")
+        _choice(
+            draft, "encoding", "Encoding", {one: one for one in _ENCODINGS}, encoding, "Character encoding", new=True
+        )
+        _choice(draft, "header", "First row", _FIRST_ROWS, header, "Header or first interaction")
+        _choice(draft, "quotes", "Double quotes", _QUOTES, "", "Meaning of double quotes")
+        _choice(draft, "format", "Rows", _FORMATS, "", "Content of a row")
         st.text_input(
-            "Date format", placeholder="automatic", help="Such as %d/%m/%Y for 31/12/2025.",
-            **_bound(draft, "time_format", draft.said.get("time_format", ""), _text_or_none),
+            "Date format", placeholder="automatic", help="strptime format, such as %d/%m/%Y for 31/12/2025",
+            **_bind(draft, "time_format", draft.options.get("time_format", ""), _text_or_none),
         )  # fmt: skip
 
 
-def _titles(draft: Draft, keep: Callable[[], None] | None) -> None:
-    """Take a file of titles; what was taken stays until somebody takes it out, whatever else is drawn in between."""
-    if "titles" in draft.said:
+def _titles(draft: Draft, import_untitled: Callable[[], None] | None) -> None:
+    """Draw the uploader of the titles file. The file stays in the draft until it is removed, also across reruns."""
+    if "titles" in draft.options:
         if draft.titles_error is not None:
             st.error(escape(str(draft.titles_error)), icon=":material/error:")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f":material/draft: {escape(draft.titles_name)}", width="content")
-            if draft.titles_error is not None and keep is not None:
-                st.button("Import without titles", key=_key(draft, "bare"), icon=":material/input:", on_click=keep)
-            st.button(
-                "Take the titles out", key=_key(draft, "untitled"), type="tertiary", on_click=draft.without_titles
-            )
+            if draft.titles_error is not None and import_untitled is not None:
+                st.button(
+                    "Import without titles", key=_key(draft, "bare"), icon=":material/input:", on_click=import_untitled
+                )
+            st.button("Remove titles", key=_key(draft, "untitled"), type="tertiary", on_click=draft.remove_titles)
         return
     given = st.file_uploader(
-        "A file with an id and a title per row; year and genres if it has them",
-        max_upload_size=uploads.MOST_MB,
-        key=_key(draft, f"titles{draft.titles_round}"),
+        "File with an item id and a title per row, and optionally year and genres",
+        max_upload_size=uploads.MAX_MB,
+        key=_key(draft, f"titles{draft.titles_uploader}"),
     )
     if given is not None:
         draft.titles_name = given.name
-        draft.put("titles", uploads.kept(given))
-        draft.opened.add("titles")
+        draft.set_option("titles", uploads.save(given))
+        draft.open_boxes.add("titles")
         st.rerun()
 
 
-def _box(draft: Draft, name: str, label: str, icon: str, *, at_fault: bool) -> Any:
-    """Draw a box that stays as it is, open or closed, while everything around it changes."""
+def _expander(draft: Draft, name: str, label: str, icon: str, *, at_fault: bool) -> Any:
+    """Draw an expander whose state survives reruns that change the widgets around it."""
     key = _key(draft, f"box.{name}")
     if at_fault:
-        draft.opened.add(name)
-    st.session_state[key] = name in draft.opened
+        draft.open_boxes.add(name)
+    st.session_state[key] = name in draft.open_boxes
 
     def changed() -> None:
-        (draft.opened.add if st.session_state[key] else draft.opened.discard)(name)
+        (draft.open_boxes.add if st.session_state[key] else draft.open_boxes.discard)(name)
 
     return st.expander(label, key=key, icon=icon, on_change=changed)
 
@@ -242,9 +255,9 @@ def _box(draft: Draft, name: str, label: str, icon: str, *, at_fault: bool) -> A
 def _choice(
     draft: Draft, name: str, label: str, known: Mapping[Any, str], found: str, about: str, *, new: bool = False
 ) -> None:
-    """Draw one choice of several, of which the first is to detect it; new: others may be typed."""
-    said = draft.said.get(name)
-    offered = [_AUTOMATIC, *known, *([said] if said is not None and said not in known else [])]
+    """Draw a select box whose first option is automatic detection; `new` allows other values to be typed."""
+    chosen = draft.options.get(name)
+    offered = [_AUTOMATIC, *known, *([chosen] if chosen is not None and chosen not in known else [])]
     automatic = f"automatic: {found}" if found else "automatic"
     st.selectbox(
         label,
@@ -252,30 +265,40 @@ def _choice(
         format_func=lambda chosen: automatic if chosen == _AUTOMATIC else known.get(chosen, str(chosen)),
         accept_new_options=new,
         help=about,
-        **_bound(draft, name, _AUTOMATIC if said is None else said, lambda chosen: None if chosen == "" else chosen),
+        **_bind(
+            draft,
+            name,
+            _AUTOMATIC if chosen is None else chosen,
+            lambda chosen: None if chosen == "" else chosen,
+        ),
     )
 
 
-def _bound(
+def _bind(
     draft: Draft,
     name: str,
     shown: Any,
     read: Callable[[Any], Any] = lambda chosen: chosen,
-    put: Callable[[Any], None] | None = None,
+    store: Callable[[Any], None] | None = None,
 ) -> dict[str, Any]:
-    """Prepare a widget that shows what is said or was found, and says what is chosen in it.
+    """Return the keyword arguments that bind a widget to an option of the draft.
 
-    put: takes what was read, where that is more than to replace the option.
+    Args:
+        draft: The import.
+        name: Name of the option.
+        shown: Value to show, chosen or detected.
+        read: Converts the widget's value to the option's value.
+        store: Stores the value, if that is more than setting the option.
     """
     key = _key(draft, name)
     st.session_state[key] = shown
 
     def changed() -> None:
         value = read(st.session_state[key])
-        if put is not None:
-            put(value)
+        if store is not None:
+            store(value)
         else:
-            draft.put(name, value)
+            draft.set_option(name, value)
 
     return {"key": key, "on_change": changed}
 
@@ -284,8 +307,8 @@ def _key(draft: Draft, name: str) -> str:
     return f"import.{name}.{draft.upload}"
 
 
-def _has_fixed_columns(plan: Plan) -> bool:
-    """Whether the form of the file says what is what."""
+def _has_fixed_columns(plan: DetectedFormat) -> bool:
+    """Whether the file format fixes the columns."""
     return plan.dialect is None and plan.columns in text_layouts.COLUMNS.values()
 
 
@@ -294,7 +317,7 @@ def _text_or_none(text: str) -> str | None:
 
 
 def _scale_or_none(text: str) -> str | None:
-    """Read a scale as people write it; "0-10" means 0..10."""
+    """Parse a scale; "0-10" is accepted for 0..10."""
     dashed = _DASHED_SCALE.fullmatch(text)
     return f"{dashed[1]}..{dashed[2]}" if dashed else _text_or_none(text)
 

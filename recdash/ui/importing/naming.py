@@ -1,4 +1,4 @@
-"""The name that an import gets, and the data set that opens once it is kept."""
+"""Name of an imported dataset, and opening the dataset after the import."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from recdash.reporting.formatting import escape, plural
 from recdash.ui import cache, url_state
 
 if TYPE_CHECKING:
-    from recdash.data.dataset_registry import Entry
+    from recdash.data.dataset_registry import DatasetEntry
 
-LANDING = "Look"  # the tab of the Data page that shows what was imported
+SUMMARY_TAB = "Summary"  # the tab of the Data page that shows an imported dataset
 
 
-def check(name: str) -> bool:
-    """Say what is wrong with a name, or what an import under it replaces; returns whether it can be used."""
+def check_name(name: str) -> bool:
+    """Show what is wrong with a name or which dataset it replaces; returns whether the name is valid."""
     try:
         dataset_registry.check_name(name)
     except RecdashError as error:
@@ -28,30 +28,30 @@ def check(name: str) -> bool:
     if old is not None:
         size = plural(old.interactions or 0, "interaction")
         st.warning(
-            f"There is a data set {escape(name)} with {size}. Importing replaces it; runs trained on it stay.",
+            f"Dataset {escape(name)} with {size} exists and will be replaced. Runs trained on it remain.",
             icon=":material/published_with_changes:",
         )
     return True
 
 
-def open_next(entry: Entry) -> None:
-    """Have the next run of the page open a new data set: once its tabs are drawn, it is too late in this one."""
-    st.session_state["_arrived"] = entry
+def open_on_rerun(entry: DatasetEntry) -> None:
+    """Open a dataset on the next rerun: once the tabs of the page are drawn, this rerun cannot switch them."""
+    st.session_state["_dataset_to_open"] = entry
 
 
-def arrive() -> None:
-    """Open the data set that the run before imported, if it did; called before the tabs of the page are drawn."""
-    entry: Entry | None = st.session_state.pop("_arrived", None)
+def open_pending() -> None:
+    """Open the dataset set by `open_on_rerun`, if any; called before the tabs of the page are drawn."""
+    entry: DatasetEntry | None = st.session_state.pop("_dataset_to_open", None)
     if entry is not None:
-        land(entry)
+        open_dataset(entry)
 
 
-def land(entry: Entry) -> None:
-    """Open the new data set and say how much it holds."""
-    url_state.put("dataset", entry.name)
-    st.session_state["tab"] = LANDING
+def open_dataset(entry: DatasetEntry) -> None:
+    """Open the new dataset and show its size as a toast."""
+    url_state.set_value("dataset", entry.name)
+    st.session_state["tab"] = SUMMARY_TAB
     sizes = f"{plural(entry.users or 0, 'user')}, {plural(entry.items or 0, 'item')}"
     st.toast(
-        f"{escape(entry.name)} is imported: {sizes}, {plural(entry.interactions or 0, 'interaction')}",
+        f"{escape(entry.name)} imported: {sizes}, {plural(entry.interactions or 0, 'interaction')}",
         icon=":material/check_circle:", duration="long",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Files that somebody uploads, as files on disk."""
+"""Uploaded files stored on disk."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from typing import Any
 
 import streamlit as st
 
-MOST_MB = 300
-_FOLDERS = "recdash-upload-"
-_KEPT_FOR = 24 * 3600  # seconds, for files whose tab was closed without a word
+MAX_MB = 300
+_FOLDER_PREFIX = "recdash-upload-"
+_MAX_AGE = 24 * 3600  # seconds; older folders belong to closed tabs
 
 
-def kept(given: Any) -> Path:
-    """Return an uploaded file as a file on disk, written once per upload. Its name is ours, its ending is checked."""
+def save(given: Any) -> Path:
+    """Store an uploaded file on disk, once per upload. The name is sanitised and the extension checked."""
     known: dict[str, Path] = st.session_state.setdefault("_uploads", {})
     if given.file_id not in known or not known[given.file_id].exists():
-        _sweep()
+        _delete_abandoned()
         ending = "".join(Path(given.name).suffixes[-2:]).lower()
         ending = ending if re.fullmatch(r"(\.[a-z0-9]{1,7}){0,2}", ending) else ""
-        folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
-        path = folder / f"{plain_name(given.name)}{ending}"
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+        path = folder / f"{dataset_name(given.name)}{ending}"
         path.write_bytes(given.getbuffer())
         known[given.file_id] = path
     return known[given.file_id]
 
 
-def forget(path: Path) -> None:
-    """Remove a file that `kept` wrote, when it is not needed any more."""
+def delete(path: Path) -> None:
+    """Delete a file that `save` wrote."""
     shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def in_use(path: Path) -> None:
-    """Say that a file that `kept` wrote is still needed, so that it does not count as left behind."""
+def touch(path: Path) -> None:
+    """Mark a file that `save` wrote as in use, so that it is not deleted as abandoned."""
     with suppress(OSError):
         os.utime(path.parent)
 
 
-def plain_name(file_name: str) -> str:
-    """Return a name for a data set made from the name of a file."""
+def dataset_name(file_name: str) -> str:
+    """Return a dataset name derived from a file name."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(file_name).name.split(".")[0]).strip("-._")
     return stem[:60] or "data"
 
 
-def _sweep() -> None:
-    """Remove the folders of this user that were not in use for a day: their tabs are closed."""
-    oldest = time.time() - _KEPT_FOR
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
+def _delete_abandoned() -> None:
+    """Delete this user's upload folders that were unused for a day; their tabs were closed."""
+    oldest = time.time() - _MAX_AGE
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         with suppress(OSError):
-            found = folder.lstat()
-            if found.st_mtime < oldest and _is_ours(found.st_uid) and not folder.is_symlink():
+            status = folder.lstat()
+            if status.st_mtime < oldest and _is_ours(status.st_uid) and not folder.is_symlink():
                 shutil.rmtree(folder, ignore_errors=True)
 
 

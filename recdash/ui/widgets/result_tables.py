@@ -1,4 +1,4 @@
-"""Tables for people: results with intervals and the best in bold, latest runs, and what differs between settings."""
+"""Tables of results with intervals, of means over seeds, published figures, latest runs and setting differences."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash.analysis.metric_info import LEGEND, MARK, higher_is_better
-from recdash.reporting.formatting import ago, count, duration, escape, listed, plural, setting
+from recdash.analysis.metric_info import TIE_LEGEND, TIE_MARK
+from recdash.analysis.run_labels import run_labels
+from recdash.evaluation.criterion import higher_is_better
+from recdash.reporting import seed_tables
+from recdash.reporting.formatting import (
+    ago,
+    count,
+    duration,
+    escape,
+    listed,
+    plural,
+)
+from recdash.settings import format_setting
 from recdash.ui import glossary
-from recdash.ui.charts import curve_panels, run_colours
-from recdash.ui.charts.basic import Point
+from recdash.ui.charts import run_colours
+from recdash.ui.charts.primitives import Point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,34 +34,35 @@ if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
 
 DOT = "●"
-AGAINST = "Against the best"
+NO_VALUE = "–"
+VERSUS_BEST = "Difference to best"
 REMARKS = "Remarks"
-MOST_NAMED = 4
-PUBLISHED = ("rmse", "precision@100", "recall@100", "ndcg@100")  # the columns of the published table, in its order
-MORE = ("recall@20", "recall@50", "mae", "coverage@100")
+MAX_NAMED = 4  # runs in a sentence; further ones are counted
+PUBLISHED_COLUMNS = ("rmse", "precision@100", "recall@100", "ndcg@100")  # of the published table, in its order
+EXTRA_COLUMNS = ("recall@20", "recall@50", "mae", "coverage@100")
 LATEST_COLUMNS = {
     "Run": st.column_config.TextColumn("Run", width="medium"),
     "Quality": st.column_config.TextColumn(
-        "Quality", help="NDCG@100 or RMSE on the test users; a star marks a validation value."
+        "Quality", help="NDCG@100 or RMSE on the test users; * marks a validation value."
     ),
 }
 
 
-def latest(found: Sequence[RunRecord]) -> pd.DataFrame:
-    """Return runs as a small table of words."""
-    import pandas as pd
+def latest_runs(found: Sequence[RunRecord]) -> pd.DataFrame:
+    """Return a table of runs: state, data, progress, quality and time."""
+    import pandas as pd  # lazy: pandas
 
     return pd.DataFrame(
         [
             {
                 "Run": run.name,
                 "State": f"{run.state.value}, {run.warning}" if run.warning else run.state.value,
-                "Data set": run.dataset,
+                "Dataset": run.dataset,
                 "Protocol": run.protocol,
                 "Epochs": f"{run.epoch} of {run.epochs}" if run.epochs and run.epochs > 1 else "–",
                 "Quality": _quality(run),
                 "Trained in": duration(run.runtime_s if run.runtime_s is not None else run.elapsed_s),
-                "When": ago(run.finished or run.started or run.created),
+                "Last change": ago(run.finished or run.started or run.created),
             }
             for run in found
         ]
@@ -63,25 +75,30 @@ def points(
     *,
     most: int = 30,
     one_per_model: bool = False,
-    against: Callable[[ResultRow], float | None] | None = None,
+    x: Callable[[ResultRow], float | None] | None = None,
 ) -> list[Point]:
-    """Return the rows that have the metric, best first, for the charts.
+    """Return the rows that have a metric as chart points, best first.
 
-    against: what the metric is set against; rows without it are left out.
+    Args:
+        group: Comparable runs.
+        metric: Name of the metric.
+        most: Maximum number of points.
+        one_per_model: Whether only the best run of each model is returned.
+        x: Value of a row on the horizontal axis; rows where it is None are omitted.
     """
-    found = []
-    kept = chosen(group, metric, most=most, one_per_model=one_per_model)
-    names = labels(kept)
-    for row in kept:
-        value, other = row.metrics[metric], 0.0 if against is None else against(row)
-        if other is not None:
+    chart_points = []
+    rows = ranked_rows(group, metric, most=most, one_per_model=one_per_model)
+    names = run_labels([row.run for row in rows])
+    for row in rows:
+        value, position = row.metrics[metric], 0.0 if x is None else x(row)
+        if position is not None:
             low, high = (value.mean if bound is None else bound for bound in (value.low, value.high))
-            found.append(Point(names[row.run.id], row.run.id, value.mean, low, high, other, _note(row)))
-    return found
+            chart_points.append(Point(names[row.run.id], row.run.id, value.mean, low, high, position, _note(row)))
+    return chart_points
 
 
-def chosen(group: Group, metric: str, *, most: int = 30, one_per_model: bool = False) -> list[ResultRow]:
-    """Return the rows that have a metric, best first; with `one_per_model` the best of each model."""
+def ranked_rows(group: Group, metric: str, *, most: int = 30, one_per_model: bool = False) -> list[ResultRow]:
+    """Return the rows that have a metric, best first; with `one_per_model` only the best run of each model."""
     rows = sorted(
         (row for row in group.rows if metric in row.metrics), key=lambda row: _sign(metric) * row.metrics[metric].mean
     )
@@ -91,17 +108,26 @@ def chosen(group: Group, metric: str, *, most: int = 30, one_per_model: bool = F
     return rows[:most]
 
 
-def results(
-    group: Group, metrics: Sequence[str], found: Mapping[str, BestComparison] | None = None, *, spread: bool = True
+def results_table(
+    group: Group,
+    metrics: Sequence[str],
+    comparisons: Mapping[str, BestComparison] | None = None,
+    *,
+    with_interval: bool = True,
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the table of one group, styled, and its column configuration.
+    """Return the styled table of one group and its column configuration.
 
-    found: which rows cannot be told from the best, by metric.  spread: whether half of the 95 % interval stands
-    behind each mean. Columns sort by their numbers all the same.
+    The cells hold numbers, so columns sort numerically; their text is formatted row by row.
+
+    Args:
+        group: Comparable runs.
+        metrics: Names of the metric columns.
+        comparisons: Comparison of each row with the best, by metric.
+        with_interval: Whether half the width of the 95 % interval follows each mean.
     """
-    import pandas as pd
+    import pandas as pd  # lazy: pandas
 
-    names, found = labels(group.rows), found or {}
+    names, comparisons = run_labels([row.run for row in group.rows]), comparisons or {}
     data: dict[str, list[Any]] = {
         " ": [DOT for _ in group.rows],
         "Model": [names[row.run.id] for row in group.rows],
@@ -110,43 +136,46 @@ def results(
     for name in metrics:
         data[name] = [row.metrics[name].mean if name in row.metrics else None for row in group.rows]
     data["Runtime"] = [row.run.runtime_s for row in group.rows]
-    numbers = [*metrics, "Runtime"]
-    judged = found.get(group.primary)
-    if judged is not None and judged.standings:
-        data[AGAINST] = [_behind(judged, row.run.id) for row in group.rows]
-        numbers.append(AGAINST)
+    formatted = [*metrics, "Runtime"]
+    primary = comparisons.get(group.primary)
+    if primary is not None and primary.standings:
+        data[VERSUS_BEST] = [_difference_to_best(primary, row.run.id) for row in group.rows]
+        formatted.append(VERSUS_BEST)
     if any(row.run.remarks for row in group.rows):
         data[REMARKS] = ["; ".join(row.run.remarks) for row in group.rows]
-    table = pd.DataFrame(data).astype(dict.fromkeys(numbers, "float64")).astype({"Epochs": "Int64"})
-    styled = table.style.apply(lambda _: [f"color: {run_colours.of(row.run.id)}" for row in group.rows], subset=[" "])
+    table = pd.DataFrame(data).astype(dict.fromkeys(formatted, "float64")).astype({"Epochs": "Int64"})
+    styled = table.style.apply(
+        lambda _: [f"color: {run_colours.colour_of(row.run.id)}" for row in group.rows], subset=[" "]
+    )
     for name in metrics:
-        shown = _spread(group, name, spread, found.get(name))
-        styled = styled.apply(_bold_best(name), subset=[name]).format(shown, subset=[name])
-    if judged is not None and AGAINST in data:
-        styled = styled.format(_difference(judged), subset=[AGAINST])
-    return styled.format(_seconds, subset=["Runtime"]), _columns(metrics, group.primary)
+        styled = styled.apply(_bold_best(name), subset=[name])
+    for index, row in enumerate(group.rows):  # by row, not by value: equal means can have different intervals
+        texts: dict[Any, Any] = {name: _mean_text(row, name, comparisons.get(name), with_interval) for name in metrics}
+        texts["Runtime"] = duration(row.run.runtime_s)
+        if primary is not None and VERSUS_BEST in data:
+            texts[VERSUS_BEST] = _difference_text(primary, row.run.id)
+        styled = styled.format(texts, subset=pd.IndexSlice[[index], formatted], na_rep=NO_VALUE)
+    return styled, _columns(metrics, group.primary)
 
 
-def over_seeds(table: SeedTable, metrics: Sequence[str]) -> pd.DataFrame:
-    """Return means over seeds as words, best first."""
-    import pandas as pd
+def seed_table(table: SeedTable, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return means over seeds as text, best first."""
+    import pandas as pd  # lazy: pandas
 
-    from recdash.reporting import seed_tables
-
-    shown = seed_tables.columns_of(table, metrics) or [table.primary]
+    shown = seed_tables.available_metrics(table, metrics) or [table.primary]
     rows = []
     for row in table.rows:
-        own = ", ".join(f"{name} {setting(value)}" for name, value in row.settings.items())
-        words_ = {"Model": row.title, "Preset": f"{row.preset}, {own}" if own else row.preset}
+        settings = ", ".join(f"{name} {format_setting(value)}" for name, value in row.settings.items())
+        names = {"Model": row.title, "Preset": f"{row.preset}, {settings}" if settings else row.preset}
         counts = {"Splits": len(row.split_seeds), "Trainings": row.trainings}
-        cells = {name: seed_tables.cell(row.metrics.get(name)) for name in shown}
-        rows.append({**words_, **counts, **cells, "Runtime": duration(row.runtime_s)})
+        cells = {name: seed_tables.spread_cell(row.metrics.get(name)) for name in shown}
+        rows.append({**names, **counts, **cells, "Runtime": duration(row.runtime_s)})
     return pd.DataFrame(rows)
 
 
-def published(table: ReferenceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the published figures of one split as a table and its column configuration; every row has its mark."""
-    import pandas as pd
+def published_table(table: ReferenceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the published figures of one split as a table and its column configuration."""
+    import pandas as pd  # lazy: pandas
 
     rows, names = table.rows, table.metrics
     data: dict[str, list[Any]] = {"Model": [row.title for row in rows]}
@@ -163,112 +192,104 @@ def published(table: ReferenceTable) -> tuple[pd.DataFrame, dict[str, Any]]:
     return pd.DataFrame(data).astype(dict.fromkeys(names, "float64")), config
 
 
-def ties(group: Group, found: BestComparison) -> str:
-    """Return in words which runs cannot be told from the best of a group, escaped; empty where there is none."""
-    names = labels(group.rows)
-    tied = [names[row.run.id] for row in group.rows if found.tied(row.run.id) and not found.is_best(row.run.id)]
-    more = [plural(len(tied) - MOST_NAMED, "more run")] if len(tied) > MOST_NAMED else []
-    return listed([*map(escape, tied[:MOST_NAMED]), *more]) if tied else ""
+def tied_with_best(group: Group, comparison: BestComparison) -> str:
+    """Return the escaped names of runs not significantly different from the best; empty if there are none."""
+    names = run_labels([row.run for row in group.rows])
+    tied = [
+        names[row.run.id] for row in group.rows if comparison.tied(row.run.id) and not comparison.is_best(row.run.id)
+    ]
+    more = [plural(len(tied) - MAX_NAMED, "more run")] if len(tied) > MAX_NAMED else []
+    return listed([*map(escape, tied[:MAX_NAMED]), *more]) if tied else ""
 
 
-def labels(rows: Sequence[ResultRow]) -> dict[str, str]:
-    """Return what each run is called: the model's title, or the run's name where a model comes twice or was renamed."""
-    titles = {row.run.id: row.title for row in rows}
-    return curve_panels.labels([row.run for row in rows], titles)
-
-
-def direction(metric: str) -> str:
-    """Return which way is up, in words."""
-    from recdash.analysis import metric_info
-
-    return {True: "higher is better", False: "lower is better", None: "neither good nor bad"}[
-        metric_info.higher_is_better(metric)
+def direction_label(metric: str) -> str:
+    """Return whether higher or lower values of a metric are better, as text."""
+    return {True: "higher is better", False: "lower is better", None: "no direction is better"}[
+        higher_is_better(metric)
     ]
 
 
-def differences(runs: Sequence[RunRecord], everything: bool = False) -> pd.DataFrame:
-    """Return one line per setting and one column per run; by default only the settings that differ."""
-    import pandas as pd
+def setting_differences(runs: Sequence[RunRecord], everything: bool = False) -> pd.DataFrame:
+    """Return one row per setting and one column per run; by default only settings that differ."""
+    import pandas as pd  # lazy: pandas
 
-    names = curve_panels.labels(runs)
-    rows: dict[str, Mapping[str, Any]] = {run.id: _described(run) for run in runs}
-    settings = list(dict.fromkeys(name for told in rows.values() for name in told))
-    lines = {name: [setting(rows[run.id][name]) if name in rows[run.id] else "–" for run in runs] for name in settings}
-    kept = {name: values for name, values in lines.items() if everything or len(set(values)) > 1}
-    return pd.DataFrame(list(kept.values()), index=list(kept), columns=[names[run.id] for run in runs])
-
-
-def _described(run: RunRecord) -> dict[str, Any]:
-    told = {"model": run.model, "data set": run.dataset, "protocol": run.protocol, "split seed": run.split_seed}
-    told |= {"preset": run.preset, "seed": run.seed, "threads": run.threads, "precision": run.details.get("precision")}
-    return told | dict(run.config)
+    names = run_labels(runs, one_dataset=False)
+    settings: dict[str, Mapping[str, Any]] = {run.id: _all_settings(run) for run in runs}
+    table = {
+        name: [format_setting(settings[run.id][name]) if name in settings[run.id] else NO_VALUE for run in runs]
+        for name in dict.fromkeys(name for values in settings.values() for name in values)
+    }
+    shown = {name: values for name, values in table.items() if everything or len(set(values)) > 1}
+    return pd.DataFrame(list(shown.values()), index=list(shown), columns=[names[run.id] for run in runs])
 
 
-def _behind(judged: BestComparison, run_id: str) -> float | None:
-    """Return how far a run is from the best of its table; None where that is not known."""
-    if judged.is_best(run_id):
+def _all_settings(run: RunRecord) -> dict[str, Any]:
+    settings = {"model": run.model, "dataset": run.dataset, "protocol": run.protocol, "split seed": run.split_seed}
+    settings |= {
+        "preset": run.preset,
+        "seed": run.seed,
+        "threads": run.threads,
+        "precision": run.details.get("precision"),
+    }
+    return settings | dict(run.config)
+
+
+def _mean_text(row: ResultRow, metric: str, comparison: BestComparison | None, with_interval: bool) -> str:
+    """Return a mean with half the width of its interval, and the tie mark where it applies."""
+    value = row.metrics.get(metric)
+    if value is None:
+        return NO_VALUE
+    text = f"{value.mean:.4f}"
+    if with_interval and value.low is not None and value.high is not None:
+        text += f" ± {(value.high - value.low) / 2:.4f}"
+    if comparison is not None and comparison.tied(row.run.id) and not comparison.is_best(row.run.id):
+        text += f" {TIE_MARK}"
+    return text
+
+
+def _difference_to_best(comparison: BestComparison, run_id: str) -> float | None:
+    """Return the difference between a run and the best of its table; None if it was not compared."""
+    if comparison.is_best(run_id):
         return 0.0
-    return judged.standings[run_id].difference if run_id in judged.standings else None
+    return comparison.standings[run_id].difference if run_id in comparison.standings else None
 
 
-def _difference(judged: BestComparison) -> Callable[[object], str]:
-    tied = {one.difference: one.tied for one in judged.standings.values()}
-
-    def write(value: object) -> str:
-        if not isinstance(value, float) or value != value:
-            return "–"
-        if value == 0:
-            return "best"
-        sign = "−" if value < 0 else "+"
-        return f"{f'{MARK} ' if tied.get(value) else ''}{sign}{abs(value):.4f}"
-
-    return write
+def _difference_text(comparison: BestComparison, run_id: str) -> str:
+    difference = _difference_to_best(comparison, run_id)
+    if difference is None:
+        return NO_VALUE
+    if difference == 0:
+        return "best"
+    mark = f"{TIE_MARK} " if comparison.tied(run_id) else ""
+    return f"{mark}{'−' if difference < 0 else '+'}{abs(difference):.4f}"
 
 
 def _columns(metrics: Sequence[str], primary: str) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        " ": st.column_config.TextColumn(" ", width=28, help="The colour of the run on every page."),
+    columns: dict[str, Any] = {
+        " ": st.column_config.TextColumn(" ", width=28, help="Colour of the run on every page."),
         "Model": st.column_config.TextColumn("Model", width="medium"),
         "Epochs": st.column_config.NumberColumn(
-            "Epochs", help="Epochs trained; the weights are those of the best one on validation."
+            "Epochs", help="Epochs trained; the weights are those of the best validation epoch."
         ),
         "Runtime": st.column_config.NumberColumn(
-            "Runtime", help="Time of training on this machine, validation and test apart."
+            "Runtime", help="Training time on this machine, without validation and test."
         ),
-        AGAINST: st.column_config.NumberColumn(
-            AGAINST, help=f"{glossary.metric(primary)} minus that of the best, user by user. {LEGEND}."
+        VERSUS_BEST: st.column_config.NumberColumn(
+            VERSUS_BEST,
+            help=f"{glossary.metric(primary)} of the run minus that of the best run, paired by user. {TIE_LEGEND}.",
         ),
     }
-    found[REMARKS] = st.column_config.TextColumn(REMARKS, help=f"Unstable: {glossary.UNSTABLE}")
+    columns[REMARKS] = st.column_config.TextColumn(REMARKS, help=f"Unstable: {glossary.UNSTABLE}")
     for name in metrics:
-        told = f"{glossary.metric_help(name)} Mean over test users ± half of the 95 % interval; {direction(name)}."
-        told += f" {MARK}: cannot be told from the best." if higher_is_better(name) is not None else ""
-        found[name] = st.column_config.NumberColumn(glossary.metric(name), help=told)
-    return found
-
-
-def _seconds(value: object) -> str:
-    return duration(value if isinstance(value, float) else None)
-
-
-def _spread(group: Group, metric: str, spread: bool, judged: BestComparison | None) -> Callable[[object], str]:
-    """Return how to write a mean: with half of its interval where there is one, and a mark where it is a tie."""
-    text: dict[object, str] = {}
-    for row in group.rows:
-        value = row.metrics.get(metric)
-        if value is not None:
-            text[value.mean] = f"{value.mean:.4f}"
-            if spread and value.low is not None and value.high is not None:
-                text[value.mean] += f" ± {(value.high - value.low) / 2:.4f}"
-            if judged is not None and judged.tied(row.run.id) and not judged.is_best(row.run.id):
-                text[value.mean] += f" {MARK}"
-    return lambda mean: text.get(mean, "–")
+        meaning = glossary.metric_help(name)
+        text = f"{meaning} Mean over test users ± half the width of the 95 % interval; {direction_label(name)}."
+        text += f" {TIE_MARK} not significantly different from the best." if higher_is_better(name) is not None else ""
+        columns[name] = st.column_config.NumberColumn(glossary.metric(name), help=text)
+    return columns
 
 
 def _bold_best(metric: str) -> Callable[[pd.Series[Any]], list[str]]:
-    from recdash.analysis import metric_info
-
-    better = metric_info.higher_is_better(metric)
+    better = higher_is_better(metric)
 
     def style(column: pd.Series[Any]) -> list[str]:
         if better is None or column.notna().sum() < 2:
@@ -280,9 +301,7 @@ def _bold_best(metric: str) -> Callable[[pd.Series[Any]], list[str]]:
 
 
 def _sign(metric: str) -> int:
-    from recdash.analysis import metric_info
-
-    return 1 if metric_info.higher_is_better(metric) is False else -1
+    return 1 if higher_is_better(metric) is False else -1
 
 
 def _quality(run: RunRecord) -> str:

@@ -1,0 +1,72 @@
+"""Labels of runs in tables and charts: short, and different within one table or chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from recdash.models import registry
+from recdash.runs.run_records import RunRecord
+from recdash.settings import format_setting
+
+_MOST_SETTINGS = 2  # named in a label; more would not fit next to a chart
+
+
+def model_title(run: RunRecord) -> str:
+    """Return the title of a run's model: as recorded by the run, else as the model is called today."""
+    recorded = run.details.get("title")
+    return str(recorded) if recorded else registry.model_class(run.model).title
+
+
+def run_labels(runs: Sequence[RunRecord], *, one_dataset: bool = True) -> dict[str, str]:
+    """Return a label for each run, by run id.
+
+    A run that was renamed is labelled by its name, any other by the title of its model. Where labels are equal, the
+    first of these that differs is appended: preset, seed, settings, protocol, dataset, split options, end of the id.
+
+    Args:
+        runs: The runs of one table or chart.
+        one_dataset: Whether all runs belong to one dataset; otherwise default names are used whole, for example
+            "EASE on ml-1m".
+    """
+    short = {run.id: _short_name(run) if one_dataset else run.name for run in runs}
+    labels = {}
+    for run in runs:
+        same = [other for other in runs if short[other.id] == short[run.id] and other.id != run.id]
+        suffix = next((part for part in _SUFFIXES if all(part(other) != part(run) for other in same)), _end_of_id)
+        labels[run.id] = f"{short[run.id]}{suffix(run)}" if same else short[run.id]
+    return labels
+
+
+def _short_name(run: RunRecord) -> str:
+    title = model_title(run)
+    default = run.name.removesuffix(f", seed {run.seed}").removesuffix(f" on {Path(run.dataset).name}")
+    return title if default in (title, "") else run.name
+
+
+def _settings(run: RunRecord) -> str:
+    given = [f"{name} {format_setting(value)}" for name, value in run.settings.items()]
+    return f", {', '.join(given[:_MOST_SETTINGS])}" if given else ", as preset"
+
+
+def _split_options(run: RunRecord) -> str:
+    if not run.options:
+        return ", default split"
+    from recdash.splits.split_options import describe_options  # lazy: pandas
+
+    return f", {describe_options(run.options)}"
+
+
+def _end_of_id(run: RunRecord) -> str:
+    return f" · {run.id[-4:]}"
+
+
+_SUFFIXES: tuple[Callable[[RunRecord], str], ...] = (
+    lambda run: f", {run.preset}",
+    lambda run: f", seed {run.seed}",
+    _settings,
+    lambda run: f", {run.protocol}",
+    lambda run: f", {Path(run.dataset).name}",
+    _split_options,
+    lambda run: f"{_settings(run)}, seed {run.seed}",
+)
