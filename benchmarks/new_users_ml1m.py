@@ -1,4 +1,4 @@
-"""I-AutoRec and new users: 5 % of the users left out of training, `ratings-90` on MovieLens-1M."""
+"""I-AutoRec and new users: 5% of the users left out of training, `ratings-90` on MovieLens-1M."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.common import conditions, fail_without_data, free_port, write
-from benchmarks.tab import Tab
+from benchmarks.dashboard_client import DashboardClient
 from recdash.services import curves, launch, runs, training_requests
 
 PAGES = ("", "train", "curves", "results", "recommend", "data")
@@ -53,7 +53,7 @@ def server(port: int) -> Iterator[tuple[int, float]]:
 async def first_page(port: int) -> float:
     """Seconds from the command to the first page."""
     with server(port) as (_, started):
-        tab = await Tab.open(port)
+        tab = await DashboardClient.open(port)
         await tab.go("")
         seconds = time.perf_counter() - started
         await tab.close()
@@ -64,7 +64,7 @@ async def warm_pages(port: int, rounds: int = 7) -> dict[str, dict[str, float]]:
     """Median and maximum response time of every page in milliseconds, after one visit to each."""
     times: dict[str, list[float]] = {page: [] for page in PAGES}
     with server(port):
-        tab = await Tab.open(port)
+        tab = await DashboardClient.open(port)
         await tab.go("")
         await asyncio.sleep(5)  # the rest is imported on the first tick of a timer
         for number in range(rounds + 1):
@@ -79,13 +79,13 @@ async def warm_pages(port: int, rounds: int = 7) -> dict[str, dict[str, float]]:
 async def live_curves(port: int) -> dict[str, Any]:
     """Epoch times of two trainings, with and without an open live page of eight charts."""
     settings = {"epochs": 20_000, "patience": 20_000}
-    found = launch.train(training_requests.plan(["multdae", "multvae"], "ml-1m", settings=settings))
+    found = launch.train(training_requests.build_requests(["multdae", "multvae"], "ml-1m", settings=settings))
     ids = [run.id for run in found]
     query = urlencode([("run", run_id) for run_id in ids] + [("show", name) for name in CHARTS])
     windows: list[tuple[float, float, bool]] = []
     draws, busy = 0, {False: 0.0, True: 0.0}
     with server(port) as (pid, _):
-        tab = await Tab.open(port)
+        tab = await DashboardClient.open(port)
         await tab.go("")
         await _until_all_train(ids)
         for number in range(WINDOWS):
@@ -116,7 +116,7 @@ def _processor_time(pid: int) -> float:
 
 
 async def _until_all_train(ids: list[str]) -> None:
-    while not all(run.epoch >= 3 for run in runs.listing(ids=ids)):
+    while not all(run.epoch >= 3 for run in runs.list_runs(ids=ids)):
         await asyncio.sleep(0.5)
 
 

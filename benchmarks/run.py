@@ -14,7 +14,7 @@ MODULES = (
     "new_users_ml1m",
     "ties",
     "import_rows",
-    "answers_ml1m",
+    "recommendation_latency_ml1m",
     "pages",
 )
 

@@ -16,7 +16,7 @@ import recdash
 from benchmarks.common import RESULTS, conditions, fail_without_data, ml_1m, movielens, write
 from recdash.data.dataset import Dataset
 from recdash.splits import Split
-from recdash.splits.strong import strong
+from recdash.splits.strong import split_strong
 
 SPLIT_SEED = 98765
 TIE_SEEDS = (SPLIT_SEED, 1, 2)
@@ -116,7 +116,7 @@ def times_of(data: Dataset) -> NDArray[np.int64]:
 
 def temporal(data: Dataset, tie_seed: int | None = None) -> Split:
     """Split by `strong-temporal` with positives from 4; only the order of ties follows from `tie_seed`."""
-    return strong(
+    return split_strong(
         data,
         protocol="strong-temporal",
         temporal=True,
@@ -143,9 +143,9 @@ def measured(split: Split, model: str, **settings: Any) -> dict[str, Any]:
     return found | {"facts": {name: split.facts[name] for name in facts if name in split.facts}}
 
 
-def row(version: str, tie_seed: int | None, found: dict[str, Any]) -> dict[str, Any]:
+def row(version: str, tie_seed: int | None, values: dict[str, Any]) -> dict[str, Any]:
     """Return one row of the result, and print it."""
-    result = {"times": version, "tie_seed": tie_seed, **found}
+    result = {"times": version, "tie_seed": tie_seed, **values}
     print({key: round(value, 4) if isinstance(value, float) else value for key, value in result.items()}, flush=True)
     return result
 

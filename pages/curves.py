@@ -7,7 +7,7 @@ from recdash.ui import curves_page, layout
 from recdash.ui.charts import latent
 
 layout.heading("Curves", "Losses and validation metrics by epoch, live. A diamond marks the best epoch of a run.")
-all_runs = runs.listing()
+all_runs = runs.list_runs()
 if not any((run.epochs or 2) > 1 for run in all_runs):
     st.info(
         "No model with epochs has been trained yet. Start one on the Train page to see its curves.",

@@ -8,7 +8,7 @@ from recdash.ui import layout, overview_page
 layout.heading(
     "recdash", "Train autoencoder recommenders, compare them with one evaluation protocol, and get recommendations."
 )
-all_runs = runs.listing()
+all_runs = runs.list_runs()
 overview_page.demo_progress()
 if not all_runs:
     overview_page.welcome()

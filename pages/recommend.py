@@ -1,11 +1,11 @@
-"""Recommend: pick titles, compare the models' lists, reasons and overlap."""
+"""Recommend: pick titles, compare the models' lists, explanations and overlap."""
 
 import streamlit as st
 
 from recdash.ui import cache, layout, recommend_page
 from recdash.ui.widgets import item_picker
 
-layout.heading("Recommend", "Pick titles you like and compare the lists of the trained models, with reasons.")
+layout.heading("Recommend", "Pick titles you like and compare the lists of the trained models, with explanations.")
 dataset, lists, length, device = recommend_page.options()
 if cache.is_generated(dataset):
     layout.generated_note()

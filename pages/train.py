@@ -1,10 +1,10 @@
-"""Train: start trainings, follow their curves and manage runs."""
+"""Train: start runs, follow their curves and manage them."""
 
 import streamlit as st
 
 from recdash.ui import layout, train_page
 
-layout.heading("Train", "Start trainings and follow their curves. Training continues when this page is closed.")
+layout.heading("Train", "Start runs and follow their curves. Training continues when this page is closed.")
 left, right = st.columns([5, 4], gap="large")
 with left, layout.error_boundary():
     train_page.form()

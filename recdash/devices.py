@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from recdash import __version__, paths
+from recdash import __version__, environment
 from recdash.errors import TrainingError, UsageError
 
 _REQUESTED = re.compile(r"(?:[Tt]ried to allocate|Unable to allocate) ([\d.]+) ?([KMGT]iB|bytes)")
@@ -33,7 +33,7 @@ def choose(device: str = "auto") -> torch.device:
     """
     source = repr(device)
     if device == "auto":
-        device = paths.default_device()
+        device = environment.default_device()
         source = f"{device!r} (RECDASH_DEVICE)"
     if device == "auto":
         best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -41,7 +41,7 @@ def choose(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise UsageError(f"There is no device {source}. Known: auto, cpu, cuda, cuda:0, mps.") from error
+        raise UsageError(f"Unknown device: {source}. Known: auto, cpu, cuda, cuda:0, mps.") from error
     missing = (
         (chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count())
         or (chosen.type == "mps" and not torch.backends.mps.is_available())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
@@ -67,12 +68,18 @@ def short_repr(value: object) -> str:
     return text if len(text) <= _MAX_REPR else f"{text[:_MAX_REPR]}..."
 
 
+def quote(value: str) -> str:
+    """Quote text from a file for a message: short and on one line."""
+    short = value if len(value) <= 40 else value[:37] + "..."
+    return f'"{short}"' if short.isprintable() else json.dumps(short)
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UsageError:
     """Return the error for an unknown name. It lists the known names and suggests the most similar one.
 
-    kind: What the name stands for, as in "There is no KIND 'name'".
+    kind: What the name stands for, as in "Unknown KIND: 'name'".
     """
     names = list(known)
     near = get_close_matches(name, names, n=1) if isinstance(name, str) else []
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return UsageError(f"There is no {kind} {short_repr(name)}.{guess} Known: {', '.join(names) or 'none yet'}.")
+    return UsageError(f"Unknown {kind}: {short_repr(name)}.{guess} Known: {', '.join(names) or 'none yet'}.")

@@ -1,9 +1,8 @@
-"""Folders and limits. Each comes from an environment variable, with a default relative to the checkout."""
+"""Folders and files. Each folder comes from an environment variable, with a default relative to the checkout."""
 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -18,7 +17,6 @@ IS_CHECKOUT = (IMPORT_ROOT / "pyproject.toml").is_file() and (IMPORT_ROOT / "app
 RESOURCES = IMPORT_ROOT if IS_CHECKOUT else _PACKAGE / "bundle"
 
 _FIX_FOLDER = "Set it to a folder, or unset it."
-ENABLED, DISABLED = ("1", "true", "yes", "on", "y", "t"), ("", "0", "false", "no", "off", "n", "f")
 
 
 def _folder(variable: str, default: Path) -> Path:
@@ -39,15 +37,6 @@ def _check_folder(variable: str, folder: Path) -> None:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
         raise UsageError(f"{variable} = {str(folder)!r}: {existing} is not a folder. {_FIX_FOLDER}")
-
-
-def _count(variable: str, default: int) -> int:
-    value = os.environ.get(variable, "").strip()
-    if not value:
-        return default
-    if not re.fullmatch("[0-9]{1,9}", value) or int(value) < 1:
-        raise UsageError(f"{variable} = {value[:40]!a} is not a whole number above 0. Set it to 1, 2, ... or unset it.")
-    return int(value)
 
 
 def user_folder() -> Path:
@@ -82,33 +71,7 @@ def store_url() -> str:
     return os.environ.get("RECDASH_STORE", "").strip() or f"sqlite:///{quote(str(data_dir() / 'recdash.db'))}"
 
 
-def max_runs() -> int:
-    """Return the number of concurrent runs (RECDASH_MAX_RUNS); default: half of the cores, at least one."""
-    return _count("RECDASH_MAX_RUNS", max(1, (os.cpu_count() or 1) // 2))
-
-
-def read_only() -> bool:
-    """Return whether training and changes are disabled (RECDASH_READ_ONLY=1)."""
-    value = os.environ.get("RECDASH_READ_ONLY", "").strip()
-    if value.lower() not in ENABLED + DISABLED:
-        raise UsageError(f"RECDASH_READ_ONLY = {value[:40]!a} is neither on (1) nor off (0). Set it to 1, or unset it.")
-    return value.lower() in ENABLED
-
-
-def runs_per_gpu() -> int:
-    """Return the number of concurrent runs per GPU (RECDASH_RUNS_PER_GPU); default: 2."""
-    return _count("RECDASH_RUNS_PER_GPU", 2)
-
-
-def default_device() -> str:
-    """Return the device used for `device="auto"` (RECDASH_DEVICE); default: "auto", the best available device."""
-    return os.environ.get("RECDASH_DEVICE", "").strip() or "auto"
-
-
-def check_environment() -> None:
-    """Raise UsageError for the first variable with an invalid value. The store URL is checked when it is opened."""
+def check_folders() -> None:
+    """Raise UsageError if the folder of data or of checkpoints cannot exist."""
     _check_folder("RECDASH_DATA_DIR", data_dir())
     _check_folder("RECDASH_CHECKPOINT_DIR", checkpoint_dir())
-    max_runs()
-    runs_per_gpu()
-    read_only()

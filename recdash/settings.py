@@ -128,16 +128,14 @@ def whole_number(what: str, value: Any, low: int, high: int = sys.maxsize) -> in
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
         upwards = "" if high == sys.maxsize else f" to {high}"
-        raise UsageError(
-            f"{what} = {short_repr(value)} is not a whole number from {low}{upwards}. Give for example {low}."
-        )
+        raise UsageError(f"{what} = {short_repr(value)} is not a whole number from {low}{upwards}. For example: {low}.")
     return int(value)
 
 
 def real_number(what: str, value: Any) -> float:
     """Return an argument as a finite float (numpy numbers are accepted). Raises UsageError for anything else."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not _is_finite(value):
-        raise UsageError(f"{what} = {short_repr(value)} is not a number. Give for example 4.")
+        raise UsageError(f"{what} = {short_repr(value)} is not a number. For example: 4.")
     return float(value)
 
 

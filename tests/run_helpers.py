@@ -20,7 +20,7 @@ from recdash.runs.states import State
 from recdash.runs.store import Store
 from recdash.services import store_access
 from recdash.training import fit
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 TITLES = {"multvae": "Mult-VAE", "multdae": "Mult-DAE", "ease": "EASE", "popularity": "Popularity"}
 SMALL = {"epochs": 3, "hidden": (), "latent": 8, "batch_size": 40}

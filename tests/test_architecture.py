@@ -12,16 +12,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("data", "splits", "models", "training", "evaluation", "recommend")
-EVERYWHERE = {"errors", "settings", "paths", "devices", "compute_env", "atomic_files", "json_values"}
+EVERYWHERE = {"errors", "settings", "paths", "environment", "devices", "compute_env", "atomic_files", "json_values"}
 _CORE_BELOW = {"training", "evaluation", "splits", "models", "data"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "settings": {"errors"},
     "paths": {"errors"},
+    "environment": {"errors", "paths"},
     "compute_env": set(),
     "json_values": set(),
     "atomic_files": {"errors", "json_values"},
-    "devices": {"errors", "paths"},
+    "devices": {"errors", "environment"},
     "data": set(),
     "models": {"data"},
     "splits": {"models", "data"},
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # What reads or writes the database: reports and analyses take records and files of runs, never the store itself.
 STORE = {
-    f"recdash.runs.{name}" for name in ("store", "database", "queue", "schema", "recovery", "supervisor", "worker")
+    f"recdash.runs.{name}" for name in ("store", "database", "queue", "schema", "rebuild_store", "supervisor", "worker")
 }
 FILES = sorted((ROOT / "recdash").rglob("*.py"))
 

@@ -39,7 +39,7 @@ def test_every_model_has_a_page_that_names_its_settings(name: str) -> None:
 @pytest.mark.parametrize("name", registry.names())
 def test_every_model_page_has_the_same_parts(name: str) -> None:
     text = page(f"models/{name}.md")
-    for part in ("**Idea.**", "**Settings", "**Cost.**", "**Good and bad at.**"):
+    for part in ("**Idea.**", "**Settings", "**Cost.**", "**Strengths and weaknesses.**"):
         assert part in text, f"docs/models/{name}.md lacks {part}"
 
 

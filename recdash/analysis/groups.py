@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from recdash.analysis.run_labels import model_title
-from recdash.evaluation.criterion import CRITERIA, Criterion, task_of
+from recdash.evaluation.selection_metric import (
+    SELECTION_METRICS,
+    SelectionMetric,
+    task_of,
+)
 from recdash.json_values import json_safe
 from recdash.models import registry
 from recdash.runs.run_records import RunRecord
@@ -37,7 +41,7 @@ _METRIC_ORDER = (
 
 @dataclass(frozen=True)
 class MetricValue:
-    """Mean over the scored users and its 95 % bootstrap interval; `low` and `high` are None without an interval."""
+    """Mean over the scored users and its 95% bootstrap interval; `low` and `high` are None without an interval."""
 
     mean: float
     low: float | None
@@ -133,14 +137,14 @@ class Group:
         return f"{Path(self.dataset).name}, {self.protocol}{seed}"
 
     @property
-    def criterion(self) -> Criterion:
-        """Criterion that selects the best epoch of a run, and the best run."""
-        return CRITERIA[self.task]
+    def selection_metric(self) -> SelectionMetric:
+        """Metric that selects the best epoch of a run, and the best run."""
+        return SELECTION_METRICS[self.task]
 
     @property
     def primary(self) -> str:
-        """Metric of the criterion."""
-        return self.criterion.metric
+        """Name of the selection metric."""
+        return self.selection_metric.name
 
 
 def group_runs(runs: Sequence[RunRecord]) -> list[Group]:
@@ -168,15 +172,15 @@ def why_not_comparable(groups: Sequence[Group]) -> list[str]:
         return []
     sentences = []
     aspects = (
-        ("on different datasets", [Path(group.dataset).name for group in groups]),
-        ("under different protocols", [group.protocol for group in groups]),
-        ("with different split seeds", [str(group.split_seed) for group in groups]),
-        ("with different split options", [describe_options(group.options) or "default" for group in groups]),
+        ("are on different datasets", [Path(group.dataset).name for group in groups]),
+        ("use different protocols", [group.protocol for group in groups]),
+        ("have different split seeds", [str(seed) for seed in sorted(group.split_seed for group in groups)]),
+        ("use different split options", [describe_options(group.options) or "default" for group in groups]),
     )
     for difference, values in aspects:
         distinct = list(dict.fromkeys(values))
         if len(distinct) > 1:
-            sentences.append(f"They were measured {difference}: {', '.join(distinct)}.")
+            sentences.append(f"The runs {difference}: {', '.join(distinct)}.")
     return sentences + _fingerprint_differences(groups) + _item_order_notes(groups)
 
 
@@ -219,7 +223,7 @@ def _group(runs: Sequence[RunRecord]) -> Group:
     newest = runs[0]
     task = task_of(newest.metrics)
     rows = [ResultRow(run=run, title=model_title(run), metrics=_values(run)) for run in runs]
-    metric, sign = CRITERIA[task].metric, CRITERIA[task].sign
+    metric, sign = SELECTION_METRICS[task].name, SELECTION_METRICS[task].sign
     rows.sort(key=lambda row: -sign * row.metrics[metric].mean if metric in row.metrics else float("inf"))
     return Group(
         dataset=newest.dataset,

@@ -29,23 +29,29 @@ METRICS = {
         "Inequality of use of the catalogue by the top {k} lists: 0 if all items appear equally often, 1 if one item "
         "only.",
     ),
-    "popularity_percentile": ("Popularity", "Mean popularity rank of the top {k}; 1 is the most popular item."),
+    "popularity_percentile": (
+        "Popularity percentile",
+        "Mean share of the catalogue that is less popular than the items in the top {k}; near 1 if only the most "
+        "popular items are recommended.",
+    ),
     "rmse": ("RMSE", "Root mean squared error of the predicted ratings, in rating units. Lower is better."),
     "mae": ("MAE", "Mean absolute error of the predicted ratings, in rating units. Lower is better."),
-    "macro_rmse": ("RMSE per user", "Mean over users of each user's RMSE. Lower is better."),
+    "macro_rmse": ("Macro RMSE", "Mean of per-user RMSEs. Lower is better."),
     "rmse_q1": ("RMSE, fewest ratings", "RMSE for the quarter of the users with the fewest training ratings."),
     "rmse_q2": ("RMSE, second quarter", "RMSE for the second quarter of the users by training ratings."),
     "rmse_q3": ("RMSE, third quarter", "RMSE for the third quarter of the users by training ratings."),
     "rmse_q4": ("RMSE, most ratings", "RMSE for the quarter of the users with the most training ratings."),
 }
-TIE_MARK = "≈"
-TIE_LEGEND = (
-    f"{TIE_MARK} not significantly different from the best (paired bootstrap over test users, 95 %, Holm's correction)"
+NOT_SIGNIFICANT_MARK = "≈"
+NOT_SIGNIFICANT_LEGEND = (
+    f"{NOT_SIGNIFICANT_MARK} not significantly different from the best (paired bootstrap over test users, 95%, "
+    "Holm's correction)"
 )
 COMPARISON_METHOD = (
-    "Runs are compared with the best run user by user: paired bootstrap over the test users, 95 %, with Holm's "
+    "Runs are compared with the best run user by user: paired bootstrap over the test users, 95%, with Holm's "
     "correction for multiple comparisons."
 )
+_POOLED = ("rmse", "mae", "rmse_q1", "rmse_q2", "rmse_q3", "rmse_q4")
 DIVISORS = {"recall": "min", "recall_all": "all"}
 _DIVISOR_NOTES = {
     "min": "recall (min) divides the hits by the smaller of k and the number of held-out items",
@@ -65,6 +71,11 @@ def description(name: str) -> str:
     """Return the meaning of a metric in one or two sentences; empty for an unknown metric."""
     kind, _, k = name.partition("@")
     return METRICS[kind][1].format(k=k) if kind in METRICS else ""
+
+
+def averaging(name: str) -> str:
+    """Return what a metric is averaged over: all test ratings for pooled errors, else test users."""
+    return "over all test ratings" if name.partition("@")[0] in _POOLED else "mean over test users"
 
 
 def divisor_notes(names: Sequence[str]) -> str:

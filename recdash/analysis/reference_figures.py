@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.evaluation.criterion import higher_is_better
+from recdash.evaluation.selection_metric import higher_is_better
 from recdash.published import figures
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ NOTE = f"{MARK}: measured on other splits and versions of the data than the runs
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceRow:
-    """The figures of one model in one source.
+    """The published values of one model in one source.
 
     Args:
         title: title of the model.
         model: name of the model.
-        values: figures by metric.
+        values: published values by metric.
         source: title of the source.
         url: link to the source.
         second_hand: whether they were quoted from another publication than their own.
@@ -42,7 +42,7 @@ class ReferenceRow:
 
     @property
     def status(self) -> str:
-        """The mark to show with the figures."""
+        """The mark to show with the values."""
         return f"{MARK}, second-hand" if self.second_hand else MARK
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,11 +73,11 @@ class ReferenceTable:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics that have a figure."""
+        """The metrics that have a value."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row.values))
 
     def columns(self, metrics: Sequence[str]) -> list[str]:
-        """Return the given metrics that have a figure, in the given order."""
+        """Return the given metrics that have a value, in the given order."""
         return [name for name in metrics if name in self.metrics]
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ class ReferenceTable:
 def for_group(group: Group, metrics: Sequence[str] | None = None) -> list[ReferenceTable]:
     """Return the published tables to show next to a group of runs, one per split.
 
-    Figures that are known to be mistaken are shown by `recdash reproduce` only.
+    Values that are known to be mistaken are shown by `recdash reproduce` only.
 
     Args:
         group: the runs.
@@ -101,18 +101,18 @@ def for_group(group: Group, metrics: Sequence[str] | None = None) -> list[Refere
     found = []
     splits = figures.splits()
     for split, members in figures.comparable(Path(group.dataset).name, group.protocol).items():
-        wanted = [figure for figure in members if metrics is None or figure.metric in metrics]
+        wanted = [entry for entry in members if metrics is None or entry.metric in metrics]
         if wanted:
             rows = tuple(_best_first(_rows(wanted), group.primary))
             found.append(ReferenceTable(split=split, title=splits[split].title, about=splits[split].about, rows=rows))
     return found
 
 
-def _rows(members: Sequence[figures.Figure]) -> list[ReferenceRow]:
-    """Group figures into one row per model and source."""
-    rows: dict[tuple[str, str, bool, str], list[figures.Figure]] = {}
-    for figure in members:
-        rows.setdefault((figure.title, figure.source, figure.second_hand, figure.note), []).append(figure)
+def _rows(members: Sequence[figures.PublishedValue]) -> list[ReferenceRow]:
+    """Group values into one row per model and source."""
+    rows: dict[tuple[str, str, bool, str], list[figures.PublishedValue]] = {}
+    for entry in members:
+        rows.setdefault((entry.title, entry.source, entry.second_hand, entry.note), []).append(entry)
     return [_row(row) for row in rows.values()]
 
 
@@ -121,12 +121,12 @@ def _best_first(rows: Sequence[ReferenceRow], primary: str) -> list[ReferenceRow
     return sorted(rows, key=lambda row: sign * row.values[primary] if primary in row.values else float("inf"))
 
 
-def _row(members: Sequence[figures.Figure]) -> ReferenceRow:
+def _row(members: Sequence[figures.PublishedValue]) -> ReferenceRow:
     first = members[0]
     return ReferenceRow(
         title=first.title,
         model=first.model,
-        values={figure.metric: figure.value for figure in members},
+        values={entry.metric: entry.value for entry in members},
         source=first.source,
         url=first.url,
         second_hand=first.second_hand,

@@ -46,7 +46,7 @@ def _short_name(run: RunRecord) -> str:
 
 def _settings(run: RunRecord) -> str:
     given = [f"{name} {format_setting(value)}" for name, value in run.settings.items()]
-    return f", {', '.join(given[:_MOST_SETTINGS])}" if given else ", as preset"
+    return f", {', '.join(given[:_MOST_SETTINGS])}" if given else ", preset settings"
 
 
 def _split_options(run: RunRecord) -> str:

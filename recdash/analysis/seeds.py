@@ -1,4 +1,4 @@
-"""Means over seeds, with the spread over splits and the spread over training seeds kept apart."""
+"""Means over seeds, with the spread over splits and the spread over training seeds reported separately."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import fmean, stdev, variance
 from typing import TYPE_CHECKING, Any
 
 from recdash.analysis.groups import metric_names
-from recdash.evaluation.criterion import CRITERIA
+from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.json_values import json_safe
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Spread:
 
     Attributes:
         mean: Mean of the splits' means.
-        over_splits: Standard deviation of the splits' means, the effect of other held-out users. With one training per
+        over_splits: Standard deviation of the splits' means, the effect of other held-out users. With one run per
             split it includes the noise of training. None with a single split.
         over_trainings: Pooled standard deviation within a split, the effect of the training seed. None with one
             training per split.
@@ -80,7 +80,7 @@ class SeedTable:
     @property
     def primary(self) -> str:
         """Metric that selects the best epoch and the best run."""
-        return CRITERIA[self.task].metric
+        return SELECTION_METRICS[self.task].name
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as an entry of `over_seeds` in the JSON documents of the command line."""
@@ -116,7 +116,7 @@ def _has_several_seeds(members: Sequence[tuple[Group, ResultRow]]) -> bool:
 def _table(members_of_rows: Sequence[Sequence[tuple[Group, ResultRow]]]) -> SeedTable:
     first = members_of_rows[0][0][0]
     rows = [_row(members) for members in members_of_rows]
-    metric, sign = CRITERIA[first.task].metric, CRITERIA[first.task].sign
+    metric, sign = SELECTION_METRICS[first.task].name, SELECTION_METRICS[first.task].sign
     rows.sort(key=lambda row: -sign * spread.mean if (spread := row.metrics.get(metric)) else float("inf"))
     groups = {group.split_fingerprint: group for members in members_of_rows for group, _ in members}
     ordered = sorted(groups.values(), key=lambda group: group.split_seed)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recdash.analysis.versus_best import per_user_sums
 from recdash.data.histories import Histories
 from recdash.errors import CheckpointError
-from recdash.evaluation import subgroups
+from recdash.evaluation import slices
 from recdash.evaluation.bootstrap import RatioStatistics, bootstrap_statistics
 from recdash.runs.run_folder import RunFolder
 
@@ -25,7 +25,7 @@ Facts = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Slice:
-    """A group of users or of items, with its name and its size."""
+    """A slice of the users or of the items, with its name and its size."""
 
     name: str
     size: int
@@ -33,7 +33,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class SliceValue:
-    """Metric of one run for one slice, with its 95 % interval over users; NaN if no user can be scored."""
+    """Metric of one run for one slice, with its 95% interval over users; NaN if no user can be scored."""
 
     mean: float
     low: float
@@ -83,37 +83,41 @@ def _slices_of(run_id: str, by: str, metric: str) -> tuple[tuple[Slice, ...], tu
         return None
     parts, sums = found
     low, high = bootstrap_statistics(sums)
-    figures = zip(sums.values().tolist(), low.tolist(), high.tolist(), strict=True)
-    return tuple(parts), tuple(SliceValue(*figure) for figure in figures)
+    values = zip(sums.values().tolist(), low.tolist(), high.tolist(), strict=True)
+    return tuple(parts), tuple(SliceValue(*value) for value in values)
 
 
 def _by_activity(run_id: str, facts: Facts, metric: str) -> tuple[Sequence[Slice], RatioStatistics] | None:
     overall = per_user_sums(run_id, metric)
     if overall is None or len(overall.numerator) != len(facts["history"]):
         return None
-    bins = subgroups.user_bins(facts["history"], overall.denominator[:, 0] > 0)
-    inside = bins.membership()
-    return _slices(bins), RatioStatistics(overall.numerator * inside, overall.denominator * inside, overall.root)
+    user_slices = slices.user_slices(facts["history"], overall.denominator[:, 0] > 0)
+    inside = user_slices.membership()
+    return _named_slices(user_slices), RatioStatistics(
+        overall.numerator * inside, overall.denominator * inside, overall.root
+    )
 
 
 def _by_popularity(run_id: str, facts: Facts, metric: str) -> tuple[Sequence[Slice], RatioStatistics] | None:
-    bins = subgroups.item_bins(facts["item_counts"])
+    item_slices = slices.item_slices(facts["item_counts"])
     if "squared" in facts:
-        return _slices(bins), RatioStatistics(
+        return _named_slices(item_slices), RatioStatistics(
             facts["squared"].astype(np.float64), facts["entries"].astype(np.float64), root=True
         )
     ends, items = facts["held_out_ends"].astype(np.int64), facts["held_out_items"].astype(np.int32)
     held_out = Histories(ends, items, None, len(facts["item_counts"]), ordered=False)
     top = RunFolder(run_id).read_per_user(["top"]).get("top", np.zeros((0, 0), np.int32))
-    return (_slices(bins), subgroups.by_item(top, held_out, bins)) if len(top) == len(held_out) else None
+    return (
+        (_named_slices(item_slices), slices.by_item(top, held_out, item_slices)) if len(top) == len(held_out) else None
+    )
 
 
 _VIEWS = {"activity": _by_activity, "popularity": _by_popularity}
 
 
-def _slices(bins: subgroups.Bins) -> list[Slice]:
+def _named_slices(grouping: slices.Slices) -> list[Slice]:
     """Return the slices, named by the range of interactions they cover."""
     return [
         Slice(f"{low:,}" if low == high else f"{low:,} to {high:,}", size)
-        for (low, high), size in zip(bins.ranges, bins.sizes, strict=True)
+        for (low, high), size in zip(grouping.ranges, grouping.sizes, strict=True)
     ]

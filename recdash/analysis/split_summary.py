@@ -1,4 +1,4 @@
-"""One-line summary of a split, as it stands under a table."""
+"""One-line summary of a split, shown below a results table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,37 @@ from recdash.splits.split_options import describe_options
 if TYPE_CHECKING:
     from recdash.analysis.groups import Group
 
+# Facts of a split: label and meaning.
+SPLIT_FACTS = {
+    "positive_from": ("Positive from", "Lowest rating that counts as positive; lower ratings are ignored."),
+    "eligible_users": (
+        "Eligible users",
+        "Users with enough positives: five, unless another minimum was set at import. Others are excluded.",
+    ),
+    "items": (
+        "Items",
+        "For ranking: items with at least one training positive; only these can be recommended.",
+    ),
+    "train_ratings": ("Training ratings", "Ratings that models are trained on."),
+    "validation_ratings": ("Validation ratings", "Ratings for early stopping and model selection."),
+    "test_ratings": ("Test ratings", "Ratings to predict in the final evaluation."),
+    "train_positives": ("Training positives", "Positives of the training users."),
+    "test_targets": ("Test positives", "Positives of the test users that a model should rank high."),
+    "removed_held_out_entries": ("Excluded positives", "Held-out positives whose item has no training positive."),
+    "unscored_test_users": (
+        "Unscored test users",
+        "Users with histories too short to hold items out; excluded from the means.",
+    ),
+}
+_OTHER_LABELS = {
+    "train_users": "Training users",
+    "validation_targets": "Validation positives",
+    "tied_share": "Share of tied events",
+    "ties": "Order of tied events",
+    "movable_test_targets": "Held-out items that depend on the order of tied events",
+    "cut_at": "Split date (seconds since 1970)",
+    "removed_unseen": "Excluded ratings of unseen users or items",
+}
 _COUNTS = (
     ("train_users", "training users"),
     ("test_users", "test users"),
@@ -32,13 +63,20 @@ def describe(group: Group) -> str:
     if "positive_from" in facts:
         threshold = facts["positive_from"]
         parts.append(
-            "every row counts as liked"
+            "every row is a positive"
             if isinstance(threshold, str)
-            else f"liked means a rating of {threshold:g} or more"
+            else f"ratings of {threshold:g} or more are positives"
         )
     if options := describe_options(group.options):
         parts.append(f"split options: {options}")
     return ". ".join(sentence for sentence in (", ".join(parts), tie_warning(group)) if sentence)
+
+
+def fact_label(name: str) -> str:
+    """Return the label of a fact of a split."""
+    if name in SPLIT_FACTS:
+        return SPLIT_FACTS[name][0]
+    return _OTHER_LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def tie_warning(group: Group) -> str:

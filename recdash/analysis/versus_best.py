@@ -12,7 +12,7 @@ import numpy as np
 from recdash.analysis.metric_info import title
 from recdash.errors import CheckpointError
 from recdash.evaluation.bootstrap import RatioStatistics
-from recdash.evaluation.criterion import higher_is_better
+from recdash.evaluation.selection_metric import higher_is_better
 from recdash.evaluation.significance import ALPHA, Differences, holm, paired_bootstrap
 from recdash.runs.run_folder import RunFolder
 from recdash.settings import name_list
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from recdash.analysis.groups import Group
 
 MIN_USERS = 100  # below this the interval of a difference is wider than most differences between models
-EQUAL = 1e-12  # a closed form trained twice differs by rounding only
-# A test set is too small if the resolution (see `BestComparison`) is above this share of the best value: models usually
-# differ by about 5 % in NDCG and about 2 % in RMSE.
-MAX_RELATIVE_RESOLUTION = {"ranking": 0.05, "rating": 0.02}
+EQUAL_TOLERANCE = 1e-12  # a closed form trained twice differs by rounding only
+# A test set is too small if the median half-width (see `BestComparison`) is above this share of the best value: models
+# usually differ by about 5% in NDCG and about 2% in RMSE.
+MAX_RELATIVE_HALF_WIDTH = {"ranking": 0.05, "rating": 0.02}
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class DifferenceToBest:
 
     Attributes:
         difference: Metric of the run minus metric of the best.
-        low: Lower end of the 95 % interval of the difference.
+        low: Lower end of the 95% interval of the difference.
         high: Upper end of that interval.
         p: p-value, adjusted by Holm's correction over all comparisons of this metric.
-        tied: Whether the run is not significantly different from the best.
+        not_significant: Whether the run is not significantly different from the best.
     """
 
     difference: float
     low: float
     high: float
     p: float
-    tied: bool
+    not_significant: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +53,28 @@ class BestComparison:
     Attributes:
         metric: Name of the metric.
         best: Id of the best run.
-        standings: {run id: difference to the best}, without the best and without runs that have no per-user results.
+        differences: {run id: difference from the best}, without the best and runs that have no per-user results.
         users: Number of users compared.
-        resolution: Median half-width of the intervals of the differences; None without a comparison.
+        median_half_width: Median half-width of the intervals of the differences; None without a comparison.
         note: Warning about too few users, or about runs that could not be compared; empty if there is none.
     """
 
     metric: str
     best: str
-    standings: Mapping[str, DifferenceToBest]
+    differences: Mapping[str, DifferenceToBest]
     users: int
-    resolution: float | None
+    median_half_width: float | None
     note: str
 
     def is_best(self, run_id: str) -> bool:
         """Whether a run is the best, or equal to it up to rounding."""
-        return run_id == self.best or (run_id in self.standings and abs(self.standings[run_id].difference) < EQUAL)
+        return run_id == self.best or (
+            run_id in self.differences and abs(self.differences[run_id].difference) < EQUAL_TOLERANCE
+        )
 
-    def tied(self, run_id: str) -> bool:
+    def not_different_from_best(self, run_id: str) -> bool:
         """Whether a run is the best or not significantly different from it."""
-        return run_id == self.best or (run_id in self.standings and self.standings[run_id].tied)
+        return run_id == self.best or (run_id in self.differences and self.differences[run_id].not_significant)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON values."""
@@ -80,9 +82,14 @@ class BestComparison:
             "metric": self.metric,
             "best": self.best,
             "users": self.users,
-            "resolution": self.resolution,
+            "resolution": self.median_half_width,
             "note": self.note,
-            "standings": {run_id: vars(standing) for run_id, standing in self.standings.items()},
+            "standings": {  # field names of the JSON document are public
+                run_id: {
+                    ("tied" if name == "not_significant" else name): value for name, value in vars(to_best).items()
+                }
+                for run_id, to_best in self.differences.items()
+            },
         }
 
 
@@ -115,19 +122,21 @@ def _compare(
         return None
     others = [run_id for run_id in sums if run_id != best and len(sums[run_id].numerator) == len(sums[best].numerator)]
     users = int((sums[best].denominator[:, 0] > 0).sum())
-    standings: dict[str, DifferenceToBest] = {}
+    differences: dict[str, DifferenceToBest] = {}
     if others:
         stacked = RatioStatistics(  # (users, compared runs)
             np.concatenate([sums[run_id].numerator for run_id in others], axis=1),
             np.concatenate([sums[run_id].denominator for run_id in others], axis=1),
             sums[best].root,
         )
-        standings = _standings(others, paired_bootstrap(stacked, sums[best]))
-    resolution = _resolution(standings)
-    missing = [run_id for run_id in ordered if run_id not in standings and run_id != best]
-    warnings = _few_users_note(task, metric, users, dict(means)[best], resolution), _not_compared_note(missing)
+        differences = _differences(others, paired_bootstrap(stacked, sums[best]))
+    median_half_width = _median_half_width(differences)
+    missing = [run_id for run_id in ordered if run_id not in differences and run_id != best]
+    warnings = _few_users_note(task, metric, users, dict(means)[best], median_half_width), _not_compared_note(missing)
     note = " ".join(filter(None, warnings))
-    return BestComparison(metric=metric, best=best, standings=standings, users=users, resolution=resolution, note=note)
+    return BestComparison(
+        metric=metric, best=best, differences=differences, users=users, median_half_width=median_half_width, note=note
+    )
 
 
 def per_user_sums(run_id: str, metric: str) -> RatioStatistics | None:
@@ -150,37 +159,37 @@ def per_user_sums(run_id: str, metric: str) -> RatioStatistics | None:
     return RatioStatistics(total_error[:, None], counts[:, None], root=metric == "rmse")
 
 
-def _standings(others: Sequence[str], found: Differences) -> dict[str, DifferenceToBest]:
-    adjusted = holm(found.p)
+def _differences(others: Sequence[str], bootstrap: Differences) -> dict[str, DifferenceToBest]:
+    adjusted = holm(bootstrap.p)
     return {
         run_id: DifferenceToBest(
-            difference=float(found.mean[index]),
-            low=float(found.low[index]),
-            high=float(found.high[index]),
+            difference=float(bootstrap.mean[index]),
+            low=float(bootstrap.low[index]),
+            high=float(bootstrap.high[index]),
             p=float(adjusted[index]),
-            tied=bool(adjusted[index] >= ALPHA),
+            not_significant=bool(adjusted[index] >= ALPHA),
         )
         for index, run_id in enumerate(others)
     }
 
 
-def _resolution(standings: Mapping[str, DifferenceToBest]) -> float | None:
-    widths = [(one.high - one.low) / 2 for one in standings.values()]
+def _median_half_width(differences: Mapping[str, DifferenceToBest]) -> float | None:
+    widths = [(one.high - one.low) / 2 for one in differences.values()]
     widths = [width for width in widths if np.isfinite(width) and width > 0]
     return float(np.median(widths)) if widths else None
 
 
-def _few_users_note(task: str, metric: str, users: int, best: float, resolution: float | None) -> str:
-    coarse = resolution is not None and resolution > MAX_RELATIVE_RESOLUTION[task] * abs(best)
+def _few_users_note(task: str, metric: str, users: int, best: float, median_half_width: float | None) -> str:
+    coarse = median_half_width is not None and median_half_width > MAX_RELATIVE_HALF_WIDTH[task] * abs(best)
     if users >= MIN_USERS and not coarse:
         return ""
-    size = f"Only {users:,} test users" if users < MIN_USERS else f"{users:,} test users are few here"
-    if resolution is None:
+    size = f"With only {users:,} test users"
+    if median_half_width is None:
         return (
-            f"{size}: small differences in {title(metric)} may be due to chance. Use more data or several split seeds."
+            f"{size}, small differences in {title(metric)} may be due to chance. Use more data or several split seeds."
         )
     return (
-        f"{size}: differences in {title(metric)} below about {resolution:.3f} are not significant. "
+        f"{size}, {title(metric)} differences below about {median_half_width:.3f} are not significant. "
         "Use more data or several split seeds."
     )
 

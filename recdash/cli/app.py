@@ -16,7 +16,7 @@ from recdash.errors import RecdashError, UsageError
 def add(commands: Any) -> None:
     """Add the command to the parser."""
     parser = add_command(commands, "app", run, json=False)
-    parser.add_argument("--port", type=int, metavar="N", help="port (default 8501)")
+    parser.add_argument("--port", type=int, metavar="N", help="port (default: 8501)")
 
 
 def run(options: argparse.Namespace) -> int:

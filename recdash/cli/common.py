@@ -23,13 +23,17 @@ COMMANDS = {
     "report": "write a comparison to one file (HTML, Markdown or LaTeX)",
     "curves": "print the learning curves of a run",
     "recommend": "recommend from liked titles",
-    "reproduce": "reproduce a published table: as published, corrected, and with one evaluation protocol",
+    "reproduce": "reproduce a published table: as published, corrected, and with recdash's own protocol",
     "doctor": "check the installation and show how to fix what fails",
     "app": "start the dashboard",
 }
 RUN_HELP = "run id, unique beginning of an id, or name"
 TIES_HELP = "order of events with equal times: file (if the file is sorted by time) or random (default: file)"
 _NEGATIVE_NUMBER = re.compile(r"-\d[\d.]*(\.\.-?[\d.]+)?")  # a number or a scale such as -1..10, not an option
+
+
+_NOT_A_NUMBER = re.compile(r"invalid (int|float) value: (.*)")  # argparse's message
+_KINDS = {"int": "a whole number", "float": "a number"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,6 +48,8 @@ class Parser(argparse.ArgumentParser):
         """Raise UsageError instead of printing the usage and exiting."""
         name = self.prog.removeprefix("recdash").strip()
         prefix = f"{name}: " if name else ""
+        message = _NOT_A_NUMBER.sub(lambda found: f"{found[2]} is not {_KINDS[found[1]]}", message)
+        message = message.removeprefix("argument ")
         raise UsageError(f"{prefix}{message}. See `{self.prog} --help`.")
 
 

@@ -20,7 +20,11 @@ def add(commands: Any) -> None:
     """Add the command to the parser."""
     parser = add_command(commands, "compare", run)
     parser.add_argument("--models", default="all", metavar="A,B,C", help="models to compare (default: all)")
-    parser.add_argument("--seeds", metavar="1,2,3", help="seeds of split and training, one repetition each")
+    parser.add_argument(
+        "--seeds",
+        metavar="1,2,3",
+        help="split seeds, one repetition each; also the training seeds, unless --training-seeds is given",
+    )
     parser.add_argument(
         "--training-seeds", metavar="1,2,3", help="seeds of the training, one repetition each on every split"
     )

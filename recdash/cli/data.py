@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from recdash.cli.common import TIES_HELP, add_command, byte_progress, file_path, print_json, print_message, print_output
@@ -61,17 +61,10 @@ def show(options: argparse.Namespace) -> int:
     if options.json:
         print_json(found)
         return 0
-    for name, value in found.items():
-        if name == "ratings":
-            value = ", ".join(f"{rating:g}: {count:,}" for rating, count in value)
-        elif isinstance(value, list):
-            value = "; ".join(map(str, value))
-        elif isinstance(value, float):
-            value = f"{value:.4g}"
-        elif isinstance(value, int) and not isinstance(value, bool):
-            value = f"{value:,}"
-        if value not in (None, ""):
-            print_output(f"{name:<18} {value}")
+    rows = _statistics_rows(found)
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        print_output(f"{label:<{width}}  {value}")
     return 0
 
 
@@ -93,10 +86,47 @@ def import_csv(options: argparse.Namespace) -> int:
         return _import_split(options, given)
     with byte_progress(options.name) as progress:
         reading = datasets.read_file(options.name, options.csv, progress=progress, **given)
-    understood = reading.to_dict()
-    for line in import_summary.lines(understood):
+    reading_summary = reading.to_dict()
+    for line in import_summary.lines(reading_summary):
         print_message(line)
-    return _save_and_report(options, understood, lambda: datasets.save(reading))
+    return _save_and_report(options, reading_summary, lambda: datasets.save(reading))
+
+
+def _statistics_rows(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return labels and values of the statistics of a dataset; values that it lacks are left out."""
+    scale, ratings = statistics["scale"], statistics.get("ratings")
+    values = {
+        "Dataset": statistics["name"],
+        "Source": statistics["source"],
+        "Generated": "yes" if statistics["generated"] else "no",
+        "Fingerprint": statistics["fingerprint"],
+        "Notes": "; ".join(statistics["notes"]),
+        "Users": statistics["users"],
+        "Items": statistics["items"],
+        "Ratings" if ratings else "Interactions": statistics["interactions"],
+        "Density": f"{statistics['density']:.2%}",
+        "Feedback": statistics["feedback"],
+        "Rating scale": None if scale is None else f"{scale[0]:g} to {scale[1]:g}",
+        "Mean rating": statistics.get("mean_rating"),
+        "Number of each rating": ", ".join(f"{rating:g}: {count:,}" for rating, count in ratings or ()),
+        "Positive from": statistics["positive_from"],
+        "Positives": statistics["positives"],
+        "Interactions of the top 10% of items": f"{statistics['top_tenth_share']:.1%}",
+        "Median per user": statistics["median_per_user"],
+        "Median per item": statistics["median_per_item"],
+        "Times": statistics["time_kind"],
+        "First event": statistics.get("from"),
+        "Last event": statistics.get("to"),
+        "Tied events": f"{statistics['tied_share']:.1%}" if statistics["time_kind"] else None,
+        "User-defined split": statistics["own_split"],
+    }
+    return [(label, _format_value(value)) for label, value in values.items() if value not in (None, "")]
+
+
+def _format_value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _add_import(parser: Any) -> None:
@@ -127,7 +157,11 @@ def _add_import(parser: Any) -> None:
     ratings = parser.add_argument_group("meaning of the ratings")
     add = ratings.add_argument
     add("--scale", metavar="LOW..HIGH", help="rating scale, such as 1..5 (default: auto-detected)")
-    add("--positive-from", metavar="R", help="lowest rating that is a positive (default: 3/4 up the scale, 4 on 1..5)")
+    add(
+        "--positive-from",
+        metavar="R",
+        help="lowest rating that is a positive (default: three quarters of the way up the scale, 4 on 1..5)",
+    )
     add("--min-positives", type=int, metavar="N", help="minimum positives per user (default: 5)")
     add(
         "--ignore-rating",
@@ -181,12 +215,14 @@ def _import_split(options: argparse.Namespace, given: dict[str, Any]) -> int:
     print_message(f"{found.name}: {found.n_users:,} users, {found.n_items:,} items, {len(found):,} interactions.")
     for note in found.notes:
         print_message(f"  {note}")
-    understood: dict[str, Any] = {"own_split": found.own_split, "users": found.n_users, "items": found.n_items}
-    understood |= {"interactions": len(found), "notes": list(found.notes)}
-    return _save_and_report(options, understood, lambda: datasets.save_split(found))
+    reading_summary: dict[str, Any] = {"own_split": found.own_split, "users": found.n_users, "items": found.n_items}
+    reading_summary |= {"interactions": len(found), "notes": list(found.notes)}
+    return _save_and_report(options, reading_summary, lambda: datasets.save_split(found))
 
 
-def _save_and_report(options: argparse.Namespace, understood: dict[str, Any], save: Callable[[], DatasetEntry]) -> int:
+def _save_and_report(
+    options: argparse.Namespace, reading_summary: dict[str, Any], save: Callable[[], DatasetEntry]
+) -> int:
     """Save the dataset unless this is a dry run, and print JSON if requested."""
     facts: dict[str, Any] = {"name": options.name}
     if options.dry_run:
@@ -194,7 +230,7 @@ def _save_and_report(options: argparse.Namespace, understood: dict[str, Any], sa
     else:
         facts = _entry_document(save())
     if options.json:
-        print_json({**facts, "kept": not options.dry_run, "understood": understood})
+        print_json({**facts, "kept": not options.dry_run, "understood": reading_summary})
     return 0
 
 

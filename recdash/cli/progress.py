@@ -132,15 +132,19 @@ def report_unfinished(runs: Sequence[RunRecord]) -> int:
     """Print which runs did not finish and why; returns the exit status."""
     unfinished = [run for run in runs if not run.state.is_finished()]
     for run in unfinished:
-        print_message(f"recdash: {run.id} is {run.state.value}. {run.error}{_next_step(run)}".replace("  ", " "))
+        print_message(f"recdash: Run {run.id} {_state_text(run)}. {run.error}{_next_step(run)}".replace("  ", " "))
     return 1 if unfinished else 0
+
+
+def _state_text(run: RunRecord) -> str:
+    return run.state.value if run.state is State.FAILED else f"is {run.state.value}"
 
 
 def _next_step(run: RunRecord) -> str:
     if run.state.is_active():
         return ""
     if run.state is State.FAILED and not run.epoch:  # caused by the data or the options: resuming would fail again
-        return f" Fix the cause and train again. To retry unchanged: recdash runs resume {run.id}"
+        return f" Fix the cause and train again. To start it again unchanged: recdash runs retry {run.id}"
     return f" Resume it: recdash runs resume {run.id}"
 
 

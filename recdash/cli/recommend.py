@@ -25,7 +25,8 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--model",
         metavar="M",
-        help="model; its best comparable run by validation is used (default: every trained model)",
+        help="model; uses its best run on validation among those comparable with its newest run "
+        "(default: every trained model)",
     )
     parser.add_argument("--run", dest="run_id", metavar="R", help=f"run to use: {RUN_HELP}")
     parser.add_argument(
@@ -33,7 +34,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("-k", type=int, default=10, metavar="N", help="items per list (default: 10)")
     parser.add_argument("--device", default="cpu", help="device: cpu, cuda, mps, auto (default: cpu)")
-    parser.add_argument("--why", action="store_true", help="show the picks behind each recommendation")
+    parser.add_argument("--why", action="store_true", help="show explanations: the picks behind each recommendation")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,41 +68,52 @@ def run(options: argparse.Namespace) -> int:
 def _default_dataset(model: str | None) -> str:
     from recdash.services import runs  # lazy: SQLAlchemy
 
-    trained = [run for run in runs.listing(model=model) if run.state.is_finished()]
+    trained = [run for run in runs.list_runs(model=model) if run.state.is_finished()]
     dataset = trained[0].dataset if trained else "demo"
     print_message(f"Dataset: {dataset}")
     return dataset
 
 
-def _introduce(one: RecommendationList) -> None:
+def _introduce(ranked_list: RecommendationList) -> None:
     """Print which run a list comes from, and how it was trained."""
     from recdash.analysis import metric_info  # lazy: numpy
-    from recdash.evaluation.criterion import criterion_of  # lazy: numpy
+    from recdash.evaluation.selection_metric import selection_metric_of  # lazy: numpy
 
-    run = one.run
+    run = ranked_list.run
     if run is None:
-        print_message(f"{one.title}: {one.note}")
+        print_message(f"{ranked_list.title}: {_note(ranked_list)}")
         return
-    criterion = criterion_of(run.validation)
+    selection_metric = selection_metric_of(run.validation)
     best = (
-        f"{metric_info.title(criterion.metric)} {run.validation[criterion.metric]:.4f} on validation"
-        if criterion
+        f"{metric_info.title(selection_metric.name)} {run.validation[selection_metric.name]:.4f} on validation"
+        if selection_metric
         else ""
     )
     details = [f"run {run.id}", f"protocol {run.protocol}", f"split seed {run.split_seed}", best, *run.remarks]
-    print_message(f"{one.title}: {', '.join(filter(None, details))}" + (f" ({one.note})" if one.note else ""))
+    print_message(
+        f"{ranked_list.title}: {', '.join(filter(None, details))}"
+        + (f" ({_note(ranked_list)})" if ranked_list.note else "")
+    )
 
 
-def _text(found: Recommendations, why: bool) -> str:
-    parts = [f"Picks: {', '.join(f'{pick.label} (#{pick.id})' for pick in found.picks) or 'none'}"]
-    if found.generated:
+def _text(recommendations: Recommendations, why: bool) -> str:
+    parts = [f"Picks: {', '.join(f'{pick.label} (#{pick.id})' for pick in recommendations.picks) or 'none'}"]
+    if recommendations.generated:
         parts[0] += "  (the ratings of this dataset are generated)"
-    for one in found.lists:
+    for one in recommendations.lists:
         lines = [one.title]
         for place in one.items:
             lines.append(f"{place.rank:3d}. {place.item.label}  {place.score:.4g}")
             if why and place.reasons:
-                because = ", ".join(f"{reason.pick.label} {reason.share:+.3g}" for reason in place.reasons[:3])
-                lines.append(f"       {one.reason_kind}: {because}")
-        parts.append("\n".join(lines) if one.items else f"{one.title}\n     {one.note}")
+                label = {"score drop": "score drop without the pick"}.get(one.reason_kind, one.reason_kind)
+                explanation = ", ".join(f"{reason.pick.label} {reason.share:.3g}" for reason in place.reasons[:3])
+                lines.append(f"       {label}: {explanation}")
+        parts.append("\n".join(lines) if one.items else f"{one.title}\n     {_note(one)}")
     return "\n\n".join(parts)
+
+
+def _note(ranked_list: RecommendationList) -> str:
+    """Return the note of a list; a missing pick is explained by its option."""
+    from recdash.services.recommend import NO_PICK_NOTE  # lazy: SQLAlchemy
+
+    return ranked_list.note.replace(NO_PICK_NOTE, "add at least one --pick TITLE")

@@ -23,13 +23,11 @@ def add(commands: Any) -> None:
     """Declare the command."""
     parser = add_command(commands, "reproduce", run)
     parser.add_argument(
-        "--table", default="metarec", metavar="T", help="public table: metarec or vae20m (default metarec)"
+        "--table", default="metarec", metavar="T", help="published table: metarec or vae20m (default: metarec)"
     )
-    parser.add_argument("--models", metavar="A,B", help="models of the table to compute (default all)")
-    parser.add_argument("--dataset", metavar="D", help="dataset to use instead of the table's own, as a rehearsal")
-    parser.add_argument(
-        "--epochs", type=int, metavar="N", help="maximum number of epochs in each training, for a trial run"
-    )
+    parser.add_argument("--models", metavar="A,B", help="models of the table to compute (default: all)")
+    parser.add_argument("--dataset", metavar="D", help="dataset to use instead of the table's own, for a trial run")
+    parser.add_argument("--epochs", type=int, metavar="N", help="maximum number of epochs in each run, for a trial run")
     parser.add_argument(
         "--out",
         type=file_path,
@@ -73,12 +71,12 @@ def as_text(document: dict[str, Any]) -> str:
     from recdash.reporting import table_format  # lazy: numpy
     from recdash.services import reproduce_files  # lazy: numpy
 
-    head = ["Model", "Metric", "Published", "As published", "Corrected", "Common"]
+    head = ["Model", "Metric", "Published", "As published, recomputed", "Corrected", "Common"]
     rows = [row for row in document["rows"] if any(row[stage] is not None for stage in ("as_published", "corrected"))]
     body = [[row["title"], row["metric"], *(_number(row[stage], row["metric"]) for stage in _STAGES)] for row in rows]
     lines = [document["title"], ""]
     if document["rehearsal"]:
-        lines += [f"Rehearsal on {document['dataset']}: these numbers are not comparable with the published ones.", ""]
+        lines += [f"Trial run on {document['dataset']}: these numbers are not comparable with the published ones.", ""]
     lines += [table_format.plain_table([head, *body]) if body else "Nothing has been computed yet.", ""]
     lines += [f"{row['title']}, {row['metric']}: {row['what_was_wrong']}" for row in rows if row["what_was_wrong"]]
     missed = [row for row in rows if row["within_tolerance"] is False]

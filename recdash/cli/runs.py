@@ -13,6 +13,9 @@ from recdash.cli.train import wait_and_report
 if TYPE_CHECKING:
     from recdash.runs.run_records import RunRecord
 
+# Fields of a run that `recdash runs show` prints only with --json, or as separate lines.
+_NOT_SHOWN = {"intervals", "remarks", "warnings", "twin", "request_hash", "heartbeat", "version"}
+
 
 def add(commands: Any) -> None:
     """Add the command and its subcommands to the parser."""
@@ -44,7 +47,7 @@ def list_runs(options: argparse.Namespace) -> int:
     from recdash.services import launch, runs  # lazy: SQLAlchemy
 
     launch.ensure_supervisor()
-    found = runs.listing(dataset=options.dataset, model=options.model, active=True if options.active else None)
+    found = runs.list_runs(dataset=options.dataset, model=options.model, active=True if options.active else None)
     if options.json:
         print_json({"runs": [run.to_dict() for run in found]})
     elif not found:
@@ -67,8 +70,13 @@ def show_run(options: argparse.Namespace) -> int:
         event_documents = [{"time": event.time, "kind": event.kind, "text": event.text} for event in events]
         print_json({**run.to_dict(), "events": event_documents, **({"log": log} if options.log else {})})
         return 0
-    for name, value in run.to_dict().items():
-        if name not in ("intervals", "remarks", "warnings") and value not in (None, "", {}, []):
+    document = run.to_dict()
+    details = {name: value for name, value in document["details"].items() if name != "looks"}
+    if (memory := details.pop("card_memory_bytes", None)) is not None:
+        details["GPU memory"] = f"{memory / 2**20:,.0f} MiB"
+    document["details"] = details
+    for name, value in document.items():
+        if name not in _NOT_SHOWN and value not in (None, "", {}, []):
             print_output(f"{name:<20} {_plain(value)}")
     for name, text in (("remarks", "; ".join(run.remarks)), ("warning", run.tie_notes[1])):
         if text:
@@ -105,11 +113,11 @@ def retry(options: argparse.Namespace) -> int:
 
 def delete(options: argparse.Namespace) -> int:
     """Delete runs."""
-    from recdash.services import launch, runs  # lazy: SQLAlchemy
+    from recdash.services import runs  # lazy: SQLAlchemy
 
     found = [runs.find(reference) for reference in options.run_ids]
     for run in found:
-        launch.delete(run.id)
+        runs.delete(run.id)
         print_message(f"Deleted {run.id}.")
     if options.json:
         print_json({"deleted": [run.id for run in found]})
@@ -118,16 +126,16 @@ def delete(options: argparse.Namespace) -> int:
 
 def rename(options: argparse.Namespace) -> int:
     """Rename a run."""
-    from recdash.services import launch, runs  # lazy: SQLAlchemy
+    from recdash.services import runs  # lazy: SQLAlchemy
 
-    return _print_changed(options, launch.rename(runs.find(options.run_id).id, options.name))
+    return _print_changed(options, runs.rename(runs.find(options.run_id).id, options.name))
 
 
 def note(options: argparse.Namespace) -> int:
     """Annotate a run."""
-    from recdash.services import launch, runs  # lazy: SQLAlchemy
+    from recdash.services import runs  # lazy: SQLAlchemy
 
-    return _print_changed(options, launch.annotate(runs.find(options.run_id).id, options.text))
+    return _print_changed(options, runs.annotate(runs.find(options.run_id).id, options.text))
 
 
 def _add_for_one_run(parts: Any, name: str, act: Callable[[argparse.Namespace], int], help: str) -> Any:

@@ -67,7 +67,7 @@ def add_split_options(parser: Parser) -> None:
         "--positive-from",
         type=float,
         metavar="R",
-        help="lowest rating that is a positive (default: 3/4 up the scale, 4 on 1..5)",
+        help="lowest rating that is a positive (default: three quarters of the way up the scale, 4 on 1..5)",
     )
     parser.add_argument("--min-positives", type=int, metavar="N", help="minimum positives per user (default: 5)")
     parser.add_argument(
@@ -99,12 +99,9 @@ def split_options(options: argparse.Namespace) -> SplitOptions:
 
 def run(options: argparse.Namespace) -> int:
     """Queue the runs and wait for them."""
-    from recdash.services import (
-        launch,
-        training_requests,  # lazy: SQLAlchemy
-    )
+    from recdash.services import launch, training_requests  # lazy: SQLAlchemy
 
-    requests = training_requests.plan(
+    requests = training_requests.build_requests(
         options.models,
         options.dataset,
         protocol=options.protocol,

@@ -66,8 +66,8 @@ def whole_numbers(source: Any, where: str, error: type[RecdashError] = DataError
     """
     array = column(source, where, error, _WHOLE)
     if array.dtype.kind == "f" and not (whole := np.isfinite(array) & (array == np.floor(array))).all():
-        place = int(np.argmin(whole))
-        raise error(f"{where}: expected {_WHOLE}, found {array[place]:g} at position {place}.")
+        index = int(np.argmin(whole))
+        raise error(f"{where}: expected {_WHOLE}, found {array[index]:g} at position {index}.")
     if array.dtype.kind == "u":
         return np.minimum(array.astype(np.uint64), _MAX_INDEX).astype(np.int64)
     if array.dtype.kind == "f":
@@ -81,8 +81,8 @@ def finite_numbers(source: Any, where: str, error: type[RecdashError] = DataErro
     with np.errstate(over="ignore"):  # values beyond float32 become infinite and are rejected below
         found = np.ascontiguousarray(array, dtype=np.float32)
     if not (finite := np.isfinite(found)).all():
-        place = int(np.argmin(finite))
-        raise error(f"{where}: expected {_FINITE}, found {array[place]:g} at position {place}. Remove such rows.")
+        index = int(np.argmin(finite))
+        raise error(f"{where}: expected {_FINITE}, found {array[index]:g} at position {index}. Remove such rows.")
     return found
 
 

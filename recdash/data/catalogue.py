@@ -76,9 +76,9 @@ class Catalogue:
         return cls(listed)
 
     @classmethod
-    def of(cls, ids: Iterable[object], known: Mapping[str, Item]) -> Self:
+    def of(cls, ids: Iterable[object], items_by_id: Mapping[str, Item]) -> Self:
         """Build for these ids from known items; an unknown id is its own title."""
-        return cls(tuple(known.get(str(id_)) or Item(str(id_), str(id_)) for id_ in ids))
+        return cls(tuple(items_by_id.get(str(id_)) or Item(str(id_), str(id_)) for id_ in ids))
 
     def to_json(self) -> str:
         """Encode all items as JSON, one list per item."""
@@ -101,7 +101,7 @@ def _name_list(names: Any) -> list[Any]:
     if unordered or not isinstance(names, Iterable):
         raise DataError(
             f"items: expected a list of names, one for each item, found {type(names).__name__}. "
-            "Give for example ['Heat (1995)', 'Toy Story (1995)']."
+            "For example: ['Heat (1995)', 'Toy Story (1995)']."
         )
     return list(names.tolist() if hasattr(names, "tolist") else names)
 

@@ -65,7 +65,7 @@ class Dataset:
         positive_from: Lowest rating that counts as a positive, if set at import.
         min_positives: Fewest positives of a user in a split, if set at import.
         ties: Rule that orders events of one user at the same time, see `in_time_order`.
-        parts: (n,) uint8 bits of `recdash.data.split_roles`, for data imported as a split; None otherwise.
+        parts: (n,) uint8 bits of `recdash.data.split_parts`, for data imported as a split; None otherwise.
         own_split: Task of that split; None otherwise.
     """
 
@@ -123,8 +123,8 @@ class Dataset:
     def default_positive_from(self) -> float | None:
         """Lowest rating that counts as a positive by default; None if every row counts.
 
-        The value set at import, else three quarters up the scale, rounded up to a possible rating: whole stars have a
-        whole threshold.
+        The value set at import, else three quarters of the way up the scale, rounded up to a possible rating: whole
+        stars have a whole threshold.
         """
         if self.ratings is None or self.positive_from is not None or self.scale is None:
             return None if self.ratings is None else self.positive_from
@@ -163,8 +163,8 @@ class Dataset:
         return self._rows(position[np.argsort(self.times[position], kind="stable")])
 
     @cached_property
-    def in_item_order(self) -> Histories:
-        """Like `histories`, with ties ordered by item index: the row order in which random folds are drawn."""
+    def in_time_order_ties_by_item(self) -> Histories:
+        """Like `histories`, with ties ordered by item index: the row order in which random hold-outs are drawn."""
         if self.times is None:
             return self.histories
         return self._rows(np.lexsort((self.items, self.times)))
@@ -266,7 +266,7 @@ class Dataset:
         items: pd.Series[Any] | NDArray[Any],
         ratings: NDArray[Any] | None,
         times: Times | NDArray[Any] | None,
-        known: Mapping[str, Item] | None = None,
+        items_by_id: Mapping[str, Item] | None = None,
         scale: tuple[float, float] | None = None,
         feedback: Feedback | None = None,
         source: str,
@@ -289,7 +289,7 @@ class Dataset:
             ratings: (n,) ratings; None if there are none.
             times: (n,) times, parsed or as numbers whose unit is detected (`timestamps.from_numbers`); None if there
                 are none.
-            known: Catalogue entries by item id.
+            items_by_id: Catalogue entries by item id.
             scale: Lowest and highest possible rating; by default the observed range.
             feedback: Meaning of the ratings, "ratings" by default.
             source: Origin of the data, for display.
@@ -332,7 +332,7 @@ class Dataset:
             ratings=None if ratings is None else np.ascontiguousarray(ratings, dtype=np.float32),
             times=None if when is None else np.ascontiguousarray(when, dtype=np.int64),
             user_ids=user_ids,
-            catalogue=Catalogue.of(item_ids, known or {}),
+            catalogue=Catalogue.of(item_ids, items_by_id or {}),
             scale=scale if ratings is not None else None,
             source=source,
             generated=generated,

@@ -21,7 +21,7 @@ from recdash.data.readers import split_files as own_reader
 from recdash.data.readers.chunks import ProgressCallback
 from recdash.data.readers.dataset_builder import Reading
 from recdash.data.readers.read_options import ReadOptions
-from recdash.data.split_roles import SplitFiles
+from recdash.data.split_parts import SplitFiles
 from recdash.data.timestamps import TimeKind
 from recdash.errors import (
     DataError,
@@ -81,7 +81,7 @@ def load_dataset(name_or_path: str | Path, *, progress: ProgressCallback | None 
         )
     if names := list(given.given()):
         raise UsageError(
-            f"The dataset {name} is already imported, so reading options have no effect. Leave out {', '.join(names)}, "
+            f"The dataset {name} is already imported, so file options have no effect. Leave out {', '.join(names)}, "
             "or give the path of a file."
         )
     return demo_dataset() if name == DEMO else _load_saved(name)
@@ -213,7 +213,7 @@ def remove(name: str) -> None:
     saved = [entry.name for entry in available() if entry.name != DEMO and Dataset.is_saved(_folder_of(entry.name))]
     archive = download.archive_path(download.RELEASES[name]) if name in download.RELEASES else None
     if name not in saved and not (archive and archive.exists()):
-        raise unknown_name("dataset to remove called", name, saved)
+        raise unknown_name("removable dataset", name, saved)
     try:
         if archive is not None:
             archive.unlink(missing_ok=True)
@@ -229,8 +229,8 @@ def _read_release(release: download.Release, path: Path, progress: ProgressCallb
         note = f'read from the folder "{path.name}", which has no published checksum'
     else:
         note = download.verify(path, release)
-    dataset = movielens.read(path, name=release.name, form=release.form, progress=progress)
-    notes = [note if not path.is_dir() else f"{note}; {movielens.checksum(path, release.form)}", *dataset.notes]
+    dataset = movielens.read(path, name=release.name, layout=release.layout, progress=progress)
+    notes = [note if not path.is_dir() else f"{note}; {movielens.checksum(path, release.layout)}", *dataset.notes]
     if len(dataset) != release.ratings:
         notes.append(_size_note(release, path, len(dataset)))
     return replace(dataset, source=f"MovieLens, {release.archive}", notes=tuple(notes))

@@ -32,7 +32,7 @@ class Release:
 
     Attributes:
         name: Name of the dataset.
-        form: File layout, see `recdash.data.readers.movielens.FORMS`.
+        layout: File layout, see `recdash.data.readers.movielens.LAYOUTS`.
         checksum: As "algorithm:digits"; None if it is published in a file next to the archive.
         users: Published number of users.
         items: Published number of items with at least one rating.
@@ -42,7 +42,7 @@ class Release:
     """
 
     name: str
-    form: str
+    layout: str
     checksum: str | None
     users: int
     items: int

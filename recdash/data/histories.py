@@ -103,10 +103,10 @@ class Histories:
         indptr = whole_numbers(self.indptr, "histories indptr")
         items = self.items if _is_column(self.items, np.int32) else whole_numbers(self.items, "histories items")
         check_indptr(indptr, len(indptr) - 1, len(items), "histories", whole=True)
-        if (place := first_outside(items, n_items)) is not None:
-            row = int(np.searchsorted(indptr, place, side="right")) - 1
+        if (index := first_outside(items, n_items)) is not None:
+            row = int(np.searchsorted(indptr, index, side="right")) - 1
             raise DataError(
-                f"histories: row {row} has item {items[place]}, outside the items 0 to {n_items - 1}. "
+                f"histories: row {row} has item {items[index]}, outside the items 0 to {n_items - 1}. "
                 "Number items from 0, like the columns of the training data."
             )
         values = None if self.values is None else finite_numbers(self.values, "histories values")

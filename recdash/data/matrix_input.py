@@ -79,7 +79,7 @@ def _read_dense(source: Any, name: str) -> Any:
         raise DataError(f"{name}: expected two dimensions, found {array.ndim}. Give a users x items matrix.")
     check_count(array.shape[0], array.size, "users", name)
     rows, columns = np.nonzero(array)
-    found = _are_positive(array[rows, columns], name, lambda place: (int(rows[place]), int(columns[place])))
+    found = _are_positive(array[rows, columns], name, lambda index: (int(rows[index]), int(columns[index])))
     indptr = np.concatenate([[0], np.cumsum(np.count_nonzero(array, axis=1))])
     return sparse.csr_array((found, columns, indptr), shape=array.shape)
 
@@ -93,11 +93,11 @@ def _from_rows(source: Any, name: str) -> Any:
     check_count(n_rows, len(columns), "users", name)
     columns, values = columns[: int(indptr[-1])], values[: int(indptr[-1])]
 
-    def locate(place: int) -> tuple[int, int]:
-        return int(np.searchsorted(indptr, place, side="right")) - 1, int(columns[place])
+    def locate(index: int) -> tuple[int, int]:
+        return int(np.searchsorted(indptr, index, side="right")) - 1, int(columns[index])
 
-    if (place := first_outside(columns, n_columns)) is not None:
-        raise _outside_error("column", locate(place), n_columns, name)
+    if (index := first_outside(columns, n_columns)) is not None:
+        raise _outside_error("column", locate(index), n_columns, name)
     found = _are_positive(values, name, locate)
     return sparse.csr_array((found, columns, indptr), shape=source.shape)
 
@@ -112,12 +112,12 @@ def _from_entries(entries: _Entries, shape: tuple[int, int], name: str) -> Any:
         )
     check_count(shape[0], len(rows), "users", name)
 
-    def locate(place: int) -> tuple[int, int]:
-        return int(rows[place]), int(columns[place])
+    def locate(index: int) -> tuple[int, int]:
+        return int(rows[index]), int(columns[index])
 
     for numbered, length, what in ((rows, shape[0], "row"), (columns, shape[1], "column")):
-        if (place := first_outside(numbered, length)) is not None:
-            raise _outside_error(what, locate(place), length, name)
+        if (index := first_outside(numbered, length)) is not None:
+            raise _outside_error(what, locate(index), length, name)
     found = _are_positive(values, name, locate)
     return sparse.coo_array((found, (rows, columns)), shape=shape).tocsr()
 
@@ -136,10 +136,10 @@ def _are_positive(values: NDArray[Any], name: str, locate: Callable[[int], tuple
     if values.dtype.kind in "if" and len(values) and not (values.min() >= 0 and values.max() < np.inf):
         valid = np.isfinite(values) & (values >= 0)
     if not valid.all():
-        place = int(np.argmin(valid))
-        row, column = locate(place)
+        index = int(np.argmin(valid))
+        row, column = locate(index)
         raise DataError(
-            f"{name}: found {values[place]} in row {row}, column {column}. "
+            f"{name}: found {values[index]} in row {row}, column {column}. "
             "Entries must be finite and not negative, 1 for a positive and 0 for nothing."
         )
     return np.asarray(values != 0)

@@ -72,7 +72,7 @@ def resolve_all(
     except TypeError:  # not iterable, or a zero-dimensional array
         listed = None
     if listed is None:
-        raise UsageError(f"Expected a list of titles or item ids, found {short_repr(picks)}. Give for example [].")
+        raise UsageError(f"Expected a list of titles or item ids, found {short_repr(picks)}. For example: [].")
     return list(dict.fromkeys(resolve(catalogue, pick, popularity) for pick in listed))
 
 

@@ -97,7 +97,7 @@ def _is_sorted(before: NDArray[Any], after: NDArray[Any]) -> bool:
 def _rank(item_ids: Sequence[str], key: Callable[[str], Any]) -> NDArray[np.int64]:
     """Return the rank of each id, sorted by a key."""
     rank = np.empty(len(item_ids), np.int64)
-    rank[sorted(range(len(item_ids)), key=lambda place: key(item_ids[place]))] = np.arange(len(item_ids))
+    rank[sorted(range(len(item_ids)), key=lambda index: key(item_ids[index]))] = np.arange(len(item_ids))
     return rank
 
 

@@ -142,12 +142,14 @@ def _unit(whole: NDArray[np.int64]) -> int:
     size = np.abs(whole)
     small = size < DATES_FROM  # early dates in seconds; in finer units only 0 (1970) can be a date
     bands = {unit: (size >= DATES_FROM * unit) & (size <= LATEST * unit) for unit in _UNITS}
-    unit = max(bands, key=lambda one: int(bands[one].sum()))
+    unit = max(bands, key=lambda candidate: int(bands[candidate].sum()))
     fits = bands[unit] | (small if unit == 1 else whole == 0)
     if fits.all():
         return unit
     row = int(np.argmin(fits))
-    other = next((name for one, name in _UNITS.items() if bands[one][row]), "seconds" if small[row] else None)
+    other = next(
+        (name for candidate, name in _UNITS.items() if bands[candidate][row]), "seconds" if small[row] else None
+    )
     if other is None or not bands[unit].any():
         raise ColumnError(
             ~fits, f"the time {whole[row]} is outside 1900 to 2100 in any unit. Give seconds since 1970, or dates."

@@ -73,7 +73,7 @@ class SearchIndex:
                 item_of.append(index)
                 pairs.update((first + second, (first, second)) for first, second in pairwise(form))
         words = tuple(sorted({word for form in forms for word in form}))
-        number = {word: place for place, word in enumerate(words)}
+        number = {word: word_index for word_index, word in enumerate(words)}
         return cls(
             words,
             np.array([number[word] for form in forms for word in form], np.int64),
@@ -118,12 +118,12 @@ class SearchIndex:
 
     def _respaced(self, words: Words) -> Iterable[Words]:
         """Yield the words with two joined ("ghost busters") or one split ("starwars"), if a title has them so."""
-        for place, word in enumerate(words):
+        for index, word in enumerate(words):
             if pair := self.pairs.get(word):
-                yield (*words[:place], *pair, *words[place + 1 :])
-        for place, (first, second) in enumerate(pairwise(words)):
+                yield (*words[:index], *pair, *words[index + 1 :])
+        for index, (first, second) in enumerate(pairwise(words)):
             if self._words_with_prefix(first + second):
-                yield (*words[:place], first + second, *words[place + 2 :])
+                yield (*words[:index], first + second, *words[index + 2 :])
 
     def _relevance_of_forms(self, query: Words) -> NDArray[np.float64]:
         """Return the share of the query found in each form, minus the cost of its extra words, (forms,)."""

@@ -15,9 +15,7 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 _ABBREVIATIONS = {"dr": "doctor", "mr": "mister", "vs": "versus", "xmas": "christmas"}
 _SYNONYMS = {
     **{digits: word for word, digits in DIGITS_OF.items()},
-    **{
-        f"{place}{('st', 'nd', 'rd')[place - 1] if place < 4 else 'th'}": _ORDINALS[place - 1] for place in range(1, 11)
-    },
+    **{f"{rank}{('st', 'nd', 'rd')[rank - 1] if rank < 4 else 'th'}": _ORDINALS[rank - 1] for rank in range(1, 11)},
     **_ROMAN,
     **_ABBREVIATIONS,
 }

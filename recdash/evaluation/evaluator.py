@@ -17,7 +17,7 @@ from recdash.errors import (
     short_repr,
     unknown_name,
 )
-from recdash.evaluation import metrics, subgroups
+from recdash.evaluation import metrics, slices
 from recdash.evaluation.bootstrap import bootstrap_intervals
 from recdash.evaluation.rating_metrics import NAMES as RATING_NAMES
 from recdash.evaluation.rating_metrics import RatingMetrics
@@ -25,12 +25,12 @@ from recdash.evaluation.top_k import hits_in, top_lists
 from recdash.models.base import Model
 from recdash.settings import name_list
 from recdash.splits.rating_split import Entries, RatingSplit
-from recdash.splits.split import HeldOut, Split
+from recdash.splits.split import EvaluationPart, Split
 
 LIST_LENGTH = 100
 _BY_LIST = ("novelty", "popularity_percentile")
 _OVER_ALL_LISTS = ("coverage", "gini")
-NAMES = (*metrics.BY_HITS, *_BY_LIST, *_OVER_ALL_LISTS)
+NAMES = (*metrics.HIT_METRICS, *_BY_LIST, *_OVER_ALL_LISTS)
 _LABEL = re.compile(r"(?P<name>[a-z_]+)@(?P<k>[1-9]\d{0,4})")
 
 
@@ -47,7 +47,7 @@ class Report:
     Attributes:
         on: Name of the part.
         mean: Mean over users by metric.
-        interval: (low, high) by metric, the central 95 % of a bootstrap over users.
+        interval: (low, high) by metric, the central 95% of a bootstrap over users.
         per_user: (users,) by metric, aligned with the rows of the part, NaN for a user without held-out items;
             coverage and Gini are of all lists together and have none.
         top: (users, 100) int32 item indices, -1 after the last candidate; (0, 100) for ratings.
@@ -55,7 +55,7 @@ class Report:
         seconds: Time of scoring and ranking.
         protocol: Protocol of the split.
         split_fingerprint: Fingerprint of the split.
-        facts: Arrays from which the quality of subgroups is computed later (see `subgroups`). Both tasks: "history"
+        facts: Arrays from which the quality by slice is computed later (see `slices`). Both tasks: "history"
             (users,) items the model reads of each user, "item_counts" (items,) training users. Ranking: the held-out
             items as "held_out_ends" (users + 1,) and "held_out_items". Ratings: "entries" and "squared" (users,
             groups), test ratings and squared errors by popularity of the item.
@@ -105,17 +105,17 @@ def evaluate(
     ]
     part = split.part(on)
     started = time.perf_counter()
-    longest = max([LIST_LENGTH, *(k for (_, k), _ in wanted)])
-    top = top_lists(model, part.fold_in, longest, part.train_rows)
+    list_length = max([LIST_LENGTH, *(k for (_, k), _ in wanted)])
+    top = top_lists(model, part.fold_in, list_length, part.train_rows)
     seconds = time.perf_counter() - started
-    hits, n_relevant = hits_in(top, part.held_out), part.held_out.counts  # (users, longest) and (users,)
+    hits, n_relevant = hits_in(top, part.held_out), part.held_out.counts  # (users, list_length) and (users,)
     scored = n_relevant > 0
     item_counts = np.bincount(split.train.items, minlength=split.n_items)  # (items,)
     per_user: dict[str, NDArray[np.float64]] = {}
     overall: dict[str, float] = {}
     for (name, k), label in wanted:
-        if name in metrics.BY_HITS:
-            per_user[label] = metrics.BY_HITS[name](hits, n_relevant, k)
+        if name in metrics.HIT_METRICS:
+            per_user[label] = metrics.HIT_METRICS[name](hits, n_relevant, k)
         elif name == "novelty":
             per_user[label] = np.where(scored, metrics.novelty_at_k(top, item_counts, len(split.train), k), np.nan)
         elif name == "popularity_percentile":
@@ -173,7 +173,7 @@ def _evaluate_ratings(model: Model, split: RatingSplit, on: str, names: tuple[st
     )
 
 
-def _ranking_facts(part: HeldOut, item_counts: NDArray[Any]) -> dict[str, NDArray[Any]]:
+def _ranking_facts(part: EvaluationPart, item_counts: NDArray[Any]) -> dict[str, NDArray[Any]]:
     return {
         "history": part.fold_in.counts.astype(np.int32),
         "item_counts": item_counts.astype(np.int32),
@@ -184,9 +184,9 @@ def _ranking_facts(part: HeldOut, item_counts: NDArray[Any]) -> dict[str, NDArra
 
 def _rating_facts(errors: NDArray[np.float64], part: Entries, split: RatingSplit) -> dict[str, NDArray[Any]]:
     item_counts = np.bincount(split.train.items, minlength=split.n_items)
-    bins = subgroups.item_bins(item_counts)
-    users, parts = len(split.train), len(bins.sizes)
-    cell = part.users.astype(np.int64) * parts + bins.bin_of[part.items]
+    item_slices = slices.item_slices(item_counts)
+    users, parts = len(split.train), len(item_slices.sizes)
+    cell = part.users.astype(np.int64) * parts + item_slices.slice_of[part.items]
     return {
         "history": split.train.counts.astype(np.int32),
         "item_counts": item_counts.astype(np.int32),
@@ -201,7 +201,7 @@ def mean_metrics(model: Model, split: Split, names: tuple[str, ...], on: str = "
     wanted = [_parse_label(name) for name in names]
     top = top_lists(model, part.fold_in, max(k for _, k in wanted), part.train_rows)
     hits = hits_in(top, part.held_out)
-    return {f"{name}@{k}": _mean(metrics.BY_HITS[name](hits, part.held_out.counts, k)) for name, k in wanted}
+    return {f"{name}@{k}": _mean(metrics.HIT_METRICS[name](hits, part.held_out.counts, k)) for name, k in wanted}
 
 
 def _parse_label(label: str) -> tuple[str, int]:

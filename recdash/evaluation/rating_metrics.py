@@ -32,7 +32,7 @@ def prediction_errors(model: Any, part: Entries) -> FloatArray:
 
 
 def pooled_errors(errors: FloatArray) -> dict[str, float]:
-    """Return RMSE and MAE over all entries (spec: protocols, P-D); NaN without entries."""
+    """Return RMSE and MAE over all entries; NaN without entries."""
     if len(errors) == 0:
         return {"rmse": float("nan"), "mae": float("nan")}
     return {"rmse": float(np.sqrt(np.mean(errors**2))), "mae": float(np.mean(np.abs(errors)))}

@@ -26,7 +26,7 @@ class Differences:
 
     Attributes:
         mean: Difference over all users.
-        low, high: 95 % interval over users.
+        low, high: 95% interval over users.
         p: Two-sided; below 0.05 where the interval excludes 0.
     """
 

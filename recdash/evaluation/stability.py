@@ -1,4 +1,4 @@
-"""Unstable trainings: a loss exploded without becoming NaN. The rule is defined here only."""
+"""Unstable runs: a loss exploded without becoming NaN. The rule is defined here only."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def top_lists(
         model: A trained model.
         fold_in: Histories of the users.
         k: Length of a list.
-        train_rows: (users,) training rows of the users, if the model was trained on them (`HeldOut.train_rows`).
+        train_rows: (users,) training rows of the users, if the model was trained on them (`EvaluationPart.train_rows`).
 
     Returns:
         (users, k) int32 item indices; -1 after the last candidate.
@@ -84,8 +84,8 @@ def top_lists(
 
 
 def hits_in(top: NDArray[np.int32], held_out: Histories) -> NDArray[np.bool_]:
-    """Return where the lists hit, (users, places) bool: True for an item that is held out."""
+    """Return where the lists hit, (users, ranks) bool: True for an item that is held out."""
     n_items = held_out.n_items
     relevant = held_out.row_of * n_items + held_out.items  # (entries,) cells of the (users, items) matrix
-    listed = np.arange(len(top), dtype=np.int64)[:, None] * n_items + top  # (users, places)
+    listed = np.arange(len(top), dtype=np.int64)[:, None] * n_items + top  # (users, ranks)
     return np.asarray(np.isin(listed, relevant) & (top >= 0))

@@ -88,6 +88,7 @@ class AutoRec(RatingModel, GradientModel):
 
     name: ClassVar[str] = "autorec"
     title: ClassVar[str] = "AutoRec"
+    about: ClassVar[str] = "One-hidden-layer autoencoder for rating prediction."
     source: ClassVar[str] = "Sedhain et al., WWW 2015"
     config_class: ClassVar[type[GradientConfig]] = AutoRecConfig
 
@@ -166,7 +167,7 @@ class AutoRec(RatingModel, GradientModel):
         return self.demote_rare_items(functional.linear(weights, self.codes) + biases[:, None])
 
     def _ridge_row(self, batch: Batch, ratings: Tensor, row: int) -> tuple[Tensor, Tensor]:
-        """Decoder weights (latent,) and bias () of a new user, with the encoder fixed (spec: models, 1.5).
+        """Decoder weights (latent,) and bias () of a new user, with the encoder fixed.
 
         Minimises the squared errors of the ratings plus lambda/2 |w - mean w|^2 plus (b - mean b)^2. This is exact,
         because the objective is separable in the rows of the decoder.

@@ -84,14 +84,14 @@ class TrainingProgress:
     Attributes:
         epoch: Current epoch, from 1.
         update: Updates done before this one.
-        planned: Updates of the whole training, without early stopping.
+        planned_updates: Updates of the whole training, without early stopping.
         noise: Random numbers of this update.
         phase: Name of the current phase.
     """
 
     epoch: int
     update: int
-    planned: int
+    planned_updates: int
     noise: Noise
     phase: str = "all"
 
@@ -132,12 +132,13 @@ class Model(ABC):
     Attributes:
         name: Name in commands and files.
         title: Name on pages and in reports.
+        about: Description in one sentence.
         source: Paper of the model, or "baseline".
         task: "ranking" or "rating".
         config_class: Class of the settings.
         needs_order: Whether the model reads the order of a history.
-        answers_without_picks: Whether `recommend` accepts an empty list.
-        uses_picks: Whether the ranking depends on the history.
+        accepts_empty_history: Whether `recommend` accepts an empty list.
+        uses_history: Whether the ranking depends on the history.
         config: Settings of this model.
         shape: Size of the training data.
         catalogue: Items with ids and titles; empty if unknown.
@@ -147,12 +148,13 @@ class Model(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    about: ClassVar[str]
     source: ClassVar[str]
     task: ClassVar[Task] = "ranking"
     config_class: ClassVar[type[Config]]
     needs_order: ClassVar[bool] = False
-    answers_without_picks: ClassVar[bool] = False
-    uses_picks: ClassVar[bool] = True  # False: the ranking does not depend on them, so there are no reasons
+    accepts_empty_history: ClassVar[bool] = False
+    uses_history: ClassVar[bool] = True  # False: the ranking does not depend on them, so there are no reasons
 
     config: Any
     shape: DataShape
@@ -249,7 +251,7 @@ class Model(ABC):
             UsageError: A title matches no item or several, or the model needs at least one pick.
         """
         chosen, k = resolve_all(self.catalogue, picks, self.popularity), whole_number("k", k, 0)
-        if not chosen and not self.answers_without_picks:
+        if not chosen and not self.accepts_empty_history:
             raise UsageError(
                 f"{self.name} needs at least one pick. Name an item, for example {self.catalogue[0].label!r}."
             )
@@ -414,7 +416,7 @@ class GradientModel(Model, nn.Module):
         """Return the tensors that a resumed training needs; by default `tensors`."""
         return self.tensors()
 
-    def schedules_done(self, update: int, planned: int) -> bool:
+    def schedules_done(self, update: int, planned_updates: int) -> bool:
         """Return whether all schedules are complete, so that early stopping may count validations."""
         return True
 

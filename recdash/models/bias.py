@@ -30,14 +30,14 @@ class BiasConfig(Config):
         low=0,
         high=1e6,
         unit="ratings",
-        help="damping of item offsets: number of average ratings that an item starts with",
+        help="damping of item offsets: number of pseudo-ratings equal to the mean that each item is given",
     )
     user_damping: float = setting(
         5.0,
         low=0,
         high=1e6,
         unit="ratings",
-        help="damping of user offsets: number of average ratings that a user starts with",
+        help="damping of user offsets: number of pseudo-ratings equal to the mean that each user is given",
     )
     sweeps: int = setting(15, low=1, high=1000, help="number of alternations between item and user offsets")
     unseen: str = setting(
@@ -53,13 +53,14 @@ class BiasConfig(Config):
 
 
 class Bias(RatingModel, ClosedFormModel):
-    """r = mean + b_user + b_item, with damped offsets by alternation (spec: protocols, C7)."""
+    """r = mean + b_user + b_item, with damped offsets by alternation."""
 
     name: ClassVar[str] = "bias"
     title: ClassVar[str] = "Bias"
+    about: ClassVar[str] = "Mean rating plus user and item offsets."
     source: ClassVar[str] = "baseline"
     config_class: ClassVar[type[Config]] = BiasConfig
-    uses_picks: ClassVar[bool] = False  # they change the predictions of all items alike
+    uses_history: ClassVar[bool] = False  # they change the predictions of all items alike
 
     def solve(self, train: Any) -> Self:
         """Alternate b_i = sum(r - mean - b_u) / (n_i + damping) and the same for users."""

@@ -48,7 +48,8 @@ class CDAEConfig(GradientConfig):
     formula: str = setting(
         "paper",
         choices=("paper", "published"),
-        help="input scaling and initial weights: the paper's, or the public table's, whose scores depend on the batch",
+        help="input scaling and initial weights: the paper's, or the published table's, whose scores depend on the "
+        "batch",
     )
     newcomer: str = setting(
         "fit",
@@ -70,6 +71,7 @@ class CDAE(GradientModel):
 
     name: ClassVar[str] = "cdae"
     title: ClassVar[str] = "CDAE"
+    about: ClassVar[str] = "Denoising autoencoder with one vector per user."
     source: ClassVar[str] = "Wu et al., WSDM 2016"
     config_class: ClassVar[type[GradientConfig]] = CDAEConfig
 
@@ -108,7 +110,7 @@ class CDAE(GradientModel):
         return scores
 
     def new_user_vectors(self, batch: Batch, item_part: Tensor) -> Tensor:
-        """Return vectors of new users, with all weights fixed (spec: models, 3.5).
+        """Return vectors of new users, with all weights fixed.
 
         `newcomer="mean"` takes the mean of the trained vectors. `"fit"` starts there and takes Adam steps on each
         row's own loss, so that rows do not influence each other.
@@ -145,7 +147,7 @@ class CDAE(GradientModel):
         initialise_uniform([self.first, self.last], generator)
 
     def _entries(self, batch: Batch) -> Tensor:
-        """Value of each positive in the row, (entries,): 1, or as published 1 / (n_u c_i)^(1/4) (spec: 3.8)."""
+        """Value of each positive in the row, (entries,): 1, or as published 1 / (n_u c_i)^(1/4)."""
         if self.config.formula == "paper":
             return torch.ones(len(batch.items), device=batch.items.device)
         columns = torch.bincount(batch.items, minlength=batch.n_items)[batch.items]  # (items,) -> (entries,)

@@ -86,6 +86,7 @@ class DeepRec(RatingModel, GradientModel):
 
     name: ClassVar[str] = "deeprec"
     title: ClassVar[str] = "DeepRec"
+    about: ClassVar[str] = "Deep autoencoder for rating prediction."
     source: ClassVar[str] = "Kuchaiev and Ginsburg, 2017"
     config_class: ClassVar[type[GradientConfig]] = DeepRecConfig
 

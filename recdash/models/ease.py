@@ -47,6 +47,7 @@ class EASE(ClosedFormModel):
 
     name: ClassVar[str] = "ease"
     title: ClassVar[str] = "EASE"
+    about: ClassVar[str] = "Linear autoencoder solved in closed form."
     source: ClassVar[str] = "Steck, WWW 2019"
     config_class: ClassVar[type[Config]] = EASEConfig
 

@@ -46,6 +46,7 @@ class ItemKNN(ClosedFormModel):
 
     name: ClassVar[str] = "itemknn"
     title: ClassVar[str] = "Item-kNN"
+    about: ClassVar[str] = "Items similar to the picks, by co-occurrence among training users."
     source: ClassVar[str] = "Sarwar et al., WWW 2001"
     config_class: ClassVar[type[Config]] = ItemKNNConfig
 

@@ -58,6 +58,7 @@ class MultDAE(GradientModel):
 
     name: ClassVar[str] = "multdae"
     title: ClassVar[str] = "Mult-DAE"
+    about: ClassVar[str] = "Denoising autoencoder with a softmax output."
     source: ClassVar[str] = "Liang et al., WWW 2018"
     config_class: ClassVar[type[GradientConfig]] = MultDAEConfig
 

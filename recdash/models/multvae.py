@@ -78,6 +78,7 @@ class MultVAE(GradientModel):
 
     name: ClassVar[str] = "multvae"
     title: ClassVar[str] = "Mult-VAE"
+    about: ClassVar[str] = "Variational autoencoder with a softmax output."
     source: ClassVar[str] = "Liang et al., WWW 2018"
     config_class: ClassVar[type[GradientConfig]] = MultVAEConfig
 
@@ -105,7 +106,7 @@ class MultVAE(GradientModel):
         reconstruction = multinomial_nll(self.decode(z), batch)  # (rows, items) -> (rows,)
         kl_by_dimension = normal_kl_by_dimension(mu, logvar)  # (rows, latent)
         kl = kl_by_dimension.sum(1)  # (rows, latent) -> (rows,)
-        beta = self.beta(progress.update, progress.planned)
+        beta = self.beta(progress.update, progress.planned_updates)
         parts: dict[str, Tensor | float] = {
             "reconstruction": reconstruction,
             "kl": kl,
@@ -134,14 +135,18 @@ class MultVAE(GradientModel):
         logits: Tensor = self.last(z)  # (rows, width) -> (rows, items)
         return logits
 
-    def beta(self, update: int, planned: int) -> float:
+    def beta(self, update: int, planned_updates: int) -> float:
         """Return the weight of the KL divergence at an update."""
         config = self.config
         return anneal(
-            update, planned, cap=config.beta_cap, reach_cap_at=config.reach_cap_at, anneal_updates=config.anneal_updates
+            update,
+            planned_updates,
+            cap=config.beta_cap,
+            reach_cap_at=config.reach_cap_at,
+            anneal_updates=config.anneal_updates,
         )
 
-    def schedules_done(self, update: int, planned: int) -> bool:
+    def schedules_done(self, update: int, planned_updates: int) -> bool:
         """Return whether beta has reached its cap; early stopping waits for it unless the cap is out of reach."""
-        reachable = self.beta(planned, planned) >= self.config.beta_cap
-        return not reachable or self.beta(update, planned) >= self.config.beta_cap
+        reachable = self.beta(planned_updates, planned_updates) >= self.config.beta_cap
+        return not reachable or self.beta(update, planned_updates) >= self.config.beta_cap

@@ -31,10 +31,11 @@ class Popularity(ClosedFormModel):
 
     name: ClassVar[str] = "popularity"
     title: ClassVar[str] = "Popularity"
+    about: ClassVar[str] = "Items ranked by number of training users; the same list for everyone."
     source: ClassVar[str] = "baseline"
     config_class: ClassVar[type[Config]] = PopularityConfig
-    answers_without_picks: ClassVar[bool] = True
-    uses_picks: ClassVar[bool] = False
+    accepts_empty_history: ClassVar[bool] = True
+    uses_history: ClassVar[bool] = False
 
     def solve(self, train: Any) -> Self:
         """Count the training users of every item."""

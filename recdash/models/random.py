@@ -31,10 +31,11 @@ class Random(ClosedFormModel):
 
     name: ClassVar[str] = "random"
     title: ClassVar[str] = "Random"
+    about: ClassVar[str] = "Items in random order; lower bound for any metric."
     source: ClassVar[str] = "baseline"
     config_class: ClassVar[type[Config]] = RandomConfig
-    answers_without_picks: ClassVar[bool] = True
-    uses_picks: ClassVar[bool] = False
+    accepts_empty_history: ClassVar[bool] = True
+    uses_history: ClassVar[bool] = False
 
     def solve(self, train: Any) -> Self:
         """Draw one number per item; the histories are not read."""

@@ -17,7 +17,7 @@ from recdash.errors import DataError, UsageError
 from recdash.models.base import Model, Task
 from recdash.models.batch import Batch
 
-MIN_RATINGS_TO_RANK = 5  # items with fewer training ratings are never recommended (spec: protocols, B7)
+MIN_RATINGS_TO_RANK = 5  # items with fewer training ratings are never recommended
 PAPER_DEFAULT_RATING = 3.0  # AutoRec, WWW 2015: prediction for users or items without training ratings
 RATINGS_PREFIX = "observed."  # prefix of the training ratings in a checkpoint
 PAIRS_PER_CHUNK = 1 << 13  # their gathered vectors stay in the CPU cache: three times as fast as 1 << 16
@@ -146,7 +146,7 @@ class RatingModel(Model):
     def ratings_of(self, batch: Batch) -> Tensor:
         """Return the ratings of a batch, (entries,); picks without ratings count as 7/8 of the way up the scale."""
         low, high = self.scale
-        pick_rating = low + 0.875 * (high - low)  # 4.5 on a scale of 1 to 5 (spec: models, 1.5)
+        pick_rating = low + 0.875 * (high - low)  # 4.5 on a scale of 1 to 5
         return (
             torch.full((len(batch.items),), pick_rating, device=batch.items.device)
             if batch.values is None

@@ -102,6 +102,7 @@ class RecVAE(GradientModel):
 
     name: ClassVar[str] = "recvae"
     title: ClassVar[str] = "RecVAE"
+    about: ClassVar[str] = "Mult-VAE with a composite prior and alternating training."
     source: ClassVar[str] = "Shenbin et al., WSDM 2020"
     config_class: ClassVar[type[GradientConfig]] = RecVAEConfig
 

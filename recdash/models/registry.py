@@ -66,7 +66,7 @@ def preset_used(name: str, preset: str) -> str:
     """
     own = presets_of(name)
     if preset not in own and preset != "tuned":
-        raise unknown_name(f"preset of {name}", preset, own)
+        raise unknown_name(f"preset of {name}", preset, dict.fromkeys([*own, "tuned"]))
     return preset if preset in own else "auto"
 
 

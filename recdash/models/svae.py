@@ -103,6 +103,7 @@ class SVAE(GradientModel):
 
     name: ClassVar[str] = "svae"
     title: ClassVar[str] = "SVAE"
+    about: ClassVar[str] = "Recurrent variational autoencoder; reads histories in time order."
     source: ClassVar[str] = "Sachdeva et al., WSDM 2019"
     config_class: ClassVar[type[GradientConfig]] = SVAEConfig
     needs_order: ClassVar[bool] = True

@@ -13,7 +13,11 @@ from recdash.json_values import json_safe
 from recdash.published import provenance
 from recdash.published.context import CellResult
 from recdash.published.table_document import TableDocument, parse_cell
-from recdash.published.table_schema import RECIPE_VERSION, PublicTable, TableCell
+from recdash.published.table_schema import (
+    RECIPE_VERSION,
+    PublishedTable,
+    TableCell,
+)
 
 
 @dataclass(frozen=True)
@@ -24,11 +28,11 @@ class CellStore:
         root: the folder of all tables.
         table: the table.
         data: the data.
-        epochs: maximum number of epochs in each training; a trial run has a folder of its own.
+        epochs: maximum number of epochs in each run; a trial run has a folder of its own.
     """
 
     root: Path
-    table: PublicTable
+    table: PublishedTable
     data: Dataset
     epochs: int | None = None
 

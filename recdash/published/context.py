@@ -1,4 +1,4 @@
-"""What the cells of a reproduced table share: data, a folder for unfinished work, and trainings that can be resumed."""
+"""What the cells of a reproduced table share: data, a folder for unfinished work, and runs that can be resumed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class CellContext:
         dataset: the data.
         folder: the folder for unfinished work.
         cell: name of the cell; its files begin with it.
-        epochs: maximum number of epochs in each training, for a trial run; None: as many as published.
+        epochs: maximum number of epochs in each run, for a trial run; None: as many as published.
         device: where models are trained.
         on_epoch: called with the epoch and the planned number of epochs.
         should_stop: asked after every update.

@@ -1,4 +1,4 @@
-"""What is wrong with each model of the public tables, in plain English and with links to the public code.
+"""What is wrong with each model of the published tables, in plain English and with links to the public code.
 
 `row_notes` has the sentences that quote computed values.
 """

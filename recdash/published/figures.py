@@ -1,4 +1,4 @@
-"""Published figures as data: `figures.json` in this folder, read once and validated."""
+"""Published values as data: `figures.json` in this folder, read once and validated."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ _OPTIONAL = {"split", "variant", "on", "note", "second_hand", "as_published"}
 
 @dataclass(frozen=True)
 class SplitInfo:
-    """The split that a figure was measured on.
+    """The split on which a value was measured.
 
-    Figures of two splits never share a table, even under one protocol: EASE has NDCG@100 .420, .422 and .425 on three
+    Values of two splits never share a table, even under one protocol: EASE has NDCG@100 .420, .422 and .425 on three
     splits of MovieLens-20M.
 
     Args:
@@ -65,7 +65,7 @@ class SplitInfo:
 
 
 @dataclass(frozen=True)
-class Figure:
+class PublishedValue:
     """One published number.
 
     Args:
@@ -105,7 +105,7 @@ class Figure:
         return f"{name} ({self.variant})" if self.variant else name
 
 
-def figures(
+def published_values(
     *,
     model: str | None = None,
     dataset: str | None = None,
@@ -114,26 +114,26 @@ def figures(
     metric: str | None = None,
     on: str | None = None,
     as_published: bool | None = None,
-) -> tuple[Figure, ...]:
-    """Return the published figures that match all given values, in the order of the file."""
+) -> tuple[PublishedValue, ...]:
+    """Return the published values that match all given values, in the order of the file."""
     given = {"model": model, "dataset": dataset, "protocol": protocol, "split": split, "metric": metric, "on": on}
     wanted = {name: value for name, value in given.items() if value is not None}
     return tuple(
-        figure
-        for figure in _all_figures()
-        if all(getattr(figure, name) == value for name, value in wanted.items())
-        and (as_published is None or figure.as_published is as_published)
+        entry
+        for entry in _all_values()
+        if all(getattr(entry, name) == value for name, value in wanted.items())
+        and (as_published is None or entry.as_published is as_published)
     )
 
 
-def comparable(dataset: str, protocol: str) -> dict[str, tuple[Figure, ...]]:
-    """Return the figures to show next to our results, by split: each split needs a table of its own.
+def comparable(dataset: str, protocol: str) -> dict[str, tuple[PublishedValue, ...]]:
+    """Return the values to show next to our results, by split: each split needs a table of its own.
 
     They have the same dataset and protocol, were measured on test users, and have no known mistake. Our split and
     version of the data may still differ, so mark them with `MARK`. Splits come in the order of `splits`.
     """
-    found = figures(dataset=dataset, protocol=protocol, on="test", as_published=False)
-    by_split = {name: tuple(figure for figure in found if figure.split == name) for name in splits()}
+    found = published_values(dataset=dataset, protocol=protocol, on="test", as_published=False)
+    by_split = {name: tuple(entry for entry in found if entry.split == name) for name in splits()}
     return {name: members for name, members in by_split.items() if members}
 
 
@@ -148,8 +148,8 @@ def splits() -> dict[str, SplitInfo]:
 
 
 @cache
-def _all_figures() -> tuple[Figure, ...]:
-    return tuple(figure for row in _content()["figures"] for figure in _read(row, _content()["sources"], splits()))
+def _all_values() -> tuple[PublishedValue, ...]:
+    return tuple(entry for row in _content()["figures"] for entry in _read(row, _content()["sources"], splits()))
 
 
 @cache
@@ -160,8 +160,8 @@ def _content() -> dict[str, Any]:
 
 def _read(
     row: Mapping[str, Any], sources: Mapping[str, Mapping[str, str]], known_splits: Collection[str]
-) -> list[Figure]:
-    """Convert one row into one figure per metric; its split is its own, else that of its source.
+) -> list[PublishedValue]:
+    """Convert one row into one value per metric; its split is that of the row, else that of its source.
 
     Raises:
         DataError: if the row lacks a field, or has an unknown field, source or split.
@@ -177,7 +177,7 @@ def _read(
     if split not in known_splits:
         raise DataError(f"figures.json: {row} has the unknown split {split!r}. Use a name from the section `splits`.")
     return [
-        Figure(
+        PublishedValue(
             model=row["model"],
             variant=row.get("variant", ""),
             dataset=row["dataset"],

@@ -1,11 +1,11 @@
-"""Cells of the MetaRec table under `published-implicit` (protocol P-A1): popularity, EASE, Mult-VAE and CDAE."""
+"""Cells of the MetaRec table under `published-implicit`: popularity, EASE, Mult-VAE and CDAE."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.evaluator import evaluate
+from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.models.base import Model
 from recdash.published.context import CellContext, CellResult, training_facts
 from recdash.published.training_files import MetricValues
@@ -26,14 +26,14 @@ _SEED = published_splits.SEEDS["published-implicit"]
 
 def closed_form(context: CellContext, name: str, **settings: Any) -> CellResult:
     """Fit a model without epochs: one solution gives both columns, and no validation part is needed."""
-    split = published_splits.implicit(context.dataset, seed=_SEED, validation=False)
+    split = published_splits.split_implicit(context.dataset, seed=_SEED, validation=False)
     model = context.fit_model(name, split, **settings)
     return _both_columns(model, split)
 
 
 def as_published(context: CellContext, name: str) -> CellResult:
     """Train with the published settings: lists contain seen items, and the epoch is chosen on the test part."""
-    split = published_splits.implicit(context.dataset, seed=_SEED, validation=False)
+    split = published_splits.split_implicit(context.dataset, seed=_SEED, validation=False)
     model = context.build_model(name, split)
 
     part = most_active_first(split.test)
@@ -41,7 +41,7 @@ def as_published(context: CellContext, name: str) -> CellResult:
     def measure(trained: Model) -> MetricValues:
         return list_metrics(unmasked_lists(trained, part), part.held_out, METRICS)
 
-    validation = Validation(measure, CRITERIA["ranking"])
+    validation = Validation(measure, SELECTION_METRICS["ranking"])
     training, epochs = context.train_model(model, split.train, validation, split=split.fingerprint)
     found = _both_columns(model, split)
     last = epochs[max(epochs)]
@@ -58,7 +58,7 @@ def corrected(context: CellContext, name: str, **changes: Any) -> CellResult:
         name: the model's name.
         changes: settings that correct a mistake in the published formula.
     """
-    split = published_splits.implicit(context.dataset, seed=_SEED)
+    split = published_splits.split_implicit(context.dataset, seed=_SEED)
     model = context.fit_model(name, split, preset="published", precision="float32", **changes)
     return CellResult({"corrected": dict(evaluate(model, split, metric_names=ALL_METRICS).mean)}, training_facts(model))
 

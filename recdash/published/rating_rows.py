@@ -1,4 +1,7 @@
-"""Cells of the MetaRec table for rating prediction (protocols P-A2, P-A3): AutoRec, DeepRec and the bias baseline."""
+"""Cells of the MetaRec table for rating prediction: AutoRec, DeepRec and the bias baseline.
+
+Protocols: `published-autorec` and `published-deeprec`.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from torch import Tensor
 
 from recdash.data.histories import Histories
 from recdash.errors import CheckpointError
-from recdash.evaluation.criterion import Criterion
 from recdash.evaluation.evaluator import evaluate
 from recdash.evaluation.rating_metrics import pooled_errors, prediction_errors
+from recdash.evaluation.selection_metric import SelectionMetric
 from recdash.models import checkpoint_io
 from recdash.models.autorec import AutoRec
 from recdash.models.base import GradientModel, Loss, Model
@@ -40,7 +43,7 @@ _DEFAULT_RATING = 3.0  # the public AutoRec's prediction where neither user nor 
 
 def autorec_as_published(context: CellContext) -> CellResult:
     """Train U-AutoRec to the last epoch; measure it with the test ratings as its input, and without ("leak-free")."""
-    split = published_splits.autorec(context.dataset, seed=_AUTOREC_SEED, validation=False)
+    split = published_splits.split_autorec(context.dataset, seed=_AUTOREC_SEED, validation=False)
     model = context.build_model("autorec", split, validate_every=VALIDATE_EVERY, patience=10_000)
 
     def measure(trained: Model) -> MetricValues:
@@ -51,7 +54,7 @@ def autorec_as_published(context: CellContext) -> CellResult:
 
     observe(model, split.train)
     rows = model.training_rows(split.train)
-    validation = Validation(measure, Criterion("leak_free_rmse", False))
+    validation = Validation(measure, SelectionMetric("leak_free_rmse", False))
     _, epochs = context.train_model(
         model, rows, validation, split=split.fingerprint, precision="auto", renamed_metrics=RENAMED_METRICS
     )
@@ -68,7 +71,7 @@ def autorec_as_published(context: CellContext) -> CellResult:
 
 def autorec_corrected(context: CellContext, variant: str) -> CellResult:
     """Train AutoRec with the same settings on training ratings only; the epoch is chosen on a validation part."""
-    split = published_splits.autorec(context.dataset, seed=_AUTOREC_SEED)
+    split = published_splits.split_autorec(context.dataset, seed=_AUTOREC_SEED)
     rows = split.n_items if variant == "item" else len(split.train)
     penalty = round(rows / 512, 2)  # the public code adds the whole penalty to every batch of 512 rows
     model = context.fit_model("autorec", split, preset="published", variant=variant, l2=penalty, patience=100)
@@ -126,7 +129,7 @@ class MinDeltaLoss:
 
 def deeprec(context: CellContext) -> CellResult:
     """Train DeepRec once: mean per-user RMSE of the last weights, and pooled RMSE of the best weights."""
-    split = published_splits.deeprec(context.dataset, seed=_DEEPREC_SEED)
+    split = published_splits.split_deeprec(context.dataset, seed=_DEEPREC_SEED)
     model = context.build_model("deeprec", split, PerUserRmseDeepRec)
     smallest, best = MinDeltaLoss(), BestWeights(context.path("best"))
     validation, test = split.part("validation"), split.part("test")
@@ -148,13 +151,13 @@ def deeprec(context: CellContext) -> CellResult:
         if best_value is None:
             best.delete()
         else:
-            smallest.best = -best_value  # a training keeps the criterion with its sign: larger is better
+            smallest.best = -best_value  # a training stores the selection metric with its sign: larger is better
 
     observe(model, split.train)
     _, epochs = context.train_model(
         model,
         split.train,
-        Validation(measure, Criterion("gain", False)),
+        Validation(measure, SelectionMetric("gain", False)),
         split=split.fingerprint,
         on_start=on_start,
         precision="auto",
@@ -168,15 +171,15 @@ def deeprec(context: CellContext) -> CellResult:
 
 def deeprec_refed(context: CellContext) -> CellResult:
     """Train DeepRec with the paper's dense re-feeding and pooled loss, other settings the same."""
-    split = published_splits.deeprec(context.dataset, seed=_DEEPREC_SEED)
+    split = published_splits.split_deeprec(context.dataset, seed=_DEEPREC_SEED)
     model = context.fit_model("deeprec", split, preset="published", refeed=1)
     return CellResult({"corrected": dict(evaluate(model, split, metric_names=METRICS).mean)}, training_facts(model))
 
 
 def bias_baseline(context: CellContext) -> CellResult:
     """Fit the bias model on both splits: pooled RMSE on each, and mean per-user RMSE on DeepRec's."""
-    autorec_split = published_splits.autorec(context.dataset, seed=_AUTOREC_SEED)
-    deeprec_split = published_splits.deeprec(context.dataset, seed=_DEEPREC_SEED)
+    autorec_split = published_splits.split_autorec(context.dataset, seed=_AUTOREC_SEED)
+    deeprec_split = published_splits.split_deeprec(context.dataset, seed=_DEEPREC_SEED)
     on_autorec = evaluate(context.fit_model("bias", autorec_split), autorec_split, metric_names=METRICS).mean
     on_deeprec = evaluate(context.fit_model("bias", deeprec_split), deeprec_split, metric_names=METRICS).mean
     printed = {"rmse": on_deeprec["macro_rmse"]}

@@ -1,4 +1,4 @@
-"""One note for each row of a public table: what was wrong, and how much it changes the number.
+"""One note for each row of a published table: what was wrong, and how much it changes the number.
 
 All numbers in a note are computed values; a note is empty while one of them is missing. `explanations` has the texts
 that do not depend on computed values.
@@ -71,8 +71,8 @@ def popularity(row: RowValues, cells: Cells) -> str:
     """Popularity on the same lists."""
     seen = cells["popularity"]["facts"]["seen_places"]
     return (
-        f"Not in the published table; for comparison. With already rated movies, {seen:.0f} in each list, {row.title} "
-        f"is {_four(row.as_published)}; without them it is {_four(row.corrected)}."
+        f"Not in the published table; for comparison. With seen movies left in the lists ({seen:.0f} per list), "
+        f"{row.title} is {_four(row.as_published)}; without them it is {_four(row.corrected)}."
     )
 
 
@@ -132,7 +132,7 @@ def autorec(row: RowValues, cells: Cells) -> str:
         f"The test ratings themselves were the input: the same weights give RMSE {_three(row.as_published)} with them "
         f"and {_three(facts['leak_free_last'])} without them. Trained with early stopping (epoch "
         f"{cells['autorec-corrected']['facts']['best_epoch']}), the model reaches {_three(row.corrected)}; a bias "
-        f"model, one number per user and one per movie, reaches {_three(bias)}."
+        f"model (one number per user and one per movie) reaches {_three(bias)}."
     )
 
 
@@ -172,7 +172,7 @@ def deeprec_refed(row: RowValues, cells: Cells) -> str:
 def bias_autorec(row: RowValues, cells: Cells) -> str:
     """The baseline that the table lacks."""
     return (
-        f"Not in the published table. A bias model, one number per user and one per movie, reaches RMSE "
+        f"Not in the published table. A bias model (one number per user and one per movie) reaches RMSE "
         f"{_three(row.corrected)} on this split."
     )
 

@@ -92,8 +92,8 @@ def run_cells(
             if cell is separate:
                 continue
             report(cell, 0, 0)
-            own = replace(context, cell=cell.name, on_epoch=partial(report_and_poll, cell))
-            finish(cell, *run_timed(cell.run, own))
+            cell_context = replace(context, cell=cell.name, on_epoch=partial(report_and_poll, cell))
+            finish(cell, *run_timed(cell.run, cell_context))
             if context.should_stop():
                 raise interruption()
         while subprocess is not None and not subprocess.poll(wait=0.2):

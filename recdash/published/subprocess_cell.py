@@ -90,7 +90,7 @@ class SubprocessCell:
                 message = self._connection.recv()
             except (EOFError, ConnectionResetError) as error:
                 raise TrainingError(
-                    f"The process of one training ended with status {self._process.wait(_STOP_TIMEOUT)}; its last "
+                    f"The process of one run ended with status {self._process.wait(_STOP_TIMEOUT)}; its last "
                     "saved state is kept. Run the same command again to resume."
                 ) from error
             if isinstance(message, RecdashError):

@@ -1,4 +1,4 @@
-"""SVAE as published (protocol P-A4): one user per update, and three evaluations of the same weights."""
+"""SVAE as published (`published-svae`): one user per update, and three evaluations of the same weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from recdash.data.histories import Histories
-from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.evaluator import evaluate, mean_metrics
+from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.models.base import Model
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
@@ -23,12 +23,12 @@ from recdash.published.single_sequence_gru import SingleSequenceGru
 from recdash.published.training_files import MetricValues
 from recdash.published.unmasked_topk import list_metrics, masked_lists, without_last
 from recdash.splits import published_splits
-from recdash.splits.split import HeldOut
+from recdash.splits.split import EvaluationPart
 from recdash.training.loop import Validation
 
 SEED = 12345  # of the public repository: it reproduces the published numbers of users exactly
 METRICS = ("precision@10", "recall_all@10", "ndcg@10", "precision@100", "recall_all@100", "ndcg@100")
-TRAINING_USERS = 200  # training users whose metrics the public table prints
+TRAINING_USERS = 200  # training users whose metrics the published table prints
 
 
 class SampledSVAE(SVAE):
@@ -69,7 +69,7 @@ def svae(context: CellContext) -> CellResult:
     The training stays on the CPU: its updates with one user are optimised for it (`single_sequence_gru`).
     """
     context = replace(context, device="cpu")
-    split = published_splits.svae(context.dataset, seed=SEED)
+    split = published_splits.split_svae(context.dataset, seed=SEED)
     parts = {"training": first_training_users(split.train), "validation": split.part("validation"), "test": split.test}
     model = context.build_model("svae", split, SampledSVAE, patience=10_000)
 
@@ -80,7 +80,7 @@ def svae(context: CellContext) -> CellResult:
             values |= {f"{name}.{metric}": value for metric, value in printed.items()}
         return values
 
-    validation = Validation(measure, CRITERIA["ranking"])
+    validation = Validation(measure, SELECTION_METRICS["ranking"])
     training, epochs = context.train_model(model, split.train, validation, split=split.fingerprint)
     printed_epoch = max(epochs, key=lambda epoch: epochs[epoch]["training.ndcg@100"])
     chosen_epoch = max(epochs, key=lambda epoch: epochs[epoch]["validation.ndcg@100"])
@@ -100,13 +100,19 @@ def svae(context: CellContext) -> CellResult:
     return CellResult(columns, facts)
 
 
-def first_training_users(train: Histories, users: int = TRAINING_USERS) -> HeldOut:
-    """Return the first training users with a fifth of their histories "held out"; all of it was trained on."""
+def first_training_users(train: Histories, users: int = TRAINING_USERS) -> EvaluationPart:
+    """Return the first training users with a fifth of their histories marked as held out.
+
+    The model was trained on all of it.
+    """
     return published_splits.hold_out_last_fifth(train.slice(0, min(users, len(train))), ())
 
 
-def metrics_as_printed(model: Model, part: HeldOut) -> MetricValues:
-    """Return metrics of the authors' evaluation: code sampled, last known item neither read nor removed from lists."""
+def metrics_as_printed(model: Model, part: EvaluationPart) -> MetricValues:
+    """Return metrics of the authors' evaluation, with a sampled latent code.
+
+    The last fold-in item is not fed to the model and not masked.
+    """
     if not isinstance(model, SampledSVAE):
         raise TypeError("only a SampledSVAE is evaluated as printed")
     users = np.flatnonzero(part.held_out.counts > 0)

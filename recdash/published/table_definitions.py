@@ -1,4 +1,4 @@
-"""The two public tables: their cells, and where each column of their rows comes from."""
+"""The two published tables: their cells, and where each column of their rows comes from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from recdash.errors import unknown_name
 from recdash.published import implicit_rows, rating_rows, row_notes, svae_rows, vae_ml20m
 from recdash.published.context import common_protocol
 from recdash.published.row_notes import Note
-from recdash.published.table_schema import PublicTable, TableCell, TableRow
+from recdash.published.table_schema import (
+    PublishedTable,
+    TableCell,
+    TableRow,
+)
 
 
 def _implicit_cells(model: str, title: str, epochs: str, **changes: Any) -> tuple[TableCell, ...]:
@@ -86,7 +90,7 @@ def _svae_rows() -> tuple[TableRow, ...]:
     return (*printed, *tested)
 
 
-METAREC = PublicTable(
+METAREC = PublishedTable(
     name="metarec",
     title="MetaRec, Autoencoders-Experiments: six models on MovieLens-1M",
     url="https://github.com/khanhnamle1994/MetaRec/tree/b5e36cb/Autoencoders-Experiments",
@@ -210,7 +214,7 @@ def _vae20m_rows(model: str, title: str, note: Note, printed: bool) -> tuple[Tab
     )
 
 
-VAE20M = PublicTable(
+VAE20M = PublishedTable(
     name="vae20m",
     title="MultiVAE-MultiDAE-Recommender: two models on MovieLens-20M",
     url="https://github.com/abdelrahmanHamdyG/MultiVAE-MultiDAE-Recommender/tree/3f8ed37",
@@ -247,8 +251,8 @@ VAE20M = PublicTable(
 TABLES = {table.name: table for table in (METAREC, VAE20M)}
 
 
-def find_table(name: str) -> PublicTable:
-    """Return a public table by name; raises UsageError, with the known names, for an unknown one."""
+def find_table(name: str) -> PublishedTable:
+    """Return a published table by name; raises UsageError, with the known names, for an unknown one."""
     if name not in TABLES:
         raise unknown_name("table", name, TABLES)
     return TABLES[name]

@@ -11,7 +11,11 @@ from typing import Any
 from recdash.errors import DataError
 from recdash.published import provenance
 from recdash.published.table_definitions import TABLES
-from recdash.published.table_schema import RECIPE_VERSION, PublicTable, build_rows
+from recdash.published.table_schema import (
+    RECIPE_VERSION,
+    PublishedTable,
+    build_rows,
+)
 
 _CELL_FIELDS: dict[str, type | tuple[type, ...]] = {
     "columns": dict,
@@ -34,11 +38,11 @@ class TableDocument:
         table: the table.
         dataset: name of the data.
         fingerprint: fingerprint of the data.
-        epochs: maximum number of epochs in each training, in a trial run; None: as many as published.
+        epochs: maximum number of epochs in each run, in a trial run; None: as many as published.
         cells: by name, with "columns", "facts", "seconds", "when", "about" and their provenance.
     """
 
-    table: PublicTable
+    table: PublishedTable
     dataset: str
     fingerprint: str
     epochs: int | None = None
@@ -61,8 +65,8 @@ class TableDocument:
         if other.fingerprint != self.fingerprint:
             return f"the table {other.table.name} on other data ({other.dataset}, fingerprint {other.fingerprint})"
         if other.epochs != self.epochs:
-            trainings = "complete trainings" if other.epochs is None else f"trainings of at most {other.epochs} epochs"
-            return f"the table {other.table.name} with {trainings}"
+            runs = "full training runs" if other.epochs is None else f"runs of at most {other.epochs} epochs"
+            return f"the table {other.table.name} with {runs}"
         return ""
 
     def merged(self, other: TableDocument | None) -> TableDocument:

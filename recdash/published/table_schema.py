@@ -1,4 +1,4 @@
-"""What a public table is made of: cells to compute, and rows whose columns come from the cells."""
+"""What a published table is made of: cells to compute, and rows whose columns come from the cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recdash.published.context import CellContext, CellResult
-from recdash.published.figures import figures
+from recdash.published.figures import published_values
 from recdash.published.row_notes import Cells, Note, RowValues
 
 RECIPE_VERSION = 1  # goes up when a cell computes something else, so that no outdated result is shown
@@ -22,7 +22,8 @@ class TableCell:
         model: name of the model, by which the user selects cells.
         about: short description, shown as progress.
         run: the function that computes it.
-        own_process: whether its steps are too small to use a second core, so that it runs in parallel with the others.
+        own_process: whether to run in its own process: its updates are too small for a second thread, so another cell
+            can use that core.
     """
 
     name: str
@@ -62,8 +63,8 @@ class TableRow:
 
 
 @dataclass(frozen=True)
-class PublicTable:
-    """A public table.
+class PublishedTable:
+    """A published table.
 
     Args:
         name: name on the command line.
@@ -90,7 +91,7 @@ class PublicTable:
         return tuple(dict.fromkeys(row.model for row in self.rows))
 
 
-def build_rows(table: PublicTable, cells: Cells, *, rehearsal: bool = False) -> list[dict[str, Any]]:
+def build_rows(table: PublishedTable, cells: Cells, *, rehearsal: bool = False) -> list[dict[str, Any]]:
     """Return the rows of a table as plain values, with None for what is not computed.
 
     Args:
@@ -101,19 +102,21 @@ def build_rows(table: PublicTable, cells: Cells, *, rehearsal: bool = False) -> 
     return [_build_row(table, row, cells, rehearsal) for row in table.rows]
 
 
-def published_value(table: PublicTable, row: TableRow) -> float | None:
+def published_value(table: PublishedTable, row: TableRow) -> float | None:
     """Return the printed number of a row, or None if there is none."""
     if row.as_published is None or row.tolerance is None:
         return None
     found = [
         figure
-        for figure in figures(model=row.model, dataset=table.dataset, metric=row.metric, on=row.on, as_published=True)
+        for figure in published_values(
+            model=row.model, dataset=table.dataset, metric=row.metric, on=row.on, as_published=True
+        )
         if figure.protocol in table.protocols and (row.variant is None or figure.variant == row.variant)
     ]
     return found[0].value if found else None
 
 
-def _build_row(table: PublicTable, row: TableRow, cells: Cells, rehearsal: bool) -> dict[str, Any]:
+def _build_row(table: PublishedTable, row: TableRow, cells: Cells, rehearsal: bool) -> dict[str, Any]:
     values = RowValues(
         metric=row.metric,
         published=published_value(table, row),

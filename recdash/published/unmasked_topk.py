@@ -1,4 +1,4 @@
-"""Top-100 lists as the public table's code builds them: seen items are not removed."""
+"""Top-100 lists as the published table's code builds them: seen items are not removed."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from recdash.data.histories import Histories
 from recdash.evaluation import metrics
 from recdash.evaluation.top_k import hits_in, mask_seen, top_k
 from recdash.models.base import Model
-from recdash.splits.split import HeldOut
+from recdash.splits.split import EvaluationPart
 from recdash.splits.weak import rows_by_activity
 
 LIST_LENGTH = 100
 
 
-def most_active_first(part: HeldOut) -> HeldOut:
+def most_active_first(part: EvaluationPart) -> EvaluationPart:
     """Return the same users by falling activity, the order in which the public code scores them.
 
     The order matters to a model whose scores depend on the other users of a batch (CDAE as published).
     """
     order = rows_by_activity(part.fold_in)
     train_rows = None if part.train_rows is None else part.train_rows[order]
-    return HeldOut(part.fold_in.take(order), part.held_out.take(order), (), train_rows)
+    return EvaluationPart(part.fold_in.take(order), part.held_out.take(order), (), train_rows)
 
 
-def unmasked_lists(model: Model, part: HeldOut) -> NDArray[np.int32]:
+def unmasked_lists(model: Model, part: EvaluationPart) -> NDArray[np.int32]:
     """Return lists that contain seen items, (users, 100)."""
     return _lists(model, part.fold_in, part.train_rows, mask=False)[0]
 
 
-def unmasked_and_masked_lists(model: Model, part: HeldOut) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def unmasked_and_masked_lists(model: Model, part: EvaluationPart) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return lists with and without seen items, from the same scores, (users, 100) each."""
     return _lists(model, part.fold_in, part.train_rows, mask=True)
 
@@ -49,7 +49,7 @@ def list_metrics(top: NDArray[np.int32], held_out: Histories, names: Iterable[st
     hits, relevant = hits_in(top, held_out), held_out.counts
     parsed = {name: name.split("@") for name in names}
     return {
-        name: float(np.nanmean(metrics.BY_HITS[kind](hits, relevant, int(k)))) for name, (kind, k) in parsed.items()
+        name: float(np.nanmean(metrics.HIT_METRICS[kind](hits, relevant, int(k)))) for name, (kind, k) in parsed.items()
     }
 
 

@@ -1,11 +1,11 @@
-"""Cells of the vae20m table (protocol P-A5): Mult-VAE and Mult-DAE as published on MovieLens-20M, and corrected."""
+"""Cells of the vae20m table, `published-vae20m`: Mult-VAE and Mult-DAE as published on MovieLens-20M, and corrected."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.evaluator import evaluate, mean_metrics
+from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.models.base import Model
 from recdash.published.context import CellContext, CellResult, training_facts
 from recdash.published.training_files import MetricValues
@@ -36,7 +36,7 @@ def as_published_and_corrected(context: CellContext, name: str) -> CellResult:
     def measure(trained: Model) -> MetricValues:
         return mean_metrics(trained, split, ALL_METRICS)
 
-    validation = Validation(measure, CRITERIA["ranking"])
+    validation = Validation(measure, SELECTION_METRICS["ranking"])
     training, epochs = context.train_model(model, split.train, validation, split=split.fingerprint)
     best = training.best.epoch
     columns = {
@@ -54,4 +54,4 @@ def baseline(context: CellContext, name: str) -> CellResult:
 
 
 def _split(context: CellContext) -> Split:
-    return published_splits.vae20m(context.dataset, seed=published_splits.SEEDS["published-vae20m"])
+    return published_splits.split_vae20m(context.dataset, seed=published_splits.SEEDS["published-vae20m"])

@@ -65,7 +65,7 @@ def rank(model: Model, picks: Sequence[Item], k: int, *, explain: bool = True) -
     indices = {item.id: model.catalogue.index_of.get(item.id) for item in picks}
     known = [(item, index) for item in picks if (index := indices[item.id]) is not None]
     unknown = tuple(item for item in picks if indices[item.id] is None)
-    if not known and not model.answers_without_picks:
+    if not known and not model.accepts_empty_history:
         return RankedList((), unknown)
     chosen = [index for _, index in known]
     scores = model.score(Histories.from_rows([chosen], model.shape.items))[0]
@@ -74,12 +74,14 @@ def rank(model: Model, picks: Sequence[Item], k: int, *, explain: bool = True) -
     best = np.lexsort((np.arange(len(masked)), -masked))[: max(0, min(k, len(masked) - len(set(chosen))))]
     shares, kind = _shares(model, chosen, best, scores) if explain and known else (None, "")
     items = []
-    for place, index in enumerate(best.tolist()):
+    for rank, index in enumerate(best.tolist(), 1):
         reasons = (
-            [] if shares is None else [Reason(item, float(shares[row, place])) for row, (item, _) in enumerate(known)]
+            []
+            if shares is None
+            else [Reason(item, float(shares[row, rank - 1])) for row, (item, _) in enumerate(known)]
         )
         reasons.sort(key=lambda reason: -reason.share)
-        items.append(RankedItem(place + 1, model.catalogue[index], float(scores[index]), tuple(reasons)))
+        items.append(RankedItem(rank, model.catalogue[index], float(scores[index]), tuple(reasons)))
     return RankedList(tuple(items), unknown, kind)
 
 
@@ -87,7 +89,7 @@ def _shares(
     model: Model, chosen: Sequence[int], best: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32] | None, str]:
     """Contribution of each pick to each item, (picks, items), and its kind; None if picks do not matter."""
-    if not model.uses_picks:
+    if not model.uses_history:
         return None, ""
     exact = model.contributions(chosen, best.tolist())
     if exact is not None:

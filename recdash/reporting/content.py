@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash.analysis import reference_figures, slices, versus_best
+from recdash.analysis import reference_figures, slices, split_summary, versus_best
 from recdash.analysis.metric_info import title
 from recdash.analysis.run_labels import run_labels
 from recdash.reporting import tables
@@ -64,19 +64,22 @@ class Section:
     def summary(self) -> str:
         """Return the best run and the runs not significantly different from it; empty for a single run."""
         comparison = self.comparison
-        if comparison is None or not comparison.standings:
+        if comparison is None or not comparison.differences:
             return ""
-        tied = [
-            label for run_id, label in self.labels.items() if comparison.tied(run_id) and not comparison.is_best(run_id)
+        not_different = [
+            label
+            for run_id, label in self.labels.items()
+            if comparison.not_different_from_best(run_id) and not comparison.is_best(run_id)
         ]
-        verb = "is" if len(tied) == 1 else "are"
-        others = f"{listed(tied)} {verb} not" if tied else "all others are"
+        verb = "is" if len(not_different) == 1 else "are"
+        others = f"{listed(not_different)} {verb} not" if not_different else "all others are"
         best = f"{self.labels[comparison.best]} is best by {title(comparison.metric)}"
         return f"{best}; {others} significantly different."
 
     def slice_title(self, view: slices.SliceView) -> str:
         """Return the heading of a table of slices."""
-        by = "number of interactions of the user" if view.by == "activity" else "number of training users of the item"
+        activity = "number of training ratings" if self.group.task == "rating" else "number of fold-in items"
+        by = activity if view.by == "activity" else "number of training users of the item"
         return f"{title(view.metric)} by {by}"
 
     def slice_note(self, view: slices.SliceView) -> str:
@@ -94,13 +97,13 @@ class Section:
         """Return names and values that identify the data and the split, fingerprints included."""
         group = self.group
         return [
-            ("dataset", Path(group.dataset).name),
-            ("data fingerprint", group.dataset_fingerprint or "unknown"),
-            ("protocol", group.protocol),
-            ("split seed", str(group.split_seed)),
-            ("split fingerprint", group.split_fingerprint or "unknown"),
-            ("split options", describe_options(group.options) or "default"),
-            *((str(name).replace("_", " "), _format_value(value)) for name, value in group.facts.items()),
+            ("Dataset", Path(group.dataset).name),
+            ("Data fingerprint", group.dataset_fingerprint or "unknown"),
+            ("Protocol", group.protocol),
+            ("Split seed", str(group.split_seed)),
+            ("Split fingerprint", group.split_fingerprint or "unknown"),
+            ("Split options", describe_options(group.options) or "default"),
+            *((split_summary.fact_label(name), _format_value(value)) for name, value in group.facts.items()),
         ]
 
     def versions(self) -> list[str]:

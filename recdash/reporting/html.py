@@ -15,12 +15,13 @@ from markupsafe import Markup
 
 from recdash.analysis import reference_figures
 from recdash.analysis.costs import COSTS, pareto_front
-from recdash.analysis.metric_info import description, title
+from recdash.analysis.metric_info import averaging, description, title
 from recdash.analysis.versus_best import compare_with_best_by_metric
-from recdash.evaluation.criterion import SELECTION_METRICS, higher_is_better
-from recdash.reporting import markdown, palette, seed_tables, svg, tables
+from recdash.evaluation.selection_metric import SELECTION_METRIC_NAMES, higher_is_better
+from recdash.reporting import dash_patterns, markdown, seed_tables, svg, tables
 from recdash.reporting.svg import Line, Mark
 from recdash.reporting.table_format import alignments
+from recdash.runs import run_colours
 
 if TYPE_CHECKING:
     from recdash.analysis.costs import Cost
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from recdash.analysis.slices import SliceView
     from recdash.reporting.content import ComparisonReport, Section
 
-_CURVES = (*SELECTION_METRICS, "reconstruction", "kl", "loss")
+_CURVES = (*SELECTION_METRIC_NAMES, "reconstruction", "kl", "loss")
 _CURVE_TITLES = {
     "reconstruction": "Reconstruction loss",
     "kl": "KL divergence in nats per user",
@@ -37,7 +38,7 @@ _CURVE_TITLES = {
 _WITHOUT_MARKS = tables.CellStyle(
     value=tables.PLAIN_STYLE.value,
     best=str,
-    tied=tables.PLAIN_STYLE.tied,
+    not_significant=tables.PLAIN_STYLE.not_significant,
     other=str,
 )
 
@@ -151,7 +152,7 @@ def _section(section: Section) -> SectionView:
         quality=[figure for figure in quality if figure is not None],
         slices=[_slice_table(section, view) for view in section.slice_views],
         curves=[figure for figure in curves if figure is not None],
-        facts=_text_table([["Fact", "Value"], *map(list, section.facts())]),
+        facts=_text_table([["Property", "Value"], *map(list, section.facts())]),
         settings=_text_table(section.settings_rows()),
         versions=section.versions(),
         latex=markdown.latex_of(section),
@@ -179,10 +180,10 @@ def _result_table(section: Section) -> Table:
         best = {
             column
             for column, metric in enumerate(metrics, start=first)
-            if metric in comparisons and comparisons[metric].standings and comparisons[metric].is_best(row.run.id)
+            if metric in comparisons and comparisons[metric].differences and comparisons[metric].is_best(row.run.id)
         }
         cells = [Cell(text, bold=column in best) for column, text in enumerate(texts)]
-        body.append([Cell(section.labels[row.run.id], colour=palette.colour_of(row.run.id)), *cells[1:]])
+        body.append([Cell(section.labels[row.run.id], colour=run_colours.colour_of(row.run.id)), *cells[1:]])
     return Table(
         heading=[Cell(text, tooltip=tooltips.get(column, "")) for column, text in enumerate(rows[0])],
         rows=body,
@@ -236,7 +237,7 @@ def _interval_figure(section: Section) -> Figure | None:
         return None
     name = title(section.group.primary)
     axis = f"{name} (lower is better)" if higher_is_better(section.group.primary) is False else name
-    caption = f"{axis}, mean over the test users of {section.group.label}, with 95 % bootstrap intervals."
+    caption = f"{axis}, {averaging(section.group.primary)}, {section.group.label}, with 95% bootstrap intervals."
     return Figure(Markup(svg.intervals(marks, axis)), caption)  # noqa: S704  (svg escapes every label)
 
 
@@ -251,7 +252,7 @@ def _cost_figure(section: Section, cost: Cost) -> Figure | None:
     )
     caption = f"{title(metric)} on the test users against {cost.unit} (logarithmic axis). {cost.help}"
     if len(front) > 1:
-        caption += " A dotted line joins the runs that no other run beats in both."
+        caption += " The dotted line is the Pareto front: no other run is better at lower cost."
     return Figure(Markup(chart), caption)  # noqa: S704  (svg escapes every label)
 
 
@@ -263,16 +264,16 @@ def _marks(section: Section, metric: str, cost: Cost | None = None) -> list[Mark
             low, high = (value.mean if bound is None else bound for bound in (value.low, value.high))
             x = x if cost is None else max(x, cost.minimum)
             run_id = row.run.id
-            marks.append(Mark(section.labels[run_id], palette.colour_of(run_id), value.mean, low, high, x))
+            marks.append(Mark(section.labels[run_id], run_colours.colour_of(run_id), value.mean, low, high, x))
     return marks
 
 
 def _curve_figure(section: Section, name: str) -> Figure | None:
-    dashes = palette.dashes([curves.run.id for curves in section.curves])
+    dashes = dash_patterns.dashes([curves.run.id for curves in section.curves])
     lines = [
         Line(
             section.labels[curves.run.id],
-            palette.colour_of(curves.run.id),
+            run_colours.colour_of(curves.run.id),
             [(float(epoch), value) for epoch, value in curves.series[name]],
             curves.run.best_epoch,
             dashes[curves.run.id],
@@ -283,7 +284,7 @@ def _curve_figure(section: Section, name: str) -> Figure | None:
     if not lines:
         return None
     axis = _CURVE_TITLES.get(name) or title(name)
-    data = "validation part" if name in SELECTION_METRICS else "training part"
+    data = "validation part" if name in SELECTION_METRIC_NAMES else "training part"
     caption = f"{axis} after each epoch, on the {data} of {section.group.label}. A ring marks the best epoch."
     legend = [LegendEntry(line.label, line.colour, bool(line.dashes)) for line in lines]
     return Figure(Markup(svg.curves(lines, axis)), caption, legend)  # noqa: S704  (svg escapes every label)

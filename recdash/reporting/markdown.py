@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recdash.analysis.metric_info import METRICS, title
-from recdash.evaluation.criterion import SELECTION_METRICS
+from recdash.evaluation.selection_metric import SELECTION_METRIC_NAMES
 from recdash.reporting import seed_tables, tables
 from recdash.reporting.svg import sparkline
 from recdash.reporting.table_format import markdown_table
@@ -13,7 +13,7 @@ from recdash.reporting.table_format import markdown_table
 if TYPE_CHECKING:
     from recdash.reporting.content import ComparisonReport, Section
 
-_CURVES = (*SELECTION_METRICS, "loss")
+_CURVES = (*SELECTION_METRIC_NAMES, "loss")
 
 
 def page(report: ComparisonReport) -> str:
@@ -24,7 +24,7 @@ def page(report: ComparisonReport) -> str:
     for section in report.sections:
         parts += _section(section)
     if report.seed_tables:
-        parts += ["## Over seeds", seed_tables.render(report.seed_tables, "md")]
+        parts += ["## Means over seeds", seed_tables.render(report.seed_tables, "md")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -50,7 +50,7 @@ def _section(section: Section) -> list[str]:
         _curves(section),
         *_slices(section),
         "### Data and split",
-        markdown_table([["Fact", "Value"], *map(list, section.facts())]),
+        markdown_table([["Property", "Value"], *map(list, section.facts())]),
         "### Settings, seeds, devices",
         markdown_table(section.settings_rows()),
         *section.versions(),

@@ -12,12 +12,12 @@ from recdash.reporting.content import ComparisonReport
 FORMATS = {"html": ".html", "md": ".md", "latex": ".tex"}
 
 
-def render(report: ComparisonReport, form: str) -> str:
+def render(report: ComparisonReport, file_format: str) -> str:
     """Return a report as text.
 
     Args:
         report: The report.
-        form: "html", "md" or "latex" (the tables only).
+        file_format: "html", "md" or "latex" (the tables only).
 
     Raises:
         UsageError: The format is unknown.
@@ -27,9 +27,9 @@ def render(report: ComparisonReport, form: str) -> str:
         "md": markdown.page,
         "latex": markdown.latex,
     }
-    if form not in write:
-        raise unknown_name("report format", form, FORMATS)
-    return write[form](report)
+    if file_format not in write:
+        raise unknown_name("report format", file_format, FORMATS)
+    return write[file_format](report)
 
 
 def format_of(path: Path) -> str:

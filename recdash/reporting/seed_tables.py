@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from recdash.analysis.seeds import SeedTable, Spread
 
 NOTE = (
-    "mean of the splits' means ± standard deviation over splits / over training seeds within a split; - with a single "
-    "seed. With one training per split, the first also includes the variation between trainings"
+    'mean over splits ± standard deviation over splits / over training seeds within a split; "-" for a single '
+    "seed. With one run per split, the first also includes the variation over training seeds"
 )
 
 
-def render(tables: Sequence[SeedTable], form: str, metrics: str | Sequence[str] | None = None) -> str:
+def render(tables: Sequence[SeedTable], file_format: str, metrics: str | Sequence[str] | None = None) -> str:
     """Return tables over seeds as "table", "md" or "latex" text."""
-    return "\n\n".join(_render(table, form, available_metrics(table, metrics)) for table in tables)
+    return "\n\n".join(_render(table, file_format, available_metrics(table, metrics)) for table in tables)
 
 
 def available_metrics(table: SeedTable, metrics: str | Sequence[str] | None = None) -> list[str]:
@@ -36,14 +36,14 @@ def spread_cell(spread: Spread | None) -> str:
     if spread is None:
         return "-"
     over_splits, over_trainings = (
-        "-" if deviation is None else f"±{deviation:.4f}" for deviation in (spread.over_splits, spread.over_trainings)
+        "-" if deviation is None else f"± {deviation:.4f}" for deviation in (spread.over_splits, spread.over_trainings)
     )
     return f"{spread.mean:.4f} {over_splits} / {over_trainings}"
 
 
 def seed_rows(table: SeedTable, metrics: Sequence[str], name: Callable[[str], str]) -> list[list[str]]:
     """Return the heading and the rows of a table over seeds; `name` returns the heading of a metric."""
-    rows = [["Model", "Preset", "Splits", "Trainings", *map(name, metrics), "Runtime"]]
+    rows = [["Model", "Preset", "Splits", "Runs", *map(name, metrics), "Training time"]]
     for row in table.rows:
         given = ", ".join(f"{setting}={value}" for setting, value in row.settings.items())
         preset = f"{row.preset}, {given}" if given else row.preset
@@ -53,13 +53,13 @@ def seed_rows(table: SeedTable, metrics: Sequence[str], name: Callable[[str], st
     return rows
 
 
-def _render(table: SeedTable, form: str, metrics: Sequence[str]) -> str:
-    rows = seed_rows(table, metrics, metric_heading if form == "table" else title)
+def _render(table: SeedTable, file_format: str, metrics: Sequence[str]) -> str:
+    rows = seed_rows(table, metrics, metric_heading if file_format == "table" else title)
     notes = [note for note in (NOTE, divisor_notes(metrics)) if note]
-    if form == "latex":
+    if file_format == "latex":
         escaped = [[escape_latex(cell).replace("±", "$\\pm$") for cell in row] for row in rows]
         return latex_table(escaped, [table.label, *notes])
-    if form == "md":
+    if file_format == "md":
         parts = [f"**{table.label}**", "", markdown_table(rows), "", *(f"{note}  " for note in notes)]
         return "\n".join(parts).rstrip()
     return "\n".join([table.label, plain_table(rows), *notes])

@@ -77,21 +77,21 @@ class Scale:
         position = math.log10(max(value, 10.0**self.low)) if self.log else value
         return self.start + (position - self.low) / ((self.high - self.low) or 1) * (self.end - self.start)
 
-    def ticks(self, most: int = 6) -> list[float]:
-        """Return at most about `most` round values between the ends."""
+    def ticks(self, max_ticks: int = 6) -> list[float]:
+        """Return at most about `max_ticks` round values between the ends."""
         if self.log:
             powers = range(math.floor(self.low), math.ceil(self.high) + 1)
             for factors in ((1,), (1, 2, 5)):
                 ticks = [factor * 10.0**power for power in powers for factor in factors]
                 ticks = [value for value in ticks if self.low <= math.log10(value) <= self.high]
                 if len(ticks) > 2:
-                    return ticks[:: math.ceil(len(ticks) / most)]
+                    return ticks[:: math.ceil(len(ticks) / max_ticks)]
             return _round_values(10.0**self.low, 10.0**self.high, 4)
-        return _round_values(self.low, self.high, most)
+        return _round_values(self.low, self.high, max_ticks)
 
 
-def _round_values(low: float, high: float, most: int) -> list[float]:
-    rough = (high - low) / most
+def _round_values(low: float, high: float, max_ticks: int) -> list[float]:
+    rough = (high - low) / max_ticks
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
@@ -115,7 +115,7 @@ def intervals(marks: Sequence[Mark], title: str) -> str:
             'stroke-width="3" stroke-opacity=".45"/>',
             f'<circle cx="{x(mark.value):.1f}" cy="{y:.1f}" r="5" fill="{mark.colour}"/></g>',
         ]
-    return _svg(parts, bottom + 40, f"{title} with 95 % intervals")
+    return _svg(parts, bottom + 40, f"{title} with 95% intervals")
 
 
 def scatter(marks: Sequence[Mark], title: str, x_title: str, *, front: Sequence[Mark] = (), log: bool = False) -> str:
@@ -185,9 +185,9 @@ def curves(lines: Sequence[Line], title: str, x_title: str = "epoch") -> str:
     return _svg(parts, bottom + 40, f"{title} over {x_title}s")
 
 
-def sparkline(values: Sequence[float], most: int = 24) -> str:
+def sparkline(values: Sequence[float], max_points: int = 24) -> str:
     """Return a curve as block characters, with a space for each gap."""
-    step = max(1, math.ceil(len(values) / most))
+    step = max(1, math.ceil(len(values) / max_points))
     shown = list(values)[::-1][::step][::-1]
     finite = [value for value in shown if math.isfinite(value)]
     if not finite:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from recdash.analysis import reference_figures, split_summary, versus_best
 from recdash.analysis.groups import metric_names
-from recdash.analysis.metric_info import DIVISORS, TIE_LEGEND, TIE_MARK, divisor_notes, title
+from recdash.analysis.metric_info import (
+    DIVISORS,
+    NOT_SIGNIFICANT_LEGEND,
+    NOT_SIGNIFICANT_MARK,
+    averaging,
+    divisor_notes,
+    title,
+)
 from recdash.analysis.run_labels import run_labels
 from recdash.reporting.formatting import duration
 from recdash.reporting.table_format import escape_formula, escape_latex, latex_table, markdown_table, plain_table
@@ -32,11 +39,11 @@ FORMATS = ("table", "csv", "md", "latex")
 
 @dataclass(frozen=True)
 class CellStyle:
-    """How a format writes a mean with half of its interval, and marks it as best or as not significantly different."""
+    """How a format writes a mean with half the width of its interval, and marks the best and those not different."""
 
     value: Callable[[str, str], str]
     best: Callable[[str], str]
-    tied: Callable[[str], str]
+    not_significant: Callable[[str], str]
     other: Callable[[str], str]
 
 
@@ -47,34 +54,34 @@ def _with_interval(mean: str, half: str) -> str:
 PLAIN_STYLE = CellStyle(
     value=_with_interval,
     best=lambda cell: f"{cell} *",
-    tied=lambda cell: f"{cell} {TIE_MARK}",
+    not_significant=lambda cell: f"{cell} {NOT_SIGNIFICANT_MARK}",
     other=lambda cell: f"{cell}  ",  # as wide as a marked cell, so that the digits stay aligned
 )
 MARKDOWN_STYLE = CellStyle(
     value=_with_interval,
     best=lambda cell: f"**{cell}**",
-    tied=lambda cell: f"{cell} {TIE_MARK}",
+    not_significant=lambda cell: f"{cell} {NOT_SIGNIFICANT_MARK}",
     other=lambda cell: cell,
 )
 LATEX_STYLE = CellStyle(
     value=lambda mean, half: f"{mean} $\\pm$ {half}" if half else mean,
     best=lambda cell: rf"\textbf{{{cell}}}",
-    tied=lambda cell: rf"{cell}$^{{\approx}}$",
+    not_significant=lambda cell: rf"{cell}$^{{\approx}}$",
     other=lambda cell: cell,
 )
 
 
-def render(groups: Sequence[Group], form: str, metrics: list[str] | None) -> str:
+def render(groups: Sequence[Group], file_format: str, metrics: list[str] | None) -> str:
     """Return the tables of groups as text.
 
     Args:
         groups: Groups of comparable runs, one table each.
-        form: One of `FORMATS`.
+        file_format: One of `FORMATS`.
         metrics: The columns; by default `DEFAULT_METRICS` of each task, in CSV all metrics.
     """
-    if form == "csv":
+    if file_format == "csv":
         return _csv(groups, metrics)
-    write: Callable[[Group, list[str]], str] = {"table": _plain, "md": _markdown, "latex": _latex}[form]
+    write: Callable[[Group, list[str]], str] = {"table": _plain, "md": _markdown, "latex": _latex}[file_format]
     return "\n\n".join(write(group, metrics or default_metrics(group)) for group in groups)
 
 
@@ -93,9 +100,9 @@ def metric_heading(metric: str) -> str:
 def notes(group: Group, metrics: Sequence[str], best: str = "best of its column in bold") -> list[str]:
     """Return the notes under a table: marks, divisors of recall, data and split, warnings, remarks on runs."""
     comparisons = versus_best.compare_with_best_by_metric(group, metrics)
-    lines = ["mean over test users ± half of the 95 % bootstrap interval"]
-    if any(comparison.standings for comparison in comparisons.values()):
-        lines.append(f"{best}; {TIE_LEGEND}")
+    lines = [f"{averaging(group.primary)} ± half the width of the 95% bootstrap interval"]
+    if any(comparison.differences for comparison in comparisons.values()):
+        lines.append(f"{best}; {NOT_SIGNIFICANT_LEGEND}")
     lines += [note for note in (divisor_notes(metrics), split_summary.describe(group)) if note]
     if group.primary in comparisons and comparisons[group.primary].note:
         lines.append(comparisons[group.primary].note)
@@ -135,7 +142,7 @@ def result_rows(
         escape: Makes text safe for the format.
     """
     comparisons = versus_best.compare_with_best_by_metric(group, metrics)
-    rows = [["Model", "Preset", "Seed", "Epochs", *(escape(name(metric)) for metric in metrics), "Runtime"]]
+    rows = [["Model", "Preset", "Seed", "Epochs", *(escape(name(metric)) for metric in metrics), "Training time"]]
     for row in group.rows:
         given = ", ".join(f"{setting}={value}" for setting, value in row.run.settings.items())
         preset = f"{row.run.preset}, {given}" if given else row.run.preset
@@ -153,11 +160,11 @@ def metric_cell(row: ResultRow, metric: str, comparison: BestComparison | None, 
         return "-"
     half = "" if value.low is None or value.high is None else f"{(value.high - value.low) / 2:.4f}"
     cell = style.value(f"{value.mean:.4f}", half)
-    if comparison is None or not comparison.standings:
+    if comparison is None or not comparison.differences:
         return cell
     if comparison.is_best(row.run.id):
         return style.best(cell)
-    return style.tied(cell) if comparison.tied(row.run.id) else style.other(cell)
+    return style.not_significant(cell) if comparison.not_different_from_best(row.run.id) else style.other(cell)
 
 
 def reference_rows(table: ReferenceTable, metrics: Sequence[str], name: Callable[[str], str]) -> list[list[str]]:

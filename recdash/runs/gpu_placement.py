@@ -10,14 +10,14 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from recdash import paths
+from recdash import environment
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")  # NVIDIA, WSL, AMD
 _COUNT_COMMAND = "import torch; print(torch.cuda.device_count())"
 
 
 @cache
-def count() -> int:
+def gpu_count() -> int:
     """Return the number of GPUs that PyTorch can use on this machine.
 
     A separate process counts them, and only where a driver exists: a process that has initialised CUDA cannot fork
@@ -32,7 +32,7 @@ def count() -> int:
     return 0
 
 
-def place(device: str, busy: Iterable[str]) -> str | None:
+def choose_device(device: str, busy: Iterable[str]) -> str | None:
     """Choose the device for a run.
 
     At most RECDASH_RUNS_PER_GPU runs share a GPU. A run that may use any GPU gets the one with the fewest runs.
@@ -44,12 +44,12 @@ def place(device: str, busy: Iterable[str]) -> str | None:
     Returns:
         The device, or None when the run has to wait for a GPU.
     """
-    requested = paths.default_device() if device == "auto" else device
+    requested = environment.default_device() if device == "auto" else device
     if requested not in ("auto", "cuda") and not requested.startswith("cuda:"):
         return requested
-    if not count():
+    if not gpu_count():
         return requested  # the worker uses the CPU for "auto", or reports that there is no GPU
     load = Counter("cuda:0" if name == "cuda" else name for name in busy if name.startswith("cuda"))
-    candidates = [requested] if requested.startswith("cuda:") else [f"cuda:{number}" for number in range(count())]
+    candidates = [requested] if requested.startswith("cuda:") else [f"cuda:{number}" for number in range(gpu_count())]
     best = min(candidates, key=lambda name: load[name])
-    return best if load[best] < paths.runs_per_gpu() else None
+    return best if load[best] < environment.runs_per_gpu() else None

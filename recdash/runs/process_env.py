@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from recdash import paths
+from recdash import environment, paths
 from recdash.compute_env import OPENMP_WAITING
 from recdash.runs.database import parse_url
 
@@ -22,8 +22,8 @@ def cores() -> int:
 
 
 def threads_per_run() -> int:
-    """Return the threads of one training: the cores divided by the number of concurrent runs."""
-    return max(1, cores() // paths.max_runs())
+    """Return the threads of one run: the cores divided by the number of concurrent runs."""
+    return max(1, cores() // environment.max_runs())
 
 
 def for_process() -> dict[str, str]:

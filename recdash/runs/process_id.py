@@ -50,10 +50,10 @@ class ProcessId:
         return cls.from_dict(json_object(text))
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> ProcessId:
+    def from_dict(cls, fields: Mapping[str, Any]) -> ProcessId:
         """Read an identity from its fields; raises ValueError or KeyError for anything else."""
-        host, pid = found["host"], found["pid"]
-        process_start = found.get("process_start", found.get("born"))  # "born" until version 0.2
+        host, pid = fields["host"], fields["pid"]
+        process_start = fields.get("process_start", fields.get("born"))  # "born" until version 0.2
         if not isinstance(host, str) or not is_count(pid) or not 0 < pid < 2**31 or not is_number(process_start):
             raise ValueError("not the identity of a process")
         return cls(host, pid, float(process_start))
@@ -69,21 +69,21 @@ def this_host() -> str:
     return f"{socket.gethostname()}{namespace}"
 
 
-def is_alive(who: ProcessId, heartbeat: float | None, now: float | None = None) -> bool:
+def is_alive(process_id: ProcessId, heartbeat: float | None, now: float | None = None) -> bool:
     """Whether a process is alive.
 
     Args:
-        who: A process of this host is checked by id and start time, one of another host by its heartbeat.
+        process_id: A process of this host is checked by id and start time, one of another host by its heartbeat.
         heartbeat: Time of its last heartbeat, in seconds since 1970.
         now: Time to compare the heartbeat with; by default the present.
     """
-    if who.host != this_host():
+    if process_id.host != this_host():
         return heartbeat is not None and (time.time() if now is None else now) - heartbeat <= HEARTBEAT_TIMEOUT
     try:
-        process = psutil.Process(who.pid)
+        process = psutil.Process(process_id.pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return abs(process.create_time() - who.process_start) < _START_TOLERANCE
+        return abs(process.create_time() - process_id.process_start) < _START_TOLERANCE
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

@@ -58,13 +58,13 @@ def queued_runs(store: Store) -> list[RunRecord]:
     return sorted(store.runs(ids=ids), key=lambda run: position[run.id])
 
 
-def claim(store: Store, run_id: str, me: ProcessId, threads: int) -> RunRecord | None:
+def claim(store: Store, run_id: str, owner: ProcessId, threads: int) -> RunRecord | None:
     """Assign a queued run to this process.
 
     Args:
         store: Holds the run.
         run_id: Its id.
-        me: This process.
+        owner: This process.
         threads: Threads of its training. A resumed run keeps those of its first start.
 
     Returns:
@@ -76,7 +76,11 @@ def claim(store: Store, run_id: str, me: ProcessId, threads: int) -> RunRecord |
         still_queued = update(runs).where(runs.c.id == run_id, runs.c.state == State.QUEUED.value)
         claimed = connection.execute(
             still_queued.values(
-                state=State.RUNNING.value, host=me.host, pid=me.pid, process_start=me.process_start, heartbeat=now
+                state=State.RUNNING.value,
+                host=owner.host,
+                pid=owner.pid,
+                process_start=owner.process_start,
+                heartbeat=now,
             )
         )
         if row is None or claimed.rowcount != 1:
@@ -92,7 +96,7 @@ def claim(store: Store, run_id: str, me: ProcessId, threads: int) -> RunRecord |
             started=row["started"] or now,
             threads=row["threads"] or threads,
         )
-        add_event(connection, seq, run_id, "started" if attempts == 1 else "resumed", f"process {me.pid}")
+        add_event(connection, seq, run_id, "started" if attempts == 1 else "resumed", f"process {owner.pid}")
     return store.run(run_id)
 
 
@@ -258,7 +262,9 @@ def _is_active(row: RowMapping) -> bool:
     return row["state"] == State.QUEUED or (row["state"] == State.RUNNING and owner_is_alive(row))
 
 
-def _one_line(what: str, text: str, longest: int) -> str:
-    if not text or len(text) > longest or not text.isprintable():
-        raise UsageError(f"The {what} has {len(text)} characters. Use 1 to {longest} printable characters on one line.")
+def _one_line(what: str, text: str, max_length: int) -> str:
+    if not text or len(text) > max_length or not text.isprintable():
+        raise UsageError(
+            f"The {what} has {len(text)} characters. Use 1 to {max_length} printable characters on one line."
+        )
     return text

@@ -6,7 +6,7 @@ checkpoints/RUN_ID/run.json        the record, so that a lost store can be rebui
                    last/ previous/ the two newest training states to resume from; deleted when the run is finished
                    arrays/         short arrays per epoch
                    per_user.npz    test metrics and top-100 lists of every test user
-                   facts.npz       history lengths, held-out items and popularity, for results by subgroup
+                   facts.npz       history lengths, held-out items and popularity, for results by slice
                    log.txt         output of the worker, including tracebacks
 """
 
@@ -152,7 +152,7 @@ class RunFolder:
         return _read_npz(self.path / _PER_USER, names, _check_per_user)
 
     def write_facts(self, facts: Mapping[str, NDArray[Any]]) -> None:
-        """Write the facts about test users and items that subgroups need (`evaluation.Report.facts`)."""
+        """Write the facts about test users and items that slices need (`evaluation.Report.facts`)."""
         self._replace(_FACTS, _npz(facts))
 
     def read_facts(self) -> dict[str, NDArray[Any]]:

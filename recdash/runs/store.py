@@ -100,10 +100,10 @@ class Store:
         with self.database.read() as connection:
             return int(connection.execute(select(meta.c.value).where(meta.c.name == "seq")).scalar() or 0)
 
-    def update_run(self, run_id: str, me: ProcessId, **fields: Any) -> None:
+    def update_run(self, run_id: str, owner: ProcessId, **fields: Any) -> None:
         """Update fields of RunRecord, as the worker of the run. `details` are merged into the stored ones."""
         with self.database.write() as connection:
-            row = self._owned(connection, run_id, me)
+            row = self._owned(connection, run_id, owner)
             if "details" in fields:
                 fields["details"] = {**json.loads(row["details"]), **fields["details"]}
             write_run(connection, run_id, **fields)
@@ -111,7 +111,7 @@ class Store:
     def add_epoch(
         self,
         run_id: str,
-        me: ProcessId,
+        owner: ProcessId,
         *,
         epoch: int,
         update: int,
@@ -123,7 +123,7 @@ class Store:
 
         Args:
             run_id: Id of the run.
-            me: The process that claimed it.
+            owner: The process that claimed it.
             epoch: Number of the epoch, from 1.
             update: Number of updates so far.
             seconds: Wall time so far.
@@ -134,21 +134,23 @@ class Store:
             The `seq` of this write.
         """
         with self.database.write() as connection:
-            self._owned(connection, run_id, me)
+            self._owned(connection, run_id, owner)
             seq = write_run(connection, run_id, epoch=epoch, elapsed_s=seconds, heartbeat=time.time(), **fields)
             connection.execute(epochs.delete().where(epochs.c.run == run_id, epochs.c.epoch == epoch))
             row = {"run": run_id, "epoch": epoch, "seq": seq, "update_number": update, "seconds": seconds}
             connection.execute(insert(epochs), [{**row, "numbers": json.dumps(dict(values))}])
         return seq
 
-    def record_heartbeat(self, run_id: str, me: ProcessId) -> bool:
+    def record_heartbeat(self, run_id: str, owner: ProcessId) -> bool:
         """Record that the worker is alive.
 
         Returns:
             Whether it has to stop: on request, or because the run no longer belongs to this process.
         """
-        query = select(runs.c.stop_requested).where(_owner(run_id, me))
-        change = update(runs).where(_owner(run_id, me)).values(heartbeat=time.time(), process_start=me.process_start)
+        query = select(runs.c.stop_requested).where(_owner(run_id, owner))
+        change = (
+            update(runs).where(_owner(run_id, owner)).values(heartbeat=time.time(), process_start=owner.process_start)
+        )
         with self.database.write() as connection:
             stop_requested = connection.execute(query).scalar()
             connection.execute(change)
@@ -159,12 +161,12 @@ class Store:
         with self.database.read() as connection:
             return bool(connection.execute(select(runs.c.stop_requested).where(runs.c.id == run_id)).scalar())
 
-    def end_run(self, run_id: str, me: ProcessId, state: State, text: str = "", **fields: Any) -> None:
+    def end_run(self, run_id: str, owner: ProcessId, state: State, text: str = "", **fields: Any) -> None:
         """End a run: the last write of its worker.
 
         Args:
             run_id: Id of the run.
-            me: The process that claimed it.
+            owner: The process that claimed it.
             state: The final state.
             text: Text of the event; also the error of a failed or interrupted run.
             **fields: Fields of RunRecord to update in the same transaction.
@@ -172,7 +174,7 @@ class Store:
         if state.is_active():
             raise ValueError(f"{state} is not a final state")
         with self.database.write() as connection:
-            row = self._owned(connection, run_id, me)
+            row = self._owned(connection, run_id, owner)
             if "details" in fields:
                 fields["details"] = {**json.loads(row["details"]), **fields["details"]}
             error = text if state in (State.FAILED, State.INTERRUPTED) else ""
@@ -189,8 +191,8 @@ class Store:
         """Turn rows that cannot be parsed, for example after a disk failure, into a StoreError."""
         return wrap_read_errors(self.database.location, StoreError, REBUILD, "the run store is damaged")
 
-    def _owned(self, connection: Connection, run_id: str, me: ProcessId) -> RowMapping:
-        row = connection.execute(select(runs).where(_owner(run_id, me))).mappings().first()
+    def _owned(self, connection: Connection, run_id: str, owner: ProcessId) -> RowMapping:
+        row = connection.execute(select(runs).where(_owner(run_id, owner))).mappings().first()
         if row is None:
             raise StoreError(f"Run {run_id} no longer belongs to this process. Nothing was written.")
         return row
@@ -245,8 +247,10 @@ def owner_is_alive(row: RowMapping) -> bool:
 
 def no_such_run(run_id: str) -> UsageError:
     """Return the error for a run that does not exist."""
-    return UsageError(f"There is no run {run_id!r}. See `recdash runs list`.")
+    return UsageError(f"Unknown run: {run_id!r}. See `recdash runs list`.")
 
 
-def _owner(run_id: str, me: ProcessId) -> Any:
-    return and_(runs.c.id == run_id, runs.c.state == State.RUNNING.value, runs.c.host == me.host, runs.c.pid == me.pid)
+def _owner(run_id: str, owner: ProcessId) -> Any:
+    return and_(
+        runs.c.id == run_id, runs.c.state == State.RUNNING.value, runs.c.host == owner.host, runs.c.pid == owner.pid
+    )

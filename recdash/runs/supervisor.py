@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from recdash import paths
+from recdash import environment, paths
 from recdash.errors import RecdashError, StoreError
 from recdash.runs import gpu_placement, process_env, queue
 from recdash.runs.fork_server import UNKNOWN_STATUS, ForkServer, WorkerProcess
@@ -46,7 +46,7 @@ class Supervisor:
         self, store: Store, *, max_runs: int | None = None, idle: float = IDLE_SECONDS, grace: float = GRACE_SECONDS
     ) -> None:
         self.store = store
-        self.max_runs = paths.max_runs() if max_runs is None else max_runs
+        self.max_runs = environment.max_runs() if max_runs is None else max_runs
         self.idle, self.grace = idle, grace
         self.starter: Callable[[str, int, str, Path], WorkerProcess] = self._start_worker
         self._fork_server: ForkServer | None = None
@@ -83,7 +83,8 @@ class Supervisor:
             Whether a run is queued or running.
         """
         self._reap()
-        queue.mark_interrupted(self.store, skip=self.workers)  # how its own workers end, it learns from the system
+        # Its own workers are skipped: `_reap` gets their exit status from the operating system.
+        queue.mark_interrupted(self.store, skip=self.workers)
         running = [run for run in self.store.runs(states=[State.RUNNING]) if run.host == this_host()]
         self._kill_overdue(running)
         busy = {run_id: self._devices.get(run_id, "") for run_id in self.workers}
@@ -93,7 +94,7 @@ class Supervisor:
                 break
             if run.id in busy:
                 continue
-            device = gpu_placement.place(run.device, busy.values())
+            device = gpu_placement.choose_device(run.device, busy.values())
             if device is not None:  # a run that waits for a GPU does not hold up runs that need none
                 busy[run.id] = device
                 self._start(run, device)

@@ -79,10 +79,10 @@ class SupervisorLock:
         except OSError:
             return False
 
-    def write_owner(self, who: ProcessId) -> None:
+    def write_owner(self, owner: ProcessId) -> None:
         """Note which process is the supervisor. A full disk is no reason to fail: the lock decides."""
         with suppress(OSError):
-            replace_file(self.path, json.dumps(vars(who)).encode())
+            replace_file(self.path, json.dumps(vars(owner)).encode())
 
     def clear_owner(self) -> None:
         """Remove the note."""
@@ -92,10 +92,10 @@ class SupervisorLock:
     def owner(self) -> ProcessId | None:
         """Return the supervisor, or the process started to become it, if it is alive."""
         try:
-            who = ProcessId.parse(self.path.read_text(encoding="utf-8"))
+            process = ProcessId.parse(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError):
             return None
-        return who if is_alive(who, None) else None
+        return process if is_alive(process, None) else None
 
     def _sibling(self, ending: str) -> Path:
         return self.path.with_name(self.path.name + ending)

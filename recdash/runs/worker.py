@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from recdash import paths
 from recdash.errors import DataError, RecdashError, StoreError
-from recdash.evaluation.criterion import CRITERIA, criterion_of
+from recdash.evaluation.selection_metric import SELECTION_METRICS, selection_metric_of
 from recdash.runs import peak_memory, process_env, queue
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_folder import RunFolder
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from recdash.training import EpochRecord, TrainingState
 
 HEARTBEAT_SECONDS, STOP_CHECK_SECONDS = 2.0, 0.4
-MAX_TIME_SHARE = 0.025  # of the training time, for training states and for best weights each: 5 % in all
+MAX_TIME_SHARE = 0.025  # of the training time, for training states and for best weights each: 5% in all
 MIN_PAUSE_SECONDS = 1.0  # between two checkpoints
 
 
@@ -43,9 +43,9 @@ class Stopped(Exception):
 class Heartbeat(threading.Thread):
     """A thread that records heartbeats and checks for stop requests. Set `done` to end it."""
 
-    def __init__(self, store: Store, run_id: str, me: ProcessId) -> None:
+    def __init__(self, store: Store, run_id: str, owner: ProcessId) -> None:
         super().__init__(name="heartbeat", daemon=True)
-        self.store, self.run_id, self.pid = store, run_id, me.pid
+        self.store, self.run_id, self.pid = store, run_id, owner.pid
         self.stop_requested, self.done = threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -81,10 +81,10 @@ class Throttle:
 class Worker:
     """Trains one claimed run, from its dataset to its test results."""
 
-    def __init__(self, store: Store, run: RunRecord, me: ProcessId, device: str = "") -> None:
-        self.store, self.run, self.me, self.device = store, run, me, device or run.device
+    def __init__(self, store: Store, run: RunRecord, owner: ProcessId, device: str = "") -> None:
+        self.store, self.run, self.owner, self.device = store, run, owner, device or run.device
         self.folder = RunFolder(run.id)
-        self.heartbeat = Heartbeat(store, run.id, me)
+        self.heartbeat = Heartbeat(store, run.id, owner)
         self._state_throttle, self._best_throttle = Throttle(), Throttle()
         self._best_value: float | None = None
         self._unstable = False
@@ -105,7 +105,7 @@ class Worker:
             except Exception as error:
                 traceback.print_exc()
                 state, text = State.FAILED, error_message(error, self.device)
-            self.store.end_run(self.run.id, self.me, state, text, **fields)
+            self.store.end_run(self.run.id, self.owner, state, text, **fields)
             _log(f"{state.value} {text}".strip())
             with suppress(RecdashError):
                 self.folder.write_record(self.store.run(self.run.id).to_dict())
@@ -172,12 +172,12 @@ class Worker:
         config = registry.configure(self.run.model, split.shape, self.run.preset, self.run.settings).to_dict()
         if resume is not None and resume.best.epoch:
             task = "rating" if isinstance(split, RatingSplit) else "ranking"
-            self._best_value = CRITERIA[task].sign * resume.best.value
+            self._best_value = SELECTION_METRICS[task].sign * resume.best.value
         model_class = registry.model_class(self.run.model)
         unordered = self._tied_share if model_class.needs_order and "ties" not in split.facts else 0.0
         self.store.update_run(
             self.run.id,
-            self.me,
+            self.owner,
             config=config,
             epochs=config.get("epochs", 1),
             epoch=0 if resume is None else resume.position.epoch,
@@ -197,9 +197,9 @@ class Worker:
 
     def _on_epoch(self, record: EpochRecord) -> None:
         fields: dict[str, Any] = {}
-        criterion = criterion_of(record.values)
-        if criterion is not None and criterion.is_better(record.values[criterion.metric], self._best_value):
-            value = self._best_value = record.values[criterion.metric]
+        metric = selection_metric_of(record.values)
+        if metric is not None and metric.is_better(record.values[metric.name], self._best_value):
+            value = self._best_value = record.values[metric.name]
             validation = {
                 name: number for name, number in record.values.items() if "@" in name or name in _RATING_METRICS
             }
@@ -207,9 +207,11 @@ class Worker:
         if record.unstable_epoch is not None and not self._unstable:
             self._unstable = True
             _log(f"epoch {record.epoch}: the loss is more than ten times that of the first epoch")
-            self.store.update_run(self.run.id, self.me, details={"unstable_epoch": record.unstable_epoch})
+            self.store.update_run(self.run.id, self.owner, details={"unstable_epoch": record.unstable_epoch})
         epoch, update, seconds, values = record.epoch, record.update, record.seconds, record.values
-        self.store.add_epoch(self.run.id, self.me, epoch=epoch, update=update, seconds=seconds, values=values, **fields)
+        self.store.add_epoch(
+            self.run.id, self.owner, epoch=epoch, update=update, seconds=seconds, values=values, **fields
+        )
         row = {"epoch": epoch, "update": update, "seconds": seconds, "values": values}
         self.folder.add_epoch(row, record.arrays)
 
@@ -298,12 +300,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="", help="device, overriding the requested one")
     options = parser.parse_args(arguments)
-    store, me = Store(process_env.absolute_url(paths.store_url())), ProcessId.mine()
-    run = queue.claim(store, options.run, me, options.threads or process_env.threads_per_run())
+    store, owner = Store(process_env.absolute_url(paths.store_url())), ProcessId.mine()
+    run = queue.claim(store, options.run, owner, options.threads or process_env.threads_per_run())
     if run is None:
         _log("this run is no longer queued")
         return 0
-    Worker(store, run, me, options.device).work()
+    Worker(store, run, owner, options.device).work()
     return 0
 
 

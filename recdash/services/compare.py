@@ -75,13 +75,13 @@ def requests(
 ) -> list[Request]:
     """Return the checked requests of a comparison.
 
-    Arguments that are not listed here are those of `recdash.services.training_requests.plan`.
+    Arguments that are not listed here are those of `recdash.services.training_requests.build_requests`.
 
     Args:
         models: A list, or names separated by commas; "all" means every model that suits the data.
         seeds: Split seeds; split and training are repeated with each of them.
         training_seeds: Training seeds; the training is repeated with each of them on every split. Without them each
-            split has one training, with the split seed if `seeds` are given.
+            split has one run, with the split seed if `seeds` are given.
         seed: Training seed, without `seeds` and `training_seeds`.
         split_seed: Split seed, without `seeds`.
     """
@@ -94,18 +94,20 @@ def requests(
             raise UsageError("No seeds were given. Give whole numbers, for example --seeds 1,2,3.")
     splits = [split_seed] if seeds is None else list(dict.fromkeys(seeds))
     default = {split: [seed if seeds is None else split] for split in splits}
-    pairs = [(own, split) for split in splits for own in dict.fromkeys(training_seeds or default[split])]
+    pairs = [
+        (training_seed, split) for split in splits for training_seed in dict.fromkeys(training_seeds or default[split])
+    ]
     return [
         request
-        for own, split in pairs
-        for request in training_requests.plan(
+        for training_seed, split in pairs
+        for request in training_requests.build_requests(
             chosen,
             dataset,
             protocol=protocol,
             preset=preset,
             settings=settings,
             epochs=epochs,
-            seed=own,
+            seed=training_seed,
             split_seed=split,
             device=device,
             options=options,

@@ -51,16 +51,16 @@ def epochs_after(run_ids: str | Sequence[str], seq: int) -> list[EpochRow]:
     return open_store().epochs(name_list(run_ids), after=seq)
 
 
-def export(found: Curves, form: str) -> str:
+def export(run_curves: Curves, file_format: str) -> str:
     """Return the curves as "csv" (one row per epoch) or "json" text."""
-    if form not in FORMATS:
-        raise unknown_name("format", form, FORMATS)
-    if form == "json":
-        return json.dumps(found.to_dict())
-    by_epoch = {name: dict(points) for name, points in found.series.items()}
+    if file_format not in FORMATS:
+        raise unknown_name("format", file_format, FORMATS)
+    if file_format == "json":
+        return json.dumps(run_curves.to_dict())
+    by_epoch = {name: dict(points) for name, points in run_curves.series.items()}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["epoch", "seconds", *by_epoch])
-    for epoch, seconds in found.seconds.items():
+    for epoch, seconds in run_curves.seconds.items():
         writer.writerow([epoch, seconds, *(points.get(epoch) for points in by_epoch.values())])
     return out.getvalue().rstrip("\n")

@@ -12,7 +12,7 @@ import numpy as np
 
 from recdash.analysis import dataset_stats
 from recdash.data import dataset_registry
-from recdash.data.split_roles import SplitFiles
+from recdash.data.split_parts import SplitFiles
 from recdash.errors import (
     DataError,
     RecdashError,
@@ -152,7 +152,9 @@ def remove(name: str) -> None:
     except StoreError:
         busy = []  # a damaged store must not prevent freeing disk space
     if busy:
-        raise UsageError(f"{name} is in use by {', '.join(busy[:3])}. Stop it first: recdash runs stop {busy[0]}")
+        raise UsageError(
+            f"{name} is in use by {', '.join(busy)}. Stop these runs first: recdash runs stop {' '.join(busy)}"
+        )
     dataset_registry.remove(name)
 
 

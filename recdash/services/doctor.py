@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from recdash import paths
+from recdash import environment, paths
 from recdash.errors import RecdashError
 
 _CORE_PACKAGES = ("torch", "numpy", "scipy", "pandas", "safetensors", "tqdm")
 _SERVICE_PACKAGES = ("SQLAlchemy", "psutil", "filelock", "rapidfuzz", "pooch", "jinja2", "tabulate")
 _PAGE_PACKAGES = ("streamlit", "altair", "plotly")
-_MIN_FREE_GB = 2.0  # with less, a training on a large dataset may run out of space
+_MIN_FREE_GB = 2.0  # with less, a run on a large dataset may run out of space
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ def checks() -> list[Check]:
 
 def rebuild_store() -> str:
     """Move a damaged SQLite store aside and rebuild it from the run folders; returns a summary."""
-    from recdash.runs import recovery  # lazy: SQLAlchemy
+    from recdash.runs.rebuild_store import rebuild  # lazy: SQLAlchemy
 
-    return recovery.rebuild(paths.store_url())
+    return rebuild(paths.store_url())
 
 
 def _python() -> list[Check]:
@@ -66,7 +66,7 @@ def _packages() -> list[Check]:
     results = []
     for what, names in (
         ("Packages", (*_CORE_PACKAGES, *_SERVICE_PACKAGES)),
-        ("Packages of the pages", _PAGE_PACKAGES),
+        ("Dashboard packages", _PAGE_PACKAGES),
     ):
         versions = {name: _version(name) for name in names}
         missing = [name for name, number in versions.items() if number is None]
@@ -78,29 +78,32 @@ def _packages() -> list[Check]:
 
 def _device() -> list[Check]:
     from recdash import devices  # lazy: torch
-    from recdash.runs import gpu_placement, process_env  # lazy: psutil
 
     device = devices.choose("auto")
     free = devices.available_bytes(device)
     description = devices.describe(device) + ("" if free is None else f", {devices.format_bytes(free)} free")
+    return [_training_step(description, str(device))]
+
+
+def _parallel_runs() -> list[Check]:
+    from recdash.runs import gpu_placement, process_env  # lazy: psutil
+
     threads = f"{process_env.threads_per_run()} of {process_env.cores()} cores each"
-    on_gpus = f", {paths.runs_per_gpu()} on each of {gpu_placement.count()} GPUs" if device.type == "cuda" else ""
-    return [
-        _one_update(description, str(device)),
-        Check("Trainings", True, f"up to {paths.max_runs()} at once{on_gpus}, {threads}"),
-    ]
+    gpus = 0 if environment.default_device() == "cpu" else gpu_placement.gpu_count()
+    on_gpus = f", {environment.runs_per_gpu()} on each of {gpus} GPUs" if gpus else ""
+    return [Check("Parallel runs", True, f"up to {environment.max_runs()} at once{on_gpus}, {threads}")]
 
 
-def _one_update(description: str, device: str) -> Check:
+def _training_step(description: str, device: str) -> Check:
     from recdash.training.device_check import one_update  # lazy: torch
 
     try:
         seconds = one_update(device)
     except Exception as error:  # drivers raise errors of many types
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        detail = f"{description}: one update of Mult-VAE fails on it: {reason}"
+        detail = f"{description}: one training step of Mult-VAE failed: {reason}"
         return Check("Device", False, detail, "Set RECDASH_DEVICE=cpu, or repair the driver.")
-    return Check("Device", True, f"{description}; one update of Mult-VAE worked ({seconds:.2f} s)")
+    return Check("Device", True, f"{description}; one training step of Mult-VAE succeeded ({seconds:.1f} s)")
 
 
 def _folders() -> list[Check]:
@@ -157,7 +160,7 @@ def _disk() -> list[Check]:
 
 
 def _mode() -> list[Check]:
-    detail = "read-only: no training, no imports (RECDASH_READ_ONLY)" if paths.read_only() else "training allowed"
+    detail = "read-only: no training, no imports (RECDASH_READ_ONLY)" if environment.read_only() else "training allowed"
     return [Check("Mode", True, detail)]
 
 
@@ -177,6 +180,7 @@ _CHECKS: dict[str, Callable[[], list[Check]]] = {
     "Python": _python,
     "Packages": _packages,
     "Device": _device,
+    "Parallel runs": _parallel_runs,
     "Folders": _folders,
     "Run store": _store,
     "Datasets": _datasets,

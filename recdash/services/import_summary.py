@@ -18,43 +18,43 @@ MAX_LINES, MAX_LINE_LENGTH = 4, 160  # of a raw file
 _MIDNIGHT = "T00:00:00Z"
 
 
-def lines(understood: Mapping[str, Any]) -> list[str]:
-    """Return the summary of a file as lines for a terminal; understood: see `Reading.to_dict`."""
-    rows = [list(row.values()) for row in understood["rows"]]
-    found = [file_format(understood)]
+def lines(reading_summary: Mapping[str, Any]) -> list[str]:
+    """Return the summary of a file as lines for a terminal; reading_summary: see `Reading.to_dict`."""
+    rows = [list(row.values()) for row in reading_summary["rows"]]
+    found = [file_format(reading_summary)]
     if rows:
-        found.append(table_format.plain_table([list(understood["columns"]), *rows]))
-    return [*found, *sentences(understood)]
+        found.append(table_format.plain_table([list(reading_summary["columns"]), *rows]))
+    return [*found, *sentences(reading_summary)]
 
 
-def file_format(understood: Mapping[str, Any]) -> str:
+def file_format(reading_summary: Mapping[str, Any]) -> str:
     """Describe the format, encoding, separator and header of a file."""
-    parts = [understood.get("format", ""), understood.get("encoding", "")]
-    if understood.get("delimiter"):
-        parts.append(f"columns separated by {understood['delimiter']}")
-    if understood.get("header"):
-        parts.append("with a header" if understood["header"] == "yes" else "without a header")
-    return f"{understood['file']}: {', '.join(filter(None, parts))}"
+    parts = [reading_summary.get("format", ""), reading_summary.get("encoding", "")]
+    if reading_summary.get("delimiter"):
+        parts.append(f"columns separated by {reading_summary['delimiter']}")
+    if reading_summary.get("header"):
+        parts.append("with a header" if reading_summary["header"] == "yes" else "without a header")
+    return f"{reading_summary['file']}: {', '.join(filter(None, parts))}"
 
 
-def sentences(understood: Mapping[str, Any]) -> list[str]:
+def sentences(reading_summary: Mapping[str, Any]) -> list[str]:
     """Describe columns, sizes, ratings and times, what was left out, and other notes."""
-    ignored = understood["ignored_columns"]
-    sizes = (_count(understood[what], what[:-1]) for what in ("users", "items", "interactions"))
+    ignored = reading_summary["ignored_columns"]
+    sizes = (_count(reading_summary[what], what[:-1]) for what in ("users", "items", "interactions"))
     return [
-        f"Columns: {columns(understood)}" + (f"; not used: {first_names(ignored)}" if ignored else ""),
+        f"Columns: {columns(reading_summary)}" + (f"; not used: {first_names(ignored)}" if ignored else ""),
         ", ".join(sizes),
-        feedback(understood),
-        times(understood),
-        *(f"Left out: {left_out(dropped)}" for dropped in understood["dropped"]),
-        *(f"Note: {note}" for note in other_notes(understood)),
+        feedback(reading_summary),
+        times(reading_summary),
+        *(f"Left out: {left_out(dropped)}" for dropped in reading_summary["dropped"]),
+        *(f"Note: {note}" for note in other_notes(reading_summary)),
     ]
 
 
-def columns(understood: Mapping[str, Any]) -> str:
+def columns(reading_summary: Mapping[str, Any]) -> str:
     """Describe the column of each role and how it was found: "user = user_id (by name), ..."."""
-    methods = understood["recognised"]
-    roles = understood["columns"].items()
+    methods = reading_summary["recognised"]
+    roles = reading_summary["columns"].items()
     return ", ".join(f"{role} = {name}" + (f" ({methods[role]})" if methods.get(role) else "") for role, name in roles)
 
 
@@ -66,52 +66,56 @@ def first_names(names: Sequence[str]) -> str:
 
 def left_out(dropped: str) -> str:
     """Return a text of `Reading.dropped` without its "left out", to follow "Left out:"."""
-    singular = re.sub(r"^1 ((?:bad |duplicate \(user, item\) )?)rows\b", r"1 \1row", dropped)
+    singular = re.sub(r"^1 ((?:invalid |duplicate \(user, item\) )?)rows\b", r"1 \1row", dropped)
     return re.sub(r" left out(?= \(|$)", "", singular, count=1)
 
 
-def feedback(understood: Mapping[str, Any]) -> str:
-    """Describe the type of the values and the number of positives; understood: or as of `datasets.describe`."""
-    scale, threshold, positives = understood["scale"], understood["positive_from"], understood["positives"]
-    if understood["feedback"] == "events":
+def feedback(reading_summary: Mapping[str, Any]) -> str:
+    """Describe the type of the values and the number of positives; reading_summary: or as of `datasets.describe`."""
+    scale, threshold, positives = (
+        reading_summary["scale"],
+        reading_summary["positive_from"],
+        reading_summary["positives"],
+    )
+    if reading_summary["feedback"] == "events":
         return f"No ratings: every row is a positive, {positives:,} in total"
-    kind = {"labels": "Labels", "counts": "Counts"}.get(understood["feedback"], "Ratings")
+    kind = {"labels": "Labels", "counts": "Counts"}.get(reading_summary["feedback"], "Ratings")
     on_scale = "" if scale is None else f" on a scale of {scale[0]:g} to {scale[1]:g}"
     if threshold is None:
         return f"{kind}{on_scale}: every row is a positive, {positives:,} in total"
-    share = f"{_count(positives, 'positive')} ({positives / understood['interactions']:.0%} of all rows)"
+    share = f"{_count(positives, 'positive')} ({positives / reading_summary['interactions']:.0%} of all rows)"
     advice = "" if positives else "; set the threshold (--positive-from) or the scale (--scale)"
     return f"{kind}{on_scale}; {threshold:g} or more is a positive: {share}{advice}"
 
 
-def times(understood: Mapping[str, Any], requested: str | None = None) -> str:
+def times(reading_summary: Mapping[str, Any], requested: str | None = None) -> str:
     """Describe the times and the share of tied events.
 
     Args:
-        understood: See `Reading.to_dict`, or `datasets.describe`.
+        reading_summary: See `Reading.to_dict`, or `datasets.describe`.
         requested: The tie rule that was asked for, if known; not every file has an order to follow.
     """
-    if understood["time_kind"] is None:
+    if reading_summary["time_kind"] is None:
         return "No times: histories have no order"
-    first, last = str(understood["from"]), str(understood["to"])
+    first, last = str(reading_summary["from"]), str(reading_summary["to"])
     if first.endswith(_MIDNIGHT) and last.endswith(_MIDNIGHT):
         first, last = first.removesuffix(_MIDNIGHT), last.removesuffix(_MIDNIGHT)
-    kind = "dates" if understood["time_kind"] == "dates" else "an order, not dates"
+    kind = "dates" if reading_summary["time_kind"] == "dates" else "an order, not dates"
     text = f"Times are {kind}, from {first} to {last}"
-    share = understood["tied_share"]
+    share = reading_summary["tied_share"]
     if share < _MIN_TIED_SHARE:
         return text
     rule = "ordered as in the file"
-    if understood["ties"] == "random":
+    if reading_summary["ties"] == "random":
         reason = ", because the file is not in order of time" if requested == "file" else ""
         rule = f"ordered at random{reason}"
     return f"{text}; {share:.0%} of the events are tied with another event of the same user, {rule}"
 
 
-def other_notes(understood: Mapping[str, Any]) -> list[str]:
+def other_notes(reading_summary: Mapping[str, Any]) -> list[str]:
     """Return the notes that no other part of the summary covers."""
-    covered = set(understood["dropped"])
-    return [note for note in understood["notes"] if note not in covered and not note.startswith("columns: ")]
+    covered = set(reading_summary["dropped"])
+    return [note for note in reading_summary["notes"] if note not in covered and not note.startswith("columns: ")]
 
 
 def _count(number: int, noun: str) -> str:

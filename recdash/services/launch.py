@@ -1,17 +1,20 @@
-"""Start, watch, stop and edit training runs."""
+"""Start, wait for, stop, resume and retry training runs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 
-from recdash import paths
+from recdash import environment
 from recdash.runs import queue, supervisor
-from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.states import State
 from recdash.services.store_access import open_store, refuse_when_read_only
-from recdash.services.training_requests import check, data_entry, request_of
+from recdash.services.training_requests import (
+    checked_request,
+    data_entry,
+    request_of,
+)
 from recdash.settings import name_list
 
 
@@ -28,7 +31,7 @@ def train(requests: Sequence[Request], *, key: str | None = None) -> list[RunRec
     Returns:
         One run per request, in order.
     """
-    checked = [check(request) for request in requests]
+    checked = [checked_request(request) for request in requests]
     store = open_store()
     queued = queue.enqueue(store, checked, key)
     supervisor.ensure_running(store)
@@ -39,7 +42,7 @@ def wait(
     run_ids: str | Sequence[str],
     on_progress: Callable[[list[RunRecord]], None] | None = None,
     *,
-    every: float = 0.25,
+    poll_seconds: float = 0.25,
     timeout: float | None = None,
 ) -> list[RunRecord]:
     """Wait until none of the runs is active.
@@ -47,7 +50,7 @@ def wait(
     Args:
         run_ids: A list, or ids separated by commas.
         on_progress: Function that receives the current records at every check.
-        every: Seconds between two checks.
+        poll_seconds: Seconds between two checks.
         timeout: Seconds after which the runs are returned in any state; by default there is no limit.
 
     Returns:
@@ -64,13 +67,13 @@ def wait(
             return runs
         if any(run.state is State.QUEUED for run in runs):
             supervisor.ensure_running(store)
-        time.sleep(every)
+        time.sleep(poll_seconds)
 
 
 def ensure_supervisor() -> None:
     """Start a supervisor if runs are queued and none is running; cheap otherwise, so pages call it at every rerun."""
     store = open_store()
-    if not paths.read_only() and store.runs(states=[State.QUEUED]):
+    if not environment.read_only() and store.runs(states=[State.QUEUED]):
         supervisor.ensure_running(store)
 
 
@@ -96,22 +99,3 @@ def resume(run_id: str) -> RunRecord:
 def retry(run_id: str) -> RunRecord:
     """Queue the same request as a new run; the old run stays."""
     return train([request_of(open_store().run(run_id))])[0]
-
-
-def delete(run_id: str) -> None:
-    """Delete a run, its epochs and its folder; raises UsageError while it is running."""
-    refuse_when_read_only("deleted")
-    queue.delete(open_store(), run_id)
-    RunFolder(run_id).remove()
-
-
-def rename(run_id: str, name: str) -> RunRecord:
-    """Change the name of a run; its id and its folder stay the same."""
-    refuse_when_read_only("renamed")
-    return queue.rename(open_store(), run_id, name)
-
-
-def annotate(run_id: str, note: str) -> RunRecord:
-    """Replace the note of a run."""
-    refuse_when_read_only("annotated")
-    return queue.annotate(open_store(), run_id, note)

@@ -1,4 +1,4 @@
-"""Options of a training: protocols, models, presets and settings, with their descriptions."""
+"""Options of a run: protocols, models, presets and settings, with their descriptions."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def settings(model: str, dataset: str, preset: str = "auto") -> list[tuple[Setti
 
 def _choice(name: str) -> ModelChoice:
     model = registry.model_class(name)
-    about = (model.__doc__ or "").strip().split("\n")[0]
-    return ModelChoice(name, model.title, model.source, model.task, model.needs_order, about, registry.presets_of(name))
+    presets = registry.presets_of(name)
+    return ModelChoice(name, model.title, model.source, model.task, model.needs_order, model.about, presets)

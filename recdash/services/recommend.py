@@ -21,7 +21,7 @@ from recdash.data.title_search import search
 from recdash.errors import CheckpointError, UsageError
 from recdash.json_values import json_safe
 from recdash.models import registry
-from recdash.recommend import ranked_list, untrained
+from recdash.recommend import ease_fallback, ranked_list
 from recdash.recommend.ranked_list import RankedItem, Reason
 from recdash.runs import gpu_placement
 from recdash.runs.run_folder import RunFolder
@@ -48,6 +48,7 @@ __all__ = [
     "recommend",
 ]
 
+NO_PICK_NOTE = "needs at least one pick"
 _POPULARITY: WeakKeyDictionary[Dataset, NDArray[np.int64]] = WeakKeyDictionary()
 
 
@@ -169,7 +170,7 @@ def load_model(run: RunRecord, device: str = "cpu") -> Model:
 
 def available_devices() -> list[str]:
     """Return the devices on which trained models can run: the CPU and each GPU."""
-    return ["cpu", *(f"cuda:{number}" for number in range(gpu_placement.count()))]
+    return ["cpu", *(f"cuda:{number}" for number in range(gpu_placement.gpu_count()))]
 
 
 def _load(run: RunRecord, device: torch.device) -> _LoadedModel:
@@ -239,7 +240,7 @@ def _recommendation_list(
 ) -> RecommendationList:
     notes = [note] if note else []
     if not picks and not ranked.items:
-        notes.append("needs at least one pick")
+        notes.append(NO_PICK_NOTE)
     elif ranked.unknown and len(ranked.unknown) == len(picks):
         notes.append("knows none of these picks; they were too rare among its training users")
     elif ranked.unknown:
@@ -271,18 +272,18 @@ def _ranked_dict(ranked: RankedItem) -> dict[str, Any]:
     return {"rank": ranked.rank, **_item_dict(ranked.item), "score": ranked.score, "because": because}
 
 
-def _list_dict(one: RecommendationList) -> dict[str, Any]:
+def _list_dict(recommendation_list: RecommendationList) -> dict[str, Any]:
     return {
-        "model": one.model,
-        "run": one.run.id if one.run else None,
-        "protocol": one.run.protocol if one.run else None,
-        "split_seed": one.run.split_seed if one.run else None,
-        "validation": one.run.best_value if one.run else None,
-        "unstable_epoch": one.run.unstable_epoch if one.run else None,
-        "still_improving": one.run.still_improving if one.run else None,
-        "unknown_picks": [_item_dict(item) for item in one.unknown],
-        "because_is": one.reason_kind,
-        "note": one.note,
+        "model": recommendation_list.model,
+        "run": recommendation_list.run.id if recommendation_list.run else None,
+        "protocol": recommendation_list.run.protocol if recommendation_list.run else None,
+        "split_seed": recommendation_list.run.split_seed if recommendation_list.run else None,
+        "validation": recommendation_list.run.best_value if recommendation_list.run else None,
+        "unstable_epoch": recommendation_list.run.unstable_epoch if recommendation_list.run else None,
+        "still_improving": recommendation_list.run.still_improving if recommendation_list.run else None,
+        "unknown_picks": [_item_dict(item) for item in recommendation_list.unknown],
+        "because_is": recommendation_list.reason_kind,
+        "note": recommendation_list.note,
     }
 
 
@@ -300,5 +301,5 @@ def _load_checkpoint(folder: str, _modified_ns: int, device: str) -> _LoadedMode
 
 
 @lru_cache(maxsize=2)
-def _untrained_ease(dataset: str, _fingerprint: str) -> untrained.UntrainedFallback:
-    return untrained.fit_ease(dataset_registry.load_dataset(dataset))
+def _untrained_ease(dataset: str, _fingerprint: str) -> ease_fallback.FallbackModel:
+    return ease_fallback.fit_ease(dataset_registry.load_dataset(dataset))

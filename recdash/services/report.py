@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from recdash import __version__
-from recdash.analysis import groups, seeds
+from recdash.analysis import seeds
 from recdash.analysis.curves import Curves
-from recdash.analysis.groups import Group
+from recdash.analysis.groups import Group, why_not_comparable
 from recdash.errors import UsageError
 from recdash.reporting.content import ComparisonReport, Section
 from recdash.services import curves, results
@@ -24,20 +24,20 @@ def create(
         protocol: Name of a protocol; by default all protocols.
         run_ids: Only these runs, a list or separated by commas.
     """
-    found = results.groups(dataset=dataset, protocol=protocol, run_ids=run_ids)
-    if not found:
+    groups = results.groups(dataset=dataset, protocol=protocol, run_ids=run_ids)
+    if not groups:
         raise UsageError("No finished run matches, so there is nothing to report. List the runs: recdash runs list")
-    return from_groups(found)
+    return from_groups(groups)
 
 
-def from_groups(found: Sequence[Group]) -> ComparisonReport:
+def from_groups(groups: Sequence[Group]) -> ComparisonReport:
     """Return a report on groups of comparable runs."""
     return ComparisonReport(
         created=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0"),
         version=__version__,
-        sections=tuple(Section(group, _curves(group)) for group in found),
-        seed_tables=tuple(seeds.seed_tables(found)),
-        not_comparable=tuple(groups.why_not_comparable(found)),
+        sections=tuple(Section(group, _curves(group)) for group in groups),
+        seed_tables=tuple(seeds.seed_tables(groups)),
+        not_comparable=tuple(why_not_comparable(groups)),
     )
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from recdash.data.dataset import Dataset
     from recdash.published.context import CellContext, CellResult
     from recdash.published.runner import CellProgress as CellProgress
-    from recdash.published.table_schema import PublicTable, TableCell
+    from recdash.published.table_schema import PublishedTable, TableCell
 
 
 def run(
@@ -44,9 +44,9 @@ def run(
     Args:
         table: name of the table.
         models: models whose cells are computed; None: all.
-        dataset: data to use; None: the table's own dataset, or for vae20m, as a rehearsal, the largest installed
+        dataset: data to use; None: the table's own dataset, or for vae20m, as a trial run, the largest installed
             MovieLens.
-        epochs: maximum number of epochs in each training, for a trial run.
+        epochs: maximum number of epochs in each run, for a trial run.
         out: a file to write the document to, in addition to the data folder; its cells of the same table and data stay.
         on_progress: called when a cell starts, after each epoch, and when it is done.
         should_stop: asked after every update.
@@ -67,7 +67,7 @@ def run(
     known = _find_table(table)
     wanted = _model_names(known, models)
     data = _load_data(known, dataset)
-    store = CellStore(reproduce_files.root(), known, data, epochs)
+    store = CellStore(reproduce_files.tables_folder(), known, data, epochs)
     with reproduce_lock.exclusive(known.name) as write_progress:
         done = store.load()
         if out is not None:
@@ -84,10 +84,10 @@ def run(
             now = str(iso(time.time()))
             store.save(cell, result, seconds=seconds, when=now, device=_device_of(result, context))
             replace(context, cell=cell.name).delete_training_files()
-            reproduce_files.publish(store.load(), out)
+            reproduce_files.write_document(store.load(), out)
 
         runner.run_cells(cells, context, on_progress=report, on_result=save, cores=process_env.cores())
-        return reproduce_files.publish(store.load(), out)
+        return reproduce_files.write_document(store.load(), out)
 
 
 def explanations(table: str = "metarec") -> tuple[Explanation, ...]:
@@ -106,7 +106,7 @@ def has_data(table: str = "metarec") -> bool:
     return any(entry.name == name and entry.ready for entry in datasets.entries())
 
 
-def ease_now() -> dict[str, float]:
+def ease_with_and_without_seen() -> dict[str, float]:
     """Solve EASE on the metarec table's split, and rank with and without seen movies. Takes some seconds.
 
     Returns:
@@ -122,7 +122,7 @@ def ease_now() -> dict[str, float]:
     table = _find_table("metarec")
     data = _load_data(table, None)
     started = time.perf_counter()
-    context = CellContext(data, reproduce_files.root(), "ease-now")
+    context = CellContext(data, reproduce_files.tables_folder(), "ease-now")
     found = implicit_rows.closed_form(context, "ease", preset="published")
     return {
         "as_published": found.columns["as_published"]["ndcg@100"],
@@ -132,13 +132,13 @@ def ease_now() -> dict[str, float]:
     }
 
 
-def _find_table(name: str) -> PublicTable:
+def _find_table(name: str) -> PublishedTable:
     from recdash.published.table_definitions import find_table  # lazy: torch
 
     return find_table(name)
 
 
-def _load_data(table: PublicTable, dataset: str | None) -> Dataset:
+def _load_data(table: PublishedTable, dataset: str | None) -> Dataset:
     if dataset is not None:
         return datasets.load(dataset)
     ready = [entry.name for entry in datasets.entries() if entry.ready]
@@ -151,7 +151,7 @@ def _load_data(table: PublicTable, dataset: str | None) -> Dataset:
     )
 
 
-def _model_names(table: PublicTable, models: str | Sequence[str] | None) -> tuple[str, ...]:
+def _model_names(table: PublishedTable, models: str | Sequence[str] | None) -> tuple[str, ...]:
     names = ["all"] if models is None else name_list(models)
     chosen = table.models() if "all" in names else tuple(names)
     for model in chosen:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from recdash.published.table_document import TableDocument
 
 
-def root() -> Path:
+def tables_folder() -> Path:
     """Return the folder of all reproduced tables."""
     return paths.data_dir() / "reproduce"
 
 
 def document_path(table: str, *, rehearsal: bool) -> Path:
     """Return the file in the data folder that holds a table."""
-    return root() / f"{table}{'-rehearsal' if rehearsal else ''}.json"
+    return tables_folder() / f"{table}{'-rehearsal' if rehearsal else ''}.json"
 
 
 def delivered_path(table: str) -> Path:
@@ -35,7 +35,7 @@ def latest(table: str = "metarec") -> dict[str, Any] | None:
     """Return the newest document of a table.
 
     The newest of each cell is used, from the data folder and from the program. Cells of different data are never
-    mixed: the newest document decides. A rehearsal is returned only if there is nothing else.
+    mixed: the newest document decides. A trial run is returned only if there is nothing else.
 
     Returns:
         See `TableDocument.to_dict`; None if there is no document.
@@ -68,7 +68,7 @@ def provenance_lines(document: Mapping[str, Any]) -> list[str]:
     return [provenance.describe(source, len(document["cells"])) for source in document["provenance"]]
 
 
-def publish(document: TableDocument, out: Path | None) -> dict[str, Any]:
+def write_document(document: TableDocument, out: Path | None) -> dict[str, Any]:
     """Write a document to the data folder and to `out`; cells that these files already have stay in them.
 
     Returns:

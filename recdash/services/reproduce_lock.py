@@ -63,7 +63,7 @@ def exclusive(table: str) -> Iterator[Callable[[CellProgress], None]]:
         UsageError: if another process is reproducing the table.
         DataError: if the lock cannot be created.
     """
-    path = reproduce_files.root() / f"{table}.lock"
+    path = reproduce_files.tables_folder() / f"{table}.lock"
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,11 +87,11 @@ def exclusive(table: str) -> Iterator[Callable[[CellProgress], None]]:
 
 def progress_path(table: str) -> Path:
     """Return the file with the progress of a running reproduction."""
-    return reproduce_files.root() / f"{table}-progress.json"
+    return reproduce_files.tables_folder() / f"{table}-progress.json"
 
 
 def _progress_writer(table: str) -> Callable[[CellProgress], None]:
-    me, since, last_write = ProcessId.mine(), time.time(), 0.0
+    owner, since, last_write = ProcessId.mine(), time.time(), 0.0
     cells: dict[str, CellProgress] = {}
 
     def write(progress: CellProgress) -> None:
@@ -103,6 +103,6 @@ def _progress_writer(table: str) -> Callable[[CellProgress], None]:
             return
         last_write = time.monotonic()
         steps = [asdict(cell) for cell in cells.values()]
-        write_json(progress_path(table), {"steps": steps, "who": asdict(me), "since": since, "time": time.time()})
+        write_json(progress_path(table), {"steps": steps, "who": asdict(owner), "since": since, "time": time.time()})
 
     return write

@@ -53,24 +53,24 @@ def best(*, task: str = "ranking", dataset: str | None = None) -> ResultRow | No
     return None
 
 
-def export(found: Sequence[Group], form: str, metrics: str | Sequence[str] | None = None) -> str:
+def export(comparable_groups: Sequence[Group], file_format: str, metrics: str | Sequence[str] | None = None) -> str:
     """Return groups as text; in CSV, cells that a spreadsheet would take for formulas are escaped.
 
     Args:
-        found: The groups.
-        form: "table", "csv", "md" or "latex".
+        comparable_groups: The groups.
+        file_format: "table", "csv", "md" or "latex".
         metrics: Metric columns, a list or separated by commas; by default those of the task, in CSV all.
 
     Raises:
         UsageError: The format or a metric is unknown.
     """
-    if form not in tables.FORMATS:
-        raise unknown_name("format", form, tables.FORMATS)
-    known, columns = metric_names(found), name_list(metrics or ())
+    if file_format not in tables.FORMATS:
+        raise unknown_name("format", file_format, tables.FORMATS)
+    known, columns = metric_names(comparable_groups), name_list(metrics or ())
     for name in columns:
         if name not in known:
             raise unknown_name("metric", name, known)
-    return tables.render(found, form, columns or None)
+    return tables.render(comparable_groups, file_format, columns or None)
 
 
 @lru_cache(maxsize=16)

@@ -1,4 +1,4 @@
-"""Read access to runs: lists, single runs, events and logs."""
+"""Existing runs: lists, single runs, events and logs; deletion, names and notes."""
 
 from __future__ import annotations
 
@@ -6,20 +6,34 @@ import time
 from collections.abc import Sequence
 
 from recdash.errors import UsageError
-from recdash.runs import supervisor
+from recdash.runs import queue, supervisor
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import Event, RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import no_such_run
 from recdash.services import tie_warnings
 from recdash.services.datasets import name_in_runs
-from recdash.services.store_access import open_store
+from recdash.services.store_access import open_store, refuse_when_read_only
 from recdash.settings import name_list
 
-__all__ = ["Event", "RunRecord", "State", "events", "find", "listing", "log", "remaining_s", "supervised", "version"]
+__all__ = [
+    "Event",
+    "RunRecord",
+    "State",
+    "annotate",
+    "delete",
+    "events",
+    "find",
+    "has_supervisor",
+    "list_runs",
+    "log",
+    "remaining_s",
+    "rename",
+    "version",
+]
 
 
-def listing(
+def list_runs(
     *,
     dataset: str | None = None,
     model: str | None = None,
@@ -61,6 +75,25 @@ def find(reference: str) -> RunRecord:
     raise no_such_run(reference)
 
 
+def delete(run_id: str) -> None:
+    """Delete a run, its epochs and its folder; raises UsageError while it is running."""
+    refuse_when_read_only("deleted")
+    queue.delete(open_store(), run_id)
+    RunFolder(run_id).remove()
+
+
+def rename(run_id: str, name: str) -> RunRecord:
+    """Change the name of a run; its id and its folder stay the same."""
+    refuse_when_read_only("renamed")
+    return queue.rename(open_store(), run_id, name)
+
+
+def annotate(run_id: str, note: str) -> RunRecord:
+    """Replace the note of a run."""
+    refuse_when_read_only("annotated")
+    return queue.annotate(open_store(), run_id, note)
+
+
 def events(run_id: str) -> list[Event]:
     """Return the events of a run, oldest first."""
     return open_store().events(run_id)
@@ -78,7 +111,7 @@ def version() -> str:
     return f"{store.version()}-{interrupted}"
 
 
-def supervised() -> bool:
+def has_supervisor() -> bool:
     """Whether a supervisor is running on this machine."""
     return supervisor.running_supervisor(open_store()) is not None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
-from recdash import paths
+from recdash import environment, paths
 from recdash.errors import UsageError
 from recdash.runs import process_env
 from recdash.runs.store import Store
@@ -18,14 +18,14 @@ def open_store() -> Store:
 
 def check_settings() -> None:
     """Raise UsageError or StoreError for an environment variable with an invalid value, before any work."""
-    paths.check_environment()
+    environment.check_environment()
     if os.environ.get("RECDASH_STORE", "").strip():
         open_store()
 
 
 def refuse_when_read_only(what: str) -> None:
     """Raise UsageError if RECDASH_READ_ONLY is set; `what` is a participle such as "trained"."""
-    if paths.read_only():
+    if environment.read_only():
         raise UsageError(
             f"RECDASH_READ_ONLY is set: nothing can be {what} here. Unset it, or use another installation."
         )

@@ -1,4 +1,4 @@
-"""Warnings about ties in time: before a training starts, and for runs of earlier versions."""
+"""Warnings about ties in time: before a run starts, and for runs of earlier versions."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from recdash.analysis.groups import comparability_key
 from recdash.errors import DataError, UsageError, unknown_name
-from recdash.evaluation.criterion import criterion_of
+from recdash.evaluation.selection_metric import selection_metric_of
 from recdash.models import registry
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
@@ -88,7 +88,7 @@ def _newest_comparable(runs: Sequence[RunRecord]) -> dict[tuple[str, tuple[str, 
 
 def _by_validation(run: RunRecord) -> tuple[bool, float]:
     """Return a sort key for comparable runs: best validation value first, runs without one last."""
-    criterion = criterion_of(run.validation)
-    if run.best_value is None or criterion is None:
+    selection_metric = selection_metric_of(run.validation)
+    if run.best_value is None or selection_metric is None:
         return True, 0.0
-    return False, -criterion.sign * run.best_value
+    return False, -selection_metric.sign * run.best_value

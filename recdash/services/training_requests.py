@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recdash import paths
+from recdash import environment
 from recdash.errors import SplitError, UsageError, unknown_name
 from recdash.models import registry
 from recdash.models.data_shape import DataShape
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_PROTOCOL = {"ranking": "strong", "rating": "ratings-90"}
 
 
-def plan(
+def build_requests(
     models: str | Sequence[str],
     dataset: str,
     *,
@@ -52,7 +52,7 @@ def plan(
         options: Split options. With several protocols, each takes the options it supports.
 
     Raises:
-        UsageError: No model is named, or no model has one of the settings, or `check` refuses a request.
+        UsageError: No model is named, or no model has one of the settings, or `checked_request` refuses a request.
         SplitError: The data do not suit a model or a protocol.
         DataError: The dataset cannot be read.
     """
@@ -64,7 +64,7 @@ def plan(
     protocols = {model: protocol or default_protocol(model) for model in chosen}
     options_by_protocol = _options_by_protocol(options, protocols.values())
     return [
-        check(
+        checked_request(
             Request(
                 model=model,
                 dataset=dataset,
@@ -81,7 +81,7 @@ def plan(
     ]
 
 
-def check(request: Request) -> Request:
+def checked_request(request: Request) -> Request:
     """Return the request with data fingerprint, parsed settings, number of epochs and a name.
 
     Raises:
@@ -231,7 +231,9 @@ def _settings_by_model(
 def _options_by_protocol(options: SplitOptions | None, protocols: Iterable[str]) -> dict[str, dict[str, Any]]:
     given = {} if options is None else options.to_dict()
     distinct = dict.fromkeys(protocols)
-    if options is None or len(distinct) < 2:  # `check` refuses options that a single protocol does not support
+    if (
+        options is None or len(distinct) < 2
+    ):  # `SplitOptions.check` refuses options that a single protocol does not support
         return dict.fromkeys(distinct, given)
     supported = {name: options.supported_by(name).to_dict() for name in distinct}
     if len(set().union(*supported.values())) < len(given):
@@ -279,7 +281,7 @@ def _check_protocol(model: str, protocol: str) -> None:
 
 
 def _check_device(device: str) -> None:
-    requested = paths.default_device() if device == "auto" else device
+    requested = environment.default_device() if device == "auto" else device
     if requested not in ("auto", "cpu"):
         from recdash import devices  # lazy: torch
 

@@ -2,6 +2,6 @@
 
 from recdash.splits.protocols import PROTOCOLS, make_split
 from recdash.splits.rating_split import RatingSplit
-from recdash.splits.split import HeldOut, Split
+from recdash.splits.split import EvaluationPart, Split
 
-__all__ = ["PROTOCOLS", "HeldOut", "RatingSplit", "Split", "make_split"]
+__all__ = ["PROTOCOLS", "EvaluationPart", "RatingSplit", "Split", "make_split"]

@@ -12,9 +12,9 @@ from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.data.time_ties import TieRule
 from recdash.errors import SplitError
-from recdash.splits.split import HeldOut
+from recdash.splits.split import EvaluationPart
 
-_MAX_SINGLE_TIME_SHARE = 0.9  # ML-100K with times rounded to days has 64 %, and its order is still informative
+_MAX_SINGLE_TIME_SHARE = 0.9  # ML-100K with times rounded to days has 64%, and its order is still informative
 _MIN_TIED_SHARE = 0.01  # of the interactions, to mention ties at all
 
 ITEM_ORDER = "item"  # the rule of versions before 0.2, filled in when their runs are read
@@ -45,7 +45,7 @@ def time_ordered(dataset: Dataset, ties: TieRule, seed: int) -> Histories:
 
 
 def tie_facts(
-    dataset: Dataset, users: NDArray[np.int64], items: NDArray[np.int32], test: HeldOut, ties: TieRule
+    dataset: Dataset, users: NDArray[np.int64], items: NDArray[np.int32], test: EvaluationPart, ties: TieRule
 ) -> dict[str, float | str]:
     """Return the facts on ties that a split records.
 
@@ -81,8 +81,8 @@ def tie_warning(facts: Mapping[str, Any]) -> str:
     targets = int(facts.get("test_targets", 0))
     if not targets or "movable_test_targets" not in facts:
         return text
-    movable = int(facts["movable_test_targets"]) / targets
-    text = f"{text} Another order would change up to {movable:.0%} of the held-out items"
+    movable = int(facts["movable_test_targets"])
+    text = f"{text} Another order could change up to {movable:,} of {targets:,} held-out items"
     return f"{text}." if rule == "file" else f"{text}. Compare several split seeds."
 
 
@@ -111,7 +111,7 @@ def _tied_text(share: float) -> str:
 
 
 def _percent(share: float) -> str:
-    """Format a percentage; only a share of 1 is shown as 100 %."""
+    """Format a percentage; only a share of 1 is shown as 100%."""
     return f"{min(share, 0.994):.0%}" if share < 1 else "100%"
 
 

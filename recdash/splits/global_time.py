@@ -11,7 +11,7 @@ from recdash.data.histories import Histories
 from recdash.data.time_ties import TieRule
 from recdash.errors import SplitError
 from recdash.splits.event_order import time_ordered
-from recdash.splits.split import HeldOut, Split
+from recdash.splits.split import EvaluationPart, Split
 from recdash.splits.strong import (
     HELD_OUT_SHARE,
     MIN_SCORED_HISTORY,
@@ -22,7 +22,7 @@ from recdash.splits.strong import (
 )
 
 
-def global_time(
+def split_global_time(
     dataset: Dataset,
     *,
     protocol: str,
@@ -72,12 +72,12 @@ def global_time(
     late = np.bincount(positives.row_of[known & (when >= start_of[positives.row_of])], minlength=len(positives))
     late_of = {dataset.user_ids[user]: int(late[user]) for user in users[-2 * size :].tolist()}
 
-    def hold_out(histories: Histories, user_ids: tuple[str, ...]) -> HeldOut:
+    def hold_out(histories: Histories, user_ids: tuple[str, ...]) -> EvaluationPart:
         held_out = np.zeros(histories.n_entries, np.bool_)
         for user_id, start, count in zip(user_ids, histories.indptr, histories.counts, strict=False):
             if count >= MIN_SCORED_HISTORY:
                 held_out[start + count - min(int(HELD_OUT_SHARE * count), late_of[user_id]) : start + count] = True
-        return HeldOut(histories.select(~held_out), histories.select(held_out), user_ids)
+        return EvaluationPart(histories.select(~held_out), histories.select(held_out), user_ids)
 
     split = split_by_user(
         dataset,

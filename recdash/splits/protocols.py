@@ -16,11 +16,11 @@ from recdash.errors import (
 from recdash.settings import DEFAULT_SPLIT_SEED, HIGHEST_SEED, known_name, real_number, whole_number
 from recdash.splits import published_splits, user_defined
 from recdash.splits.event_order import tie_warning
-from recdash.splits.global_time import global_time
+from recdash.splits.global_time import split_global_time
 from recdash.splits.rating_split import RatingSplit, split_ratings
 from recdash.splits.split import Split
-from recdash.splits.strong import positive_threshold, strong
-from recdash.splits.weak import weak
+from recdash.splits.strong import positive_threshold, split_strong
+from recdash.splits.weak import split_weak
 
 DEFAULT_MIN_POSITIVES = 5
 
@@ -47,7 +47,7 @@ class Protocol:
 
     @property
     def uses_threshold(self) -> bool:
-        """Whether `positive_from` applies; not for rating protocols and public tables, which have their own rule."""
+        """Whether `positive_from` applies; not for rating protocols and published tables, which have their own rule."""
         return self.task == "ranking" and not self.name.startswith("published-")
 
     @property
@@ -61,16 +61,16 @@ PROTOCOLS = {
     for protocol in (
         Protocol(
             "strong",
-            "Unseen users, random fold",
+            "Unseen users, random hold-out",
             "ranking",
-            "Whole users are held out. A model reads a random four fifths of the items each of them liked "
+            "Entire users are held out. A model reads a random four fifths of the positives of each "
             "and must rank the remaining items high.",
         ),
         Protocol(
             "strong-temporal",
-            "Unseen users, last fifth",
+            "Unseen users, temporal hold-out",
             "ranking",
-            "Whole users are held out. A model reads the first four fifths of each history in time "
+            "Entire users are held out. A model reads the first four fifths of each history in time "
             "and must rank the last fifth high.",
             reads_order=True,
         ),
@@ -78,8 +78,8 @@ PROTOCOLS = {
             "strong-global-time",
             "Unseen users after a date",
             "ranking",
-            "Split by one date. Models are trained on users who ended before it; for users active after it they read "
-            "the history so far and must rank the items after the date high. Needs dates.",
+            "Split at one date. Models are trained on users whose histories end before it. For users active after it, "
+            "they read the history up to the date and must rank the later items high. Needs dates.",
             reads_order=True,
         ),
         Protocol(
@@ -104,46 +104,46 @@ PROTOCOLS = {
             "weak",
             "Known users, unseen items",
             "ranking",
-            "A random fifth of the items each user liked is held out. Models are trained on the rest of the same "
+            "A random fifth of the positives of each user is held out. Models are trained on the rest of the same "
             "users' histories, so metrics are higher than for unseen users.",
             known_users=True,
         ),
         Protocol(
             "published-implicit",
-            "Public table: CDAE, Mult-VAE, EASE",
+            "Published table: CDAE, Mult-VAE, EASE",
             "ranking",
-            "Data and split of a public table, with a correct evaluation: every rating counts as liked, even one star, "
-            "and a random fifth of each user's ratings is held out.",
+            "Data and split of a published table, with a correct evaluation: every rating is a positive, even one "
+            "star, and a random fifth of each user's ratings is held out.",
             known_users=True,
         ),
         Protocol(
             "published-svae",
-            "Public table: SVAE",
+            "Published table: SVAE",
             "ranking",
-            "Data and split of a public table, with a correct evaluation: whole users with 5 to 1,000 liked items are "
-            "held out, and the last fifth of each history must be ranked high.",
+            "Data and split of a published table, with a correct evaluation: entire users with 5 to 1,000 positives "
+            "are held out, and the last fifth of each history must be ranked high.",
             reads_order=True,
         ),
         Protocol(
             "published-vae20m",
-            "Public table: MovieLens-20M",
+            "Published table: MovieLens-20M",
             "ranking",
-            "Data and split of a public table, with a correct evaluation: as for unseen users, random fold, but with "
-            "other users held out.",
+            "Data and split of a published table, with a correct evaluation: as for unseen users, random hold-out, but "
+            "with other users held out.",
         ),
         Protocol(
             "published-autorec",
-            "Public table: AutoRec",
+            "Published table: AutoRec",
             "rating",
-            "Data and split of a public table, with a correct evaluation: a random quarter of all ratings is held out "
-            "for testing, and a tenth of the rest for validation.",
+            "Data and split of a published table, with a correct evaluation: a random quarter of all ratings is held "
+            "out for testing, and a tenth of the rest for validation.",
         ),
         Protocol(
             "published-deeprec",
-            "Public table: DeepRec",
+            "Published table: DeepRec",
             "rating",
-            "Data and split of a public table, with a correct evaluation: a tenth of each user's ratings is held out "
-            "for testing, and a tenth of the rest for validation.",
+            "Data and split of a published table, with a correct evaluation: a tenth of each user's ratings is held "
+            "out for testing, and a tenth of the rest for validation.",
         ),
         Protocol(
             user_defined.PROTOCOL_OF_TASK["ranking"],
@@ -176,7 +176,7 @@ def make_split(
 ) -> Split | RatingSplit:
     """Split a dataset by a named protocol.
 
-    Protocols of public tables have their own data filter, and the default seed stands for the seed of the table
+    Protocols of published tables have their own data filter, and the default seed stands for the seed of the table
     (`recdash.splits.published_splits.SEEDS`).
 
     Args:
@@ -184,8 +184,8 @@ def make_split(
         protocol: Name of the protocol, such as "strong", "weak" or "ratings-90" (`recdash.splits.PROTOCOLS`).
         seed: Seed of everything that is random in the split.
         held_out_users: Users in each of validation and test. Default: 750 (ml-1m), 5,000 (ml-10m), 10,000 (ml-20m and
-            larger); for other data 12.5 % of the eligible users, at least 20 and at most 10,000.
-        positive_from: Lowest rating that counts as a positive. Default: three quarters up the scale, 4 for 1 to 5.
+            larger); for other data 12.5% of the eligible users, at least 20 and at most 10,000.
+        positive_from: Lowest rating that counts as a positive. Default: three quarters of the way up the scale.
         min_positives: Fewest positives of a user. Default: 5.
         ties: Rule that orders events of one user at the same time, if the protocol reads the order: "file" (their
             position in the file, if the file is sorted by time; else random) or "random" (a hash of seed, user and
@@ -247,11 +247,11 @@ def _split(
         return _published(dataset, protocol, seed, held_out_users, ties)
     if protocol == "weak":
         threshold = positive_threshold(dataset, positive_from)
-        return weak(dataset, protocol=protocol, seed=seed, threshold=threshold, min_positives=min_positives)
+        return split_weak(dataset, protocol=protocol, seed=seed, threshold=threshold, min_positives=min_positives)
     if PROTOCOLS[protocol].task == "rating":
         return split_ratings(dataset, protocol, seed)
     if protocol == "strong-global-time":
-        return global_time(
+        return split_global_time(
             dataset,
             protocol=protocol,
             seed=seed,
@@ -260,7 +260,7 @@ def _split(
             min_positives=min_positives,
             ties=ties,
         )
-    return strong(
+    return split_strong(
         dataset,
         protocol=protocol,
         temporal=protocol == "strong-temporal",
@@ -278,11 +278,11 @@ def _published(
     if seed == DEFAULT_SPLIT_SEED:
         seed = published_splits.SEEDS.get(protocol, seed)
     if protocol == "published-implicit":
-        return published_splits.implicit(dataset, seed=seed)
+        return published_splits.split_implicit(dataset, seed=seed)
     if protocol == "published-autorec":
-        return published_splits.autorec(dataset, seed=seed)
+        return published_splits.split_autorec(dataset, seed=seed)
     if protocol == "published-deeprec":
-        return published_splits.deeprec(dataset, seed=seed)
+        return published_splits.split_deeprec(dataset, seed=seed)
     if protocol == "published-vae20m":
-        return published_splits.vae20m(dataset, seed=seed, held_out_users=held_out_users)
-    return published_splits.svae(dataset, seed=seed, held_out_users=held_out_users, ties=ties)
+        return published_splits.split_vae20m(dataset, seed=seed, held_out_users=held_out_users)
+    return published_splits.split_svae(dataset, seed=seed, held_out_users=held_out_users, ties=ties)

@@ -1,4 +1,4 @@
-"""Data filters and splits of the public tables, for a correct evaluation (spec: protocols, P-A1 to P-A5).
+"""Data filters and splits of the published tables, for a correct evaluation.
 
 Each function draws like the code behind a table. `SEEDS` are the seeds of the tables.
 """
@@ -19,7 +19,7 @@ from recdash.splits.rating_split import (
     build_rating_split,
     ratings_and_scale,
 )
-from recdash.splits.split import HeldOut, Split
+from recdash.splits.split import EvaluationPart, Split
 from recdash.splits.strong import (
     hold_out_fifth,
     n_held_out_users,
@@ -27,7 +27,7 @@ from recdash.splits.strong import (
     select_positives,
     split_by_user,
 )
-from recdash.splits.weak import weak
+from recdash.splits.weak import split_weak
 
 SEEDS = {
     "published-implicit": 1994,
@@ -40,18 +40,18 @@ _MIN_POSITIVES = 5
 _VALIDATION_SHARE = 0.1  # of AutoRec's training ratings, to select the epoch
 
 
-def implicit(dataset: Dataset, *, seed: int, validation: bool = True) -> Split:
-    """Split for CDAE, Mult-VAE and EASE (P-A1): every rating is a positive; a random fifth per user is for testing.
+def split_implicit(dataset: Dataset, *, seed: int, validation: bool = True) -> Split:
+    """Split for CDAE, Mult-VAE and EASE: every rating is a positive; a random fifth per user is for testing.
 
-    validation: see `weak`.
+    validation: see `split_weak`.
     """
-    return weak(
+    return split_weak(
         dataset, protocol="published-implicit", seed=seed, threshold=None, min_positives=1, validation=validation
     )
 
 
-def autorec(dataset: Dataset, *, seed: int, validation: bool = True) -> RatingSplit:
-    """Split for AutoRec (P-A2): a random quarter of all ratings is for testing, a tenth of the rest for validation.
+def split_autorec(dataset: Dataset, *, seed: int, validation: bool = True) -> RatingSplit:
+    """Split for AutoRec: a random quarter of all ratings is for testing, a tenth of the rest for validation.
 
     validation: False for no validation part. It is drawn with seed + 1.
     """
@@ -65,8 +65,8 @@ def autorec(dataset: Dataset, *, seed: int, validation: bool = True) -> RatingSp
     return build_rating_split(dataset, "published-autorec", seed, train[n_validation:], train[:n_validation], test)
 
 
-def deeprec(dataset: Dataset, *, seed: int) -> RatingSplit:
-    """Split for DeepRec (P-A3): a tenth of every user's ratings is for testing, a tenth of the rest for validation."""
+def split_deeprec(dataset: Dataset, *, seed: int) -> RatingSplit:
+    """Split for DeepRec: a tenth of every user's ratings is for testing, a tenth of the rest for validation."""
     ratings_and_scale(dataset)  # raises before anything is drawn
     everything = np.arange(len(dataset))
     test = _draw_tenth(dataset.users, everything, seed)
@@ -76,8 +76,8 @@ def deeprec(dataset: Dataset, *, seed: int) -> RatingSplit:
     return build_rating_split(dataset, "published-deeprec", seed, train, validation, test)
 
 
-def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None, ties: TieRule = "file") -> Split:
-    """Split for SVAE (P-A4): unseen users with 5 to 1,000 positives; the last fifth in time, rounded up, is held out.
+def split_svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None, ties: TieRule = "file") -> Split:
+    """Split for SVAE: unseen users with 5 to 1,000 positives; the last fifth in time, rounded up, is held out.
 
     ties: with "file", events at the same time stay in source order, even if the source is not sorted by time, like
         in the code of the table.
@@ -103,13 +103,13 @@ def svae(dataset: Dataset, *, seed: int, held_out_users: int | None = None, ties
     )
 
 
-def vae20m(dataset: Dataset, *, seed: int, held_out_users: int | None = None) -> Split:
-    """Split for MovieLens-20M (P-A5): unseen users and a random fold as in `strong`, with other users held out.
+def split_vae20m(dataset: Dataset, *, seed: int, held_out_users: int | None = None) -> Split:
+    """Split for MovieLens-20M: unseen users and a random hold-out as in `strong`, with other users held out.
 
     Test users are the first of a permutation, validation users the first of a permutation of the rest, with one seed.
     """
     threshold = positive_threshold(dataset)
-    histories = dataset.in_item_order
+    histories = dataset.in_time_order_ties_by_item
     eligible = np.flatnonzero(select_positives(histories, threshold).counts >= _MIN_POSITIVES)
     size = n_held_out_users(dataset, len(eligible), held_out_users, _MIN_POSITIVES, fixed=True)
     shuffled = np.random.RandomState(seed).permutation(eligible)
@@ -137,13 +137,13 @@ def _in_time_order(dataset: Dataset, times: NDArray[np.int64]) -> Histories:
     )
 
 
-def hold_out_last_fifth(histories: Histories, names: tuple[str, ...]) -> HeldOut:
+def hold_out_last_fifth(histories: Histories, names: tuple[str, ...]) -> EvaluationPart:
     """Hold out n - floor(0.8 n) entries of every history with at least five; nothing of shorter ones."""
     counts = histories.counts
     n_fold_in = np.where(counts >= _MIN_POSITIVES, (0.8 * counts).astype(np.int64), counts)  # (rows,)
     position = np.arange(histories.n_entries) - np.repeat(histories.indptr[:-1], counts)  # (entries,) within its row
     held_out = position >= np.repeat(n_fold_in, counts)
-    return HeldOut(histories.select(~held_out), histories.select(held_out), names)
+    return EvaluationPart(histories.select(~held_out), histories.select(held_out), names)
 
 
 def _draw_tenth(users: NDArray[np.int32], chosen: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

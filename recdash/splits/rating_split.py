@@ -1,4 +1,4 @@
-"""Splits for rating prediction: single ratings are held out, users and items stay (spec: protocols, P-C)."""
+"""Splits for rating prediction: single ratings are held out, users and items stay."""
 
 from __future__ import annotations
 
@@ -264,7 +264,7 @@ class _Triple(NamedTuple):
 def _columns(part: Any, name: str) -> tuple[Any, Any, Any]:
     """Return the three columns of a triple, not yet converted."""
     if hasattr(part, "iloc"):  # a DataFrame, whose iteration would give column names, or a Series
-        part = tuple(part.iloc[:, place] for place in range(part.shape[1])) if part.ndim == 2 else None
+        part = tuple(part.iloc[:, index] for index in range(part.shape[1])) if part.ndim == 2 else None
     try:
         columns = () if sparse.issparse(part) else tuple(part)
     except Exception as error:  # iteration runs code of arbitrary classes, which may raise anything
@@ -292,9 +292,9 @@ def _indices(source: Any, where: str) -> NDArray[np.int64]:
     """Read user or item indices."""
     column = whole_numbers(source, where, SplitError)
     if column.min(initial=0) < 0:
-        place = int(np.argmax(column < 0))
+        index = int(np.argmax(column < 0))
         raise SplitError(
-            f"{where}: expected whole numbers from 0, found {column[place]} at position {place}. Number them from 0."
+            f"{where}: expected whole numbers from 0, found {column[index]} at position {index}. Number them from 0."
         )
     return column
 

@@ -20,7 +20,7 @@ from recdash.splits.rating_split import RatingSplit, from_arrays
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
+class EvaluationPart:
     """Users of an evaluation part: the model reads their fold-in and is scored on their held-out items.
 
     Attributes:
@@ -75,8 +75,8 @@ class Split:
     protocol: str
     seed: int | None
     train: Histories
-    validation: HeldOut | None
-    test: HeldOut
+    validation: EvaluationPart | None
+    test: EvaluationPart
     catalogue: Catalogue
     ratings: Histories | None = None
     scale: tuple[float, float] | None = None
@@ -120,7 +120,7 @@ class Split:
         digest.update("\n".join(item.id for item in self.catalogue.items).encode())
         return digest.hexdigest()
 
-    def part(self, on: str) -> HeldOut:
+    def part(self, on: str) -> EvaluationPart:
         """Return the part named "validation" or "test". Raises SplitError if there is no such part."""
         found = {"validation": self.validation, "test": self.test}.get(str(on))
         if found is None:
@@ -204,7 +204,7 @@ def _catalogue(items: Catalogue | Iterable[Hashable] | None, n_items: int) -> Ca
     return catalogue
 
 
-def _pair(pair: Any, name: str, n_items: int) -> HeldOut:
+def _pair(pair: Any, name: str, n_items: int) -> EvaluationPart:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise SplitError(f"{name}: expected two matrices (fold_in, held_out), found {_describe(pair)}.")
     first, second = (
@@ -226,7 +226,7 @@ def _pair(pair: Any, name: str, n_items: int) -> HeldOut:
             f"{name}: {shared} held-out entries are also in the fold-in, which is never recommended. Remove them from "
             "one of the two."
         )
-    return HeldOut(first, second)
+    return EvaluationPart(first, second)
 
 
 def _describe(pair: Any) -> str:

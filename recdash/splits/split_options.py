@@ -80,9 +80,9 @@ class SplitOptions:
         if self.scale is not None:
             parts.append(f"scale {self.scale[0]:g} to {self.scale[1]:g}")
         if self.positive_from is not None:
-            parts.append(f"liked from {self.positive_from:g}")
+            parts.append(f"positives from {self.positive_from:g}")
         if self.min_positives is not None:
-            parts.append(f"users with at least {self.min_positives:,} liked items")
+            parts.append(f"users with at least {self.min_positives:,} positives")
         if self.ignore_ratings:
             parts.append(f"ratings of {_join_with_or(self.ignore_ratings)} ignored")
         if self.ties is not None:
@@ -91,8 +91,8 @@ class SplitOptions:
 
     def check(self, protocol: str) -> None:
         """Raise UsageError for an option that the protocol does not use."""
-        known = PROTOCOLS[known_name("protocol", protocol, PROTOCOLS)]
-        unsupported = [name for name in self.to_dict() if name not in _supported_options(known)]
+        properties = PROTOCOLS[known_name("protocol", protocol, PROTOCOLS)]
+        unsupported = [name for name in self.to_dict() if name not in _supported_options(properties)]
         if "ties" in unsupported:
             ordered = _join_with_or([one.name for one in PROTOCOLS.values() if one.reads_order])
             raise UsageError(
@@ -100,7 +100,7 @@ class SplitOptions:
             )
         if unsupported:
             raise UsageError(
-                f"{unsupported[0]}: protocol {protocol} {_why_unsupported(known)}. Leave it out, or use 'strong'."
+                f"{unsupported[0]}: protocol {protocol} {_why_unsupported(properties)}. Leave it out, or use 'strong'."
             )
 
     def supported_by(self, protocol: str) -> Self:
@@ -161,7 +161,7 @@ def _why_unsupported(protocol: Protocol) -> str:
     """Return why a protocol does not use `positive_from` or `min_positives`."""
     if protocol.task == "rating":
         return "predicts all ratings"
-    return "uses the imported parts unchanged" if protocol.uses_threshold else "uses the filter of its public table"
+    return "uses the imported parts unchanged" if protocol.uses_threshold else "uses the filter of its published table"
 
 
 def _join_with_or(values: Iterable[object]) -> str:

@@ -14,11 +14,11 @@ from recdash.data.histories import Histories
 from recdash.data.time_ties import TieRule
 from recdash.errors import SplitError
 from recdash.splits.event_order import tie_facts, time_ordered
-from recdash.splits.split import HeldOut, Split
+from recdash.splits.split import EvaluationPart, Split
 
-# Users per held-out part (spec: protocols, P-B): ml-20m as in Liang et al., ml-1m as in the SVAE program.
+# Users per held-out part: ml-20m as in Liang et al. (WWW 2018), ml-1m as in the code of SVAE's authors.
 HELD_OUT_USERS = {"ml-1m": 750, "ml-10m": 5000, "ml-20m": 10_000, "ml-25m": 10_000, "ml-32m": 10_000}
-MIN_ELIGIBLE_USERS = 100  # fewer are refused (spec: protocols, P-B)
+MIN_ELIGIBLE_USERS = 100  # fewer are refused
 _USER_SHARE, _MIN_USERS, _MAX_USERS = 0.125, 20, 10_000
 MIN_SCORED_HISTORY = 5  # entries; shorter held-out histories have no held-out items
 HELD_OUT_SHARE = 0.2
@@ -34,7 +34,7 @@ def positive_threshold(dataset: Dataset, positive_from: float | None = None) -> 
     return dataset.default_positive_from if positive_from is None else positive_from
 
 
-def strong(
+def split_strong(
     dataset: Dataset,
     *,
     protocol: str,
@@ -66,7 +66,7 @@ def strong(
     """
     threshold = positive_threshold(dataset, positive_from)
     order_seed = seed if tie_seed is None else tie_seed
-    histories = time_ordered(dataset, ties, order_seed) if temporal else dataset.in_item_order
+    histories = time_ordered(dataset, ties, order_seed) if temporal else dataset.in_time_order_ties_by_item
     positives = select_positives(histories, threshold)
     eligible = np.flatnonzero(positives.counts >= min_positives)
     size = n_held_out_users(dataset, len(eligible), held_out_users, min_positives)
@@ -100,7 +100,7 @@ def split_by_user(
     seed: int,
     size: int,
     threshold: float | None,
-    hold_out: Callable[[Histories, tuple[str, ...]], HeldOut],
+    hold_out: Callable[[Histories, tuple[str, ...]], EvaluationPart],
     ties: TieRule | None = None,
 ) -> Split:
     """Build a split with the last `size` of the shuffled users for testing and the `size` before them for validation.
@@ -119,14 +119,14 @@ def split_by_user(
     train, validation, test = shuffled[: -2 * size], shuffled[-2 * size : -size], shuffled[-size:]
     positives = select_positives(histories, threshold)
     split_items = np.unique(positives.take(train).items)
-    known = restrict_items(positives, split_items)
-    parts = [hold_out(known.take(users), user_ids_of(dataset, users)) for users in (validation, test)]
+    positives_in_split = restrict_items(positives, split_items)
+    parts = [hold_out(positives_in_split.take(users), user_ids_of(dataset, users)) for users in (validation, test)]
     held_out_rows = shuffled[-2 * size :]
-    removed = int(positives.take(held_out_rows).n_entries - known.take(held_out_rows).n_entries)
+    removed = int(positives.take(held_out_rows).n_entries - positives_in_split.take(held_out_rows).n_entries)
     return Split(
         protocol=protocol,
         seed=seed,
-        train=known.take(train),
+        train=positives_in_split.take(train),
         validation=parts[0],
         test=parts[1],
         catalogue=dataset.catalogue.take(split_items),
@@ -143,7 +143,7 @@ def split_by_user(
             "validation_users": size,
             "test_users": size,
             "items": len(split_items),
-            "train_positives": known.take(train).n_entries,
+            "train_positives": positives_in_split.take(train).n_entries,
             "removed_held_out_entries": removed,
             "unscored_validation_users": int((parts[0].held_out.counts == 0).sum()),
             "unscored_test_users": int((parts[1].held_out.counts == 0).sum()),
@@ -161,7 +161,7 @@ def n_held_out_users(
     Args:
         dataset: Data to split.
         eligible: Number of eligible users.
-        requested: Number requested by the user; by default that of the dataset in `HELD_OUT_USERS`, else 12.5 % of
+        requested: Number requested by the user; by default that of the dataset in `HELD_OUT_USERS`, else 12.5% of
             the eligible users, at least 20 and at most 10,000.
         min_positives: Fewest positives of an eligible user, for the message.
         fixed: Whether the protocol has its own user filter, so that the thresholds cannot be lowered.
@@ -170,7 +170,11 @@ def n_held_out_users(
         SplitError: There are too few eligible users, or no training users remain.
     """
     if eligible < MIN_ELIGIBLE_USERS:
-        lower = "min_positives" if dataset.ratings is None else "positive_from or min_positives"
+        lower = (
+            "the minimum (--min-positives)"
+            if dataset.ratings is None
+            else "the threshold (--positive-from) or the minimum (--min-positives)"
+        )
         advice = "Use another protocol" if fixed else f"Lower {lower}"
         raise SplitError(
             f"{dataset.name}: {eligible} users have at least {min_positives} positives; strong generalisation needs "
@@ -180,7 +184,7 @@ def n_held_out_users(
     size = min(default, eligible // 4) if requested is None else requested
     if size < 1 or 2 * size >= eligible:
         raise SplitError(
-            f"held_out_users = {size}: no training users remain of {eligible}. "
+            f"held_out_users = {size}: no training users remain out of {eligible} eligible users. "
             f"Choose a number from 1 to {(eligible - 1) // 2}."
         )
     return size
@@ -196,7 +200,7 @@ def restrict_items(histories: Histories, split_items: NDArray[np.int32]) -> Hist
     )
 
 
-def hold_out_fifth(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: bool) -> HeldOut:
+def hold_out_fifth(histories: Histories, user_ids: tuple[str, ...], seed: int, temporal: bool) -> EvaluationPart:
     """Hold out a fifth, rounded down, of every history with at least five entries: a random one or the last in time."""
     held_out = np.zeros(histories.n_entries, np.bool_)
     for row, (start, count) in enumerate(zip(histories.indptr, histories.counts, strict=False)):
@@ -207,7 +211,7 @@ def hold_out_fifth(histories: Histories, user_ids: tuple[str, ...], seed: int, t
             held_out[start + count - targets : start + count] = True
         else:
             held_out[start + _generator(seed, user_ids[row]).choice(count, targets, replace=False)] = True
-    return HeldOut(histories.select(~held_out), histories.select(held_out), user_ids)
+    return EvaluationPart(histories.select(~held_out), histories.select(held_out), user_ids)
 
 
 def _generator(seed: int, user_id: str) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""User-defined splits: the parts are those of the imported files (`data.split_roles`); nothing is random."""
+"""User-defined splits: the parts are those of the imported files (`data.split_parts`); nothing is random."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from recdash.data.dataset import Dataset
 from recdash.data.dataset_file import OwnSplit
 from recdash.data.histories import Histories
-from recdash.data.split_roles import TEST_FOLD_IN, TEST_HELD_OUT, TRAIN, VALIDATION_FOLD_IN, VALIDATION_HELD_OUT
+from recdash.data.split_parts import TEST_FOLD_IN, TEST_HELD_OUT, TRAIN, VALIDATION_FOLD_IN, VALIDATION_HELD_OUT
 from recdash.data.time_ties import TieRule
 from recdash.errors import SplitError
 from recdash.splits.rating_split import RatingSplit, build_rating_split
-from recdash.splits.split import HeldOut, Split
+from recdash.splits.split import EvaluationPart, Split
 from recdash.splits.strong import (
     positive_threshold,
     restrict_items,
@@ -66,7 +66,9 @@ def user_defined_split(
     if not positives.n_entries:
         if threshold is None:
             raise SplitError(f"{dataset.name}: no training rows. Import a split with training data.")
-        raise SplitError(f"{dataset.name}: no training row is rated {threshold:g} or more. Lower positive_from.")
+        raise SplitError(
+            f"{dataset.name}: no training row is rated {threshold:g} or more. Lower the threshold (--positive-from)."
+        )
     train_users, split_items = np.flatnonzero(positives.counts), np.unique(positives.items)
     builder = _PartBuilder(dataset, threshold, ties, split_items, train_users)
     train = restrict_items(positives, split_items).take(train_users)
@@ -100,18 +102,20 @@ class _PartBuilder:
     split_items: NDArray[np.int32]
     train_users: NDArray[np.int64]
 
-    def validation(self) -> HeldOut | None:
+    def validation(self) -> EvaluationPart | None:
         """Return the validation part; None if there is none."""
         if not self._has(VALIDATION_HELD_OUT):
             return None
         return self._part(VALIDATION_FOLD_IN, VALIDATION_HELD_OUT, TRAIN)
 
-    def test(self) -> HeldOut:
+    def test(self) -> EvaluationPart:
         """Return the test part."""
         weak_validation = not self._has(VALIDATION_FOLD_IN)
         return self._part(TEST_FOLD_IN, TEST_HELD_OUT, TRAIN | VALIDATION_HELD_OUT if weak_validation else TRAIN)
 
-    def facts(self, train: Histories, validation: HeldOut | None, test: HeldOut) -> dict[str, int | float | str]:
+    def facts(
+        self, train: Histories, validation: EvaluationPart | None, test: EvaluationPart
+    ) -> dict[str, int | float | str]:
         """Return counts of the split; users per part only if no user is in two parts."""
         parts = {name: part for name, part in (("validation", validation), ("test", test)) if part is not None}
         users = {"train": len(train), **{name: len(part) for name, part in parts.items()}}
@@ -129,7 +133,7 @@ class _PartBuilder:
             **({"ties": _subset(self.dataset, TRAIN).tie_rule(self.ties)} if self.dataset.tied_share else {}),
         }
 
-    def _part(self, fold_in: int, held_out: int, other_fold_in: int) -> HeldOut:
+    def _part(self, fold_in: int, held_out: int, other_fold_in: int) -> EvaluationPart:
         """Build a held-out part. Without a file for its fold-in, the fold-in is read from `other_fold_in`."""
         has_fold_in = self._has(fold_in)
         users = self._users(fold_in | held_out if has_fold_in else held_out)
@@ -137,7 +141,7 @@ class _PartBuilder:
         known = self.train_users[train_rows] == users
         if not has_fold_in:
             users, train_rows, known = users[known], train_rows[known], known[known]
-        return HeldOut(
+        return EvaluationPart(
             self._positives(fold_in if has_fold_in else other_fold_in).take(users),
             self._positives(held_out).take(users),
             user_ids_of(self.dataset, users),

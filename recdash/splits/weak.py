@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
 from recdash.errors import SplitError
-from recdash.splits.split import HeldOut, Split
+from recdash.splits.split import EvaluationPart, Split
 from recdash.splits.strong import (
     MIN_ELIGIBLE_USERS,
     restrict_items,
@@ -19,7 +19,7 @@ from recdash.splits.strong import (
 )
 
 
-def weak(
+def split_weak(
     dataset: Dataset,
     *,
     protocol: str,
@@ -28,10 +28,10 @@ def weak(
     min_positives: int,
     validation: bool = True,
 ) -> Split:
-    """Hold out a random fifth of every user's positives for testing (spec: protocols, P-A1).
+    """Hold out a random fifth of every user's positives for testing.
 
     Of the remaining n positives, floor(n / 10) are held out for validation. Both draws process the users by descending
-    activity with one generator each, seeded with `seed` and `seed + 1`, as in the code of the public table. Items
+    activity with one generator each, seeded with `seed` and `seed + 1`, as in the code of the published table. Items
     without positives are removed.
 
     Args:
@@ -45,7 +45,7 @@ def weak(
     Raises:
         SplitError: There are too few users.
     """
-    everything = dataset.in_item_order
+    everything = dataset.in_time_order_ties_by_item
     positives = select_positives(everything, threshold)
     users = np.flatnonzero(positives.counts >= min_positives)
     if len(users) < MIN_ELIGIBLE_USERS:
@@ -70,8 +70,8 @@ def weak(
         protocol=protocol,
         seed=seed,
         train=train,
-        validation=HeldOut(train, rows.select(in_validation), names, train_rows) if validation else None,
-        test=HeldOut(rows.select(~in_test), rows.select(in_test), names, train_rows),
+        validation=EvaluationPart(train, rows.select(in_validation), names, train_rows) if validation else None,
+        test=EvaluationPart(rows.select(~in_test), rows.select(in_test), names, train_rows),
         catalogue=dataset.catalogue.take(split_items),
         ratings=ratings,
         scale=dataset.scale,
@@ -108,8 +108,8 @@ def _draw(rows: Histories, free: NDArray[np.bool_], size_of: Callable[[int], int
     random = np.random.RandomState(seed)
     chosen = np.zeros(rows.n_entries, np.bool_)
     for row in rows_by_activity(rows).tolist():
-        places = rows.indptr[row] + np.flatnonzero(free[rows.indptr[row] : rows.indptr[row + 1]])
-        chosen[random.choice(places, size_of(len(places)), replace=False)] = True
+        free_entries = rows.indptr[row] + np.flatnonzero(free[rows.indptr[row] : rows.indptr[row + 1]])
+        chosen[random.choice(free_entries, size_of(len(free_entries)), replace=False)] = True
     return chosen
 
 

@@ -13,7 +13,7 @@ class Step(NamedTuple):
     """The next update of an epoch: indices of its phase, pass and batch, from 0."""
 
     phase: int
-    one_pass: int
+    pass_index: int
     batch: int
     enters_phase: bool  # the first update of its phase, or the first one after a resume
     enters_pass: bool
@@ -21,7 +21,7 @@ class Step(NamedTuple):
     @property
     def resumes_phase(self) -> bool:
         """Whether updates of this phase were done before this one."""
-        return self.one_pass + self.batch > 0
+        return self.pass_index + self.batch > 0
 
 
 class Cursor:
@@ -49,7 +49,7 @@ class Cursor:
         """Yield the remaining steps of the current epoch."""
         previous: tuple[int, int] | None = None
         while self._enter_next():
-            current = self.position.phase, self.position.one_pass
+            current = self.position.phase, self.position.pass_index
             enters_phase = previous is None or previous[0] != current[0]
             yield Step(*current, self.position.batch, enters_phase, previous != current)
             previous = current
@@ -72,7 +72,7 @@ class Cursor:
             self.position,
             epoch=self.position.epoch + 1,
             phase=start.phase,
-            one_pass=start.one_pass,
+            pass_index=start.pass_index,
             batch=start.batch,
             epoch_seconds=start.epoch_seconds,
             sums={},
@@ -82,11 +82,11 @@ class Cursor:
 
     def _enter_next(self) -> bool:
         """Move past a finished pass or phase; return False at the end of the epoch."""
-        phase, one_pass, batch = self.position.phase, self.position.one_pass, self.position.batch
+        phase, pass_index, batch = self.position.phase, self.position.pass_index, self.position.batch
         if batch >= self.batches:
-            one_pass, batch = one_pass + 1, 0
-        if phase < len(self.passes) and one_pass >= self.passes[phase]:
-            phase, one_pass = phase + 1, 0
-        if batch != self.position.batch or one_pass != self.position.one_pass:
-            self.position = replace(self.position, phase=phase, one_pass=one_pass, batch=batch)
+            pass_index, batch = pass_index + 1, 0
+        if phase < len(self.passes) and pass_index >= self.passes[phase]:
+            phase, pass_index = phase + 1, 0
+        if batch != self.position.batch or pass_index != self.position.pass_index:
+            self.position = replace(self.position, phase=phase, pass_index=pass_index, batch=batch)
         return phase < len(self.passes)

@@ -1,4 +1,4 @@
-"""One update on a device, to check that trainings work there."""
+"""One training step on a device, to check that training works there."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ from recdash.errors import (
     short_repr,
     unknown_name,
 )
-from recdash.evaluation.criterion import CRITERIA
 from recdash.evaluation.evaluator import mean_metrics
 from recdash.evaluation.rating_metrics import pooled_errors, prediction_errors
+from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.models import registry
 from recdash.models.base import ClosedFormModel, GradientModel, Model
 from recdash.models.rating_model import RatingModel
@@ -40,7 +40,7 @@ from recdash.training.loop import (
 from recdash.training.state import TrainingState
 
 MAX_THREADS = 1024  # with far more, the operating system refuses to start them
-VALIDATION_METRICS = (CRITERIA["ranking"].metric, "recall@20", "recall@50")
+VALIDATION_METRICS = (SELECTION_METRICS["ranking"].name, "recall@20", "recall@50")
 
 
 def fit(
@@ -163,8 +163,8 @@ def _validation(split: Split | RatingSplit) -> Validation | None:
         return None
     if isinstance(split, RatingSplit):
         part = split.validation
-        return Validation(lambda model: pooled_errors(prediction_errors(model, part)), CRITERIA["rating"])
-    return Validation(lambda model: mean_metrics(model, split, VALIDATION_METRICS), CRITERIA["ranking"])
+        return Validation(lambda model: pooled_errors(prediction_errors(model, part)), SELECTION_METRICS["rating"])
+    return Validation(lambda model: mean_metrics(model, split, VALIDATION_METRICS), SELECTION_METRICS["ranking"])
 
 
 def _training_data(model: Model, split: Split | RatingSplit) -> Histories:
@@ -187,7 +187,7 @@ def _solve(model: ClosedFormModel, split: Split | RatingSplit, callbacks: Callba
         "epochs": 1,
         "epochs_run": 1,
         "best_epoch": 1,
-        "best_value": None if validation is None else values[validation.criterion.metric],
+        "best_value": None if validation is None else values[validation.selection_metric.name],
         "n_validations": len(values) and 1,
         "seconds": seconds,
         "validation_seconds": time.perf_counter() - started - seconds,
@@ -230,7 +230,9 @@ def _train(
         "epochs": model.config.epochs,
         "epochs_run": training.position.epoch,
         "best_epoch": training.best.epoch or training.position.epoch,
-        "best_value": validation.criterion.sign * training.best.value if validation and training.best.epoch else None,
+        "best_value": validation.selection_metric.sign * training.best.value
+        if validation and training.best.epoch
+        else None,
         "n_validations": training.best.n_validations,
         "seconds": training.position.seconds,
         "validation_seconds": training.position.validation_seconds,

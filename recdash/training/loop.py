@@ -17,7 +17,7 @@ from recdash import devices
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.evaluation import stability
-from recdash.evaluation.criterion import Criterion
+from recdash.evaluation.selection_metric import SelectionMetric
 from recdash.models.base import GradientModel, Model, Phase, TrainingProgress
 from recdash.models.batch import Batch, Noise
 from recdash.training import batch_order
@@ -60,10 +60,10 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class Validation:
-    """How an epoch is validated: the metrics to compute, and the criterion that selects the best epoch."""
+    """How an epoch is validated: the metrics to compute, and the one that selects the best epoch."""
 
     measure: Callable[[Model], dict[str, float]]
-    criterion: Criterion
+    selection_metric: SelectionMetric
 
 
 class Training:
@@ -106,7 +106,7 @@ class Training:
         self.cursor = Cursor(
             [phase.passes for phase in self.phases], batch_order.count(len(rows), self.config.batch_size)
         )
-        self.planned = self.config.epochs * self.cursor.updates_per_epoch
+        self.planned_updates = self.config.epochs * self.cursor.updates_per_epoch
         self.optimisers = {phase.name: self._optimiser(phase) for phase in self.phases}
         self.best = Best()
         self.best_tensors: dict[str, Tensor] = {}
@@ -170,20 +170,21 @@ class Training:
 
     def _batches(self, phase: Phase, step: Step) -> Iterator[Batch]:
         """Return the remaining batches of a pass, whose order depends on the seed and the position alone."""
-        drawn = batch_order.order(len(self.rows), self.seed, self.position.epoch + 1, phase.name, step.one_pass)
+        drawn = batch_order.order(len(self.rows), self.seed, self.position.epoch + 1, phase.name, step.pass_index)
         order = self.model.order_batches(drawn, self.rows)  # (rows,)
         return batch_order.batches(self.rows, order, self.config.batch_size, self.model.device, step.batch)
 
     def _update(self, batch: Batch, phase: Phase) -> None:
         optimiser = self.optimisers[phase.name]
         noise = Noise(self.seed, self.position.update, batch)
-        progress = TrainingProgress(self.position.epoch + 1, self.position.update, self.planned, noise, phase.name)
+        progress = TrainingProgress(
+            self.position.epoch + 1, self.position.update, self.planned_updates, noise, phase.name
+        )
         losses = self.model.losses(batch, progress)
         parts: dict[str, Tensor | float] = {}
         while True:
-            with (
-                self._autocast()
-            ):  # the forward pass alone: backward and optimiser step run outside, as PyTorch advises
+            # Only the forward pass: backward and optimiser step run outside autocast, as PyTorch advises.
+            with self._autocast():
                 loss = next(losses, None)
             if loss is None:
                 break
@@ -245,7 +246,8 @@ class Training:
         self.model.eval()
         with self.average.applied():
             values = validation.measure(self.model)
-            self._update_best(validation.criterion.sign * values[validation.criterion.metric], epoch)
+            metric = validation.selection_metric
+            self._update_best(metric.sign * values[metric.name], epoch)
         return values
 
     def _update_best(self, value: float, epoch: int) -> None:
@@ -258,7 +260,7 @@ class Training:
             if self.callbacks.on_best is not None:
                 self.callbacks.on_best(self.model)
         else:
-            counts = self.model.schedules_done(self.position.update, self.planned)
+            counts = self.model.schedules_done(self.position.update, self.planned_updates)
             self.best = replace(
                 self.best,
                 n_validations=n_validations,

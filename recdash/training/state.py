@@ -12,8 +12,8 @@ from recdash.atomic_files import wrap_read_errors
 from recdash.errors import CheckpointError
 from recdash.models import checkpoint_io
 
-# Fields of `Best` in states written by versions up to 0.2.
-_OLD_NAMES = {"looks": "n_validations", "stale": "validations_without_improvement"}
+# Fields of `Position` and `Best` in states written by versions up to 0.2.
+_OLD_NAMES = {"one_pass": "pass_index", "looks": "n_validations", "stale": "validations_without_improvement"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Position:
     Attributes:
         epoch: Completed epochs.
         update: Completed updates.
-        phase, one_pass, batch: Indices of the next batch in the unfinished epoch, from 0.
+        phase, pass_index, batch: Indices of the next batch in the unfinished epoch, from 0.
         seconds: Time of all updates.
         validation_seconds: Time of all validations.
         epoch_seconds: Time of the updates in the unfinished epoch.
@@ -36,7 +36,7 @@ class Position:
     epoch: int = 0
     update: int = 0
     phase: int = 0
-    one_pass: int = 0
+    pass_index: int = 0
     batch: int = 0
     seconds: float = 0.0
     validation_seconds: float = 0.0
@@ -57,7 +57,7 @@ class Best:
 
     Attributes:
         epoch: Best epoch; 0 if there is none.
-        value: Its value with the criterion's sign, so that larger is better (minus the RMSE for rating models).
+        value: Its value with the sign of the selection metric, so that larger is better (minus RMSE for rating models).
         n_validations: Validations so far.
         validations_without_improvement: Validations since the best one, not counting those while schedules run.
     """
@@ -137,8 +137,8 @@ class TrainingState:
                     _, phase, index, slot = name.split("/")
                     optimisers[phase]["state"].setdefault(int(index), {})[slot] = tensor
             return cls(
-                Position(**metadata["position"]),
-                Best(**{_OLD_NAMES.get(name, name): value for name, value in metadata["best"].items()}),
+                Position(**_with_current_names(metadata["position"])),
+                Best(**_with_current_names(metadata["best"])),
                 _with_prefix(tensors, "model/"),
                 _with_prefix(tensors, "best/"),
                 optimisers,
@@ -154,6 +154,10 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _copied(inner) for name, inner in value.items()}
     return [_copied(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _with_current_names(saved: dict[str, Any]) -> dict[str, Any]:
+    return {_OLD_NAMES.get(name, name): value for name, value in saved.items()}
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

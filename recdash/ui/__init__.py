@@ -1,1 +1,1 @@
-"""Everything that draws. Streamlit is imported here and in pages/ only; whatever is shown comes from services."""
+"""The Streamlit user interface. Streamlit is imported here and in pages/ only; data come from services."""

@@ -28,7 +28,7 @@ def groups() -> list[Group]:
     """Return all comparable groups of finished runs."""
     from recdash.services import runs  # lazy: import lock
 
-    newest = runs.listing()[:1]
+    newest = runs.list_runs()[:1]
     return _groups(paths.store_url(), runs.version(), newest[0].id if newest else "")
 
 
@@ -42,9 +42,9 @@ def slices(group: Group, by: str) -> SliceView:
     return _slices(group, _group_key(group), by)
 
 
-def seed_tables(found: Sequence[Group]) -> list[SeedTable]:
+def seed_tables(comparable_groups: Sequence[Group]) -> list[SeedTable]:
     """Return tables of means over seeds."""
-    return _seed_tables(found, tuple(_group_key(group) for group in found))
+    return _seed_tables(comparable_groups, tuple(_group_key(group) for group in comparable_groups))
 
 
 def _group_key(group: Group) -> tuple[str, ...]:
@@ -148,11 +148,11 @@ def recommendations(
     return _recommendations(dataset, _fingerprint(dataset), picks, ids, versions, length, device)
 
 
-def ease_now() -> dict[str, float]:
+def ease_with_and_without_seen() -> dict[str, float]:
     """Return NDCG@100 of EASE on the published table's split, with and without seen items in the lists."""
     from recdash.services import reproduce  # lazy: import lock
 
-    return _ease_now(_fingerprint(reproduce.dataset_of("metarec")))
+    return _ease_with_and_without_seen(_fingerprint(reproduce.dataset_of("metarec")))
 
 
 def _fingerprint(name: str) -> str:
@@ -190,10 +190,10 @@ def _slices(_group: Group, rows: tuple[str, ...], by: str) -> SliceView:
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
-def _ease_now(fingerprint: str) -> dict[str, float]:
+def _ease_with_and_without_seen(fingerprint: str) -> dict[str, float]:
     from recdash.services import reproduce  # lazy: import lock
 
-    return reproduce.ease_now()
+    return reproduce.ease_with_and_without_seen()
 
 
 @st.cache_data(max_entries=16, show_spinner="Computing statistics")
@@ -251,7 +251,6 @@ def _recommendations(
     from recdash.services import recommend  # lazy: torch
 
     known = items(dataset)
-    chosen = [
-        known[item_id] for item_id in picks
-    ]  # items, not ids: an id such as "1984" may be the title of another item
+    # Items, not ids: an id such as "1984" may be the title of another item.
+    chosen = [known[item_id] for item_id in picks]
     return recommend.recommend(dataset, chosen, run_ids=run_ids or None, k=length, device=device)

@@ -23,9 +23,9 @@ AXES = {"epoch": "Epoch", "seconds": "Time"}
 LAUNCH_WINDOW = 60.0  # seconds; runs queued within it count as started together
 
 
-def choose_runs(found: Sequence[RunRecord]) -> list[RunRecord]:
+def choose_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
     """Draw the run selector; by default the active runs, or else the newest ones started together."""
-    by_id = {run.id: run for run in found if (run.epochs or 2) > 1}
+    by_id = {run.id: run for run in records if (run.epochs or 2) > 1}
     names = run_labels(list(by_id.values()), one_dataset=False)
     chosen = st.multiselect(
         "Runs",
@@ -55,7 +55,8 @@ def curve_options() -> curve_panels.CurveOptions:
             0.95,
             step=0.05,
             width=220,
-            help="Weight of the past in an exponential moving average; 0 for none. The raw line remains, faint.",
+            help="Weight of past values in an exponential moving average; 0 turns it off. The raw curve stays visible, "
+            "faintly.",
             **url_state.bind("smooth", 0.0, read=_parse_smoothing),
         )
         log = st.toggle(
@@ -66,14 +67,14 @@ def curve_options() -> curve_panels.CurveOptions:
     return curve_panels.CurveOptions(x=str(x), smoothing=float(smoothing), log=bool(log))
 
 
-def choose_values(found: Sequence[RunRecord]) -> list[str]:
+def choose_values(records: Sequence[RunRecord]) -> list[str]:
     """Draw the selector of epoch values."""
-    available = curve_panels.epoch_reader("curves", [run.id for run in found]).names()
+    available = curve_panels.epoch_reader("curves", [run.id for run in records]).names()
     default = [name for name in curve_panels.DEFAULT_VALUES if name in available]
     default = default or list(curve_panels.DEFAULT_VALUES[:4])
     offered = available or default
     chosen = st.pills(
-        "Values",
+        "Curves",
         offered,
         selection_mode="multi",
         format_func=lambda name: glossary.curve(name)[0],
@@ -89,7 +90,7 @@ def live(run_ids: Sequence[str], names: Sequence[str], options: curve_panels.Cur
 
 @layout.with_error_boundary
 def _live(run_ids: Sequence[str], names: Sequence[str], options: curve_panels.CurveOptions) -> None:
-    by_id = {run.id: run for run in runs.listing(ids=run_ids)}
+    by_id = {run.id: run for run in runs.list_runs(ids=run_ids)}
     selected = curve_panels.with_stability("curves", [by_id[run_id] for run_id in run_ids if run_id in by_id])
     curve_panels.legend(selected)
     if any(run.epoch for run in selected):
@@ -98,26 +99,28 @@ def _live(run_ids: Sequence[str], names: Sequence[str], options: curve_panels.Cu
         st.info("Waiting for the first epoch. The curves will appear here.", icon=":material/hourglass_empty:")
 
 
-def differences(found: Sequence[RunRecord]) -> None:
+def differences(records: Sequence[RunRecord]) -> None:
     """Show the settings in which the runs differ."""
-    if len(found) < 2:
+    if len(records) < 2:
         return
-    st.subheader("Setting differences", anchor=False)
-    table = result_tables.setting_differences(found)
+    st.subheader("Differences in settings", anchor=False)
+    table = result_tables.setting_differences(records)
     if table.empty:
-        st.caption("None: the runs have the same model, data and settings. Differences between the curves are chance.")
+        st.caption(
+            "None: the runs have the same model, data and settings. Differences between the curves are due to chance."
+        )
     else:
         st.dataframe(table, width="stretch", key="differences", alt="Settings that differ between the chosen runs")
 
 
-def export(found: Sequence[RunRecord]) -> None:
+def export(records: Sequence[RunRecord]) -> None:
     """Draw the buttons that export the epochs of a run."""
     st.subheader("Export", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
-        names = run_labels(found, one_dataset=False)
+        names = run_labels(records, one_dataset=False)
         run_id = st.selectbox(
             "Run",
-            [run.id for run in found],
+            [run.id for run in records],
             format_func=names.__getitem__,
             key="export_run",
             label_visibility="collapsed",
@@ -134,15 +137,15 @@ def export(found: Sequence[RunRecord]) -> None:
             )
 
 
-def _export(run_id: str, form: str) -> str:
-    return curves.export(curves.curves(run_id), form)
+def _export(run_id: str, file_format: str) -> str:
+    return curves.export(curves.curves(run_id), file_format)
 
 
-def _default_runs(found: Sequence[RunRecord]) -> list[str]:
+def _default_runs(records: Sequence[RunRecord]) -> list[str]:
     """Return the active runs, or else the newest ones started together, all of one protocol."""
-    active = [run for run in found if run.state.is_active()]
-    newest = max((run.created for run in found), default=0.0)
-    candidates = active or [run for run in found if newest - run.created < LAUNCH_WINDOW and run.epoch]
+    active = [run for run in records if run.state.is_active()]
+    newest = max((run.created for run in records), default=0.0)
+    candidates = active or [run for run in records if newest - run.created < LAUNCH_WINDOW and run.epoch]
     return [run.id for run in candidates if run.protocol == candidates[0].protocol][:6]
 
 

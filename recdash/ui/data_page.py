@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash import paths
+from recdash import environment
+from recdash.analysis.split_summary import SPLIT_FACTS
 from recdash.reporting.formatting import count, escape
 from recdash.services import datasets, import_summary
 from recdash.splits import event_order
@@ -20,24 +21,6 @@ if TYPE_CHECKING:
     from recdash.data.dataset_registry import DatasetEntry
 
 SPLIT_PARTS = {"train_users": "train", "validation_users": "validation", "test_users": "test"}
-SPLIT_FACTS = {
-    "positive_from": ("Positive from", "Lowest rating that counts as positive; lower ratings are ignored."),
-    "eligible_users": (
-        "Eligible users",
-        "Users with enough positives: five unless another minimum was imported. Others are excluded.",
-    ),
-    "items": ("Items", "For ranking, items with a positive of a training user; only these can be recommended."),
-    "train_ratings": ("Training ratings", "Ratings that models are trained on."),
-    "validation_ratings": ("Validation ratings", "Ratings for early stopping and model selection."),
-    "test_ratings": ("Test ratings", "Ratings to predict in the final evaluation."),
-    "train_positives": ("Training positives", "Positives of the training users."),
-    "test_targets": ("Test positives", "Positives of the test users that a model should rank high."),
-    "removed_held_out_entries": ("Excluded positives", "Positives of held-out users whose item no training user has."),
-    "unscored_test_users": (
-        "Unscored test users",
-        "Users with histories too short to hold items out; not in the mean.",
-    ),
-}
 
 
 def choose(entries: Sequence[DatasetEntry]) -> str:
@@ -143,9 +126,9 @@ def movielens_releases(entries: Sequence[DatasetEntry]) -> None:
             with st.container(border=True, gap="small", height="stretch"):
                 st.markdown(f"**{escape(entry.name)}**")
                 st.caption(
-                    f"{count(entry.interactions)} ratings, {count(entry.users)} users, {count(entry.items)} films"
+                    f"{count(entry.interactions)} ratings, {count(entry.users)} users, {count(entry.items)} movies"
                 )
-                if not paths.read_only():
+                if not environment.read_only():
                     busy = background_jobs.is_running(f"get-{entry.name}")
                     st.button(
                         "Downloading" if busy else "Download",
@@ -155,7 +138,7 @@ def movielens_releases(entries: Sequence[DatasetEntry]) -> None:
                         args=(entry.name,),
                         disabled=busy,
                     )
-    if missing and not paths.read_only():
+    if missing and not environment.read_only():
         _from_zip([entry.name for entry in missing])
     st.caption(
         "MovieLens is published by GroupLens for research; see the README in each archive for its terms. "
@@ -165,7 +148,7 @@ def movielens_releases(entries: Sequence[DatasetEntry]) -> None:
 
 def remove(name: str) -> None:
     """Draw the button that removes a dataset."""
-    if name == "demo" or paths.read_only():
+    if name == "demo" or environment.read_only():
         return
     with st.popover("Remove this dataset", icon=":material/delete:", type="tertiary"):
         st.markdown("Deletes the files of the dataset. Runs trained on it and their results remain.")
@@ -193,7 +176,7 @@ def _distributions(name: str, stats: Mapping[str, Any]) -> None:
         if "ratings" in stats:
             rows = [(f"{value:g}", number) for value, number in stats["ratings"]]
             _chart("Ratings", "number of ratings of each value", _histogram(rows, "Rating", "Ratings"))
-        share = f"top 10 % of the items have {stats['top_tenth_share']:.0%} of the interactions"
+        share = f"top 10% of the items have {stats['top_tenth_share']:.0%} of the interactions"
         if stats["items"] > 1:
             _chart("Long tail", share, distributions.long_tail(data.popularity))
         rows = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from recdash.analysis import metric_info
-from recdash.evaluation.criterion import criterion_of
+from recdash.evaluation.selection_metric import selection_metric_of
 from recdash.reporting.formatting import escape
 from recdash.settings import format_setting
 
@@ -92,8 +92,8 @@ def metric_help(name: str) -> str:
 
 def quality(values: Mapping[str, float]) -> str:
     """Return the model-selection metric and its value, such as "NDCG@100 0.4012"; empty if it was not measured."""
-    criterion = criterion_of(values)
-    return "" if criterion is None else f"{metric(criterion.metric)} {values[criterion.metric]:.4f}"
+    selection_metric = selection_metric_of(values)
+    return "" if selection_metric is None else f"{metric(selection_metric.name)} {values[selection_metric.name]:.4f}"
 
 
 def curve(name: str) -> tuple[str, str, str]:

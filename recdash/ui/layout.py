@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 
 import streamlit as st
 
-from recdash import paths
+from recdash import environment, paths
 from recdash.errors import RecdashError, StoreError
 from recdash.reporting.formatting import escape
 from recdash.ui import cache, url_state
@@ -23,8 +23,8 @@ ICON = (  # inline SVG: a named icon would be fetched from the network
     '<path d="M8 23V9M16 23v-9M24 23V13" stroke="#fff" stroke-width="3.4" stroke-linecap="round"/></svg>'
 )
 PAGES = {
-    "overview": ("Overview", ":material/home:", "Best models, running trainings and next steps"),
-    "train": ("Train", ":material/play_circle:", "Start trainings and manage runs"),
+    "overview": ("Overview", ":material/home:", "Best models, active runs and next steps"),
+    "train": ("Train", ":material/play_circle:", "Start and manage runs"),
     "curves": ("Curves", ":material/show_chart:", "Learning curves of several runs, live"),
     "results": ("Results", ":material/leaderboard:", "Test results with confidence intervals"),
     "published": ("Published", ":material/fact_check:", "Published tables: as printed, recomputed and corrected"),
@@ -94,7 +94,7 @@ def heading(title: str, about: str, *, needs_store: bool = True) -> None:
     except RecdashError as error:
         _show_error(error)
         st.stop()
-    if paths.read_only():
+    if environment.read_only():
         st.badge(
             "Read-only: training and importing are disabled (RECDASH_READ_ONLY is set)",
             icon=":material/lock:",
@@ -112,7 +112,7 @@ def link(page: str, label: str, **query: str | list[str]) -> None:
 def generated_note() -> None:
     """Mark generated ratings wherever the demo dataset is shown."""
     st.badge(
-        "Demo: the films are real, the ratings are generated",
+        "Demo: the movies are real, the ratings are generated",
         icon=":material/science:",
         color="orange",
         help="The demo contains no ratings by real people. For real data, open the Data page.",
@@ -144,7 +144,7 @@ def running_ids() -> tuple[str, ...]:
     """Return the ids of all queued and running runs."""
     from recdash.services import runs  # lazy: import lock
 
-    return tuple(sorted(run.id for run in runs.listing(active=True)))
+    return tuple(sorted(run.id for run in runs.list_runs(active=True)))
 
 
 def is_running() -> bool:
@@ -203,7 +203,7 @@ def _show_error(error: RecdashError) -> None:
         "`recdash doctor` diagnoses the problem; `recdash doctor --fix` moves a damaged store aside and rebuilds it "
         "from these folders."
     )
-    if "damaged" in str(error) and not paths.read_only():
+    if "damaged" in str(error) and not environment.read_only():
         st.button("Rebuild the store", icon=":material/healing:", on_click=_rebuild_store, type="primary")
 
 

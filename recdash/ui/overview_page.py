@@ -1,4 +1,4 @@
-"""The Overview page: first steps, run counts, best models, running trainings and latest runs."""
+"""The Overview page: first steps, run counts, best models, active runs and latest runs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from recdash import paths
-from recdash.analysis.metric_info import COMPARISON_METHOD
+from recdash import environment
+from recdash.analysis.metric_info import COMPARISON_METHOD, averaging
 from recdash.reporting.formatting import escape, listed, plural
 from recdash.services import compare, runs
 from recdash.ui import cache, glossary, layout
@@ -29,7 +29,9 @@ def welcome() -> None:
     with st.grid(3, min_column_width=280, gap="medium"):
         with st.container(border=True, height="stretch"):
             st.subheader("Try the demo", anchor=False)
-            st.markdown("Train every model on the built-in demo: about a minute on two CPU cores, no network needed.")
+            st.markdown(
+                "Train every model on the demo with preset fast: about a minute on two CPU cores, no network needed."
+            )
             start_demo("primary")
         with st.container(border=True, height="stretch"):
             st.subheader("Get recommendations", anchor=False)
@@ -45,12 +47,12 @@ def welcome() -> None:
 
 def start_demo(kind: str = "secondary") -> None:
     """Draw the button that trains all models on the demo; models that are trained already are skipped."""
-    if paths.read_only():
+    if environment.read_only():
         st.caption("Training is disabled (RECDASH_READ_ONLY is set).")
         return
     token = st.session_state.setdefault("_demo_press", uuid.uuid4().hex)
     if st.button("Train all models on the demo", icon=":material/play_circle:", type=kind, key="train_demo"):  # type: ignore[arg-type]
-        with st.spinner("Queueing the trainings"):
+        with st.spinner("Queueing runs"):
             requests = compare.requests("demo", preset=DEMO_PRESET)
             started = compare.start(requests, key=f"demo-{token}")
         st.session_state["_demo_ids"] = [run.id for run in started]
@@ -59,7 +61,7 @@ def start_demo(kind: str = "secondary") -> None:
 
 
 def demo_progress() -> None:
-    """Show the progress of the demo trainings; live while they run."""
+    """Show the progress of the demo runs; live while they run."""
     if "_demo_ids" in st.session_state:
         st.fragment(_demo_progress, run_every=layout.refresh_interval())()
 
@@ -67,7 +69,7 @@ def demo_progress() -> None:
 @layout.with_error_boundary
 def _demo_progress() -> None:
     ids = st.session_state["_demo_ids"]
-    by_id = {run.id: run for run in runs.listing(ids=ids)}
+    by_id = {run.id: run for run in runs.list_runs(ids=ids)}
     demo_runs = [by_id[run_id] for run_id in ids if run_id in by_id]
     done = [run for run in demo_runs if run.state.is_finished()]
     with st.container(border=True):
@@ -81,15 +83,15 @@ def _demo_progress() -> None:
         run_cards.compact_list(demo_runs)
 
 
-def run_counts(found: Sequence[RunRecord]) -> None:
+def run_counts(records: Sequence[RunRecord]) -> None:
     """Show the number of finished runs, models, datasets and active runs."""
-    finished = [run for run in found if run.state.is_finished()]
-    queued = sum(run.state == "queued" for run in found)
-    training = sum(run.state == "running" for run in found)
+    finished = [run for run in records if run.state.is_finished()]
+    queued = sum(run.state == "queued" for run in records)
+    training = sum(run.state == "running" for run in records)
     with st.grid(4, min_column_width=150):
         st.metric("Finished runs", len(finished), border=True)
         st.metric("Models trained", len({run.model for run in finished}), border=True)
-        st.metric("Datasets used", len({run.dataset for run in found}), border=True)
+        st.metric("Datasets used", len({run.dataset for run in records}), border=True)
         st.metric("Running now", f"{training}" + (f" + {queued} queued" if queued else ""), border=True)
 
 
@@ -101,7 +103,7 @@ def running_now() -> None:
 @layout.with_error_boundary
 def _running() -> None:
     shown_above = st.session_state.get("_demo_ids", ())
-    active = [run for run in runs.listing(active=True) if run.id not in shown_above]
+    active = [run for run in runs.list_runs(active=True) if run.id not in shown_above]
     st.subheader("Running now", anchor=False)
     if not active:
         st.caption(
@@ -130,62 +132,64 @@ def best_models() -> None:
 def _best_of_task(group: Group, title: str) -> None:
     metric, top = group.primary, group.rows[0]
     value = top.metrics.get(metric)
-    about = f"{escape(group.label)}; best run of each model, mean over test users"
+    about = f"{escape(group.label)}; best run of each model, {averaging(metric)}"
     st.markdown(f"**{title}** :gray[:small[{about}]]")
     if cache.is_generated(group.dataset):
         layout.generated_note()
     if value is not None:
-        interval = "" if value.low is None else f", 95 % interval {value.low:.3f} to {value.high:.3f}"
+        interval = "" if value.low is None else f", 95% interval {value.low:.3f} to {value.high:.3f}"
         st.markdown(
             f"{escape(top.title)} with {glossary.metric(metric)} **{value.mean:.4f}**{interval} "
             f"{glossary.warning_badge(top.run)}",
             help=glossary.metric_help(metric),
         )
     comparison = cache.best_comparisons(group, [metric]).get(metric)
-    if comparison is not None and (tied := result_tables.tied_with_best(group, comparison)):
-        st.caption(f"Statistically tied: {tied}.", help=COMPARISON_METHOD)
-    points = result_tables.points(group, metric, most=8, one_per_model=True)
+    if comparison is not None and (not_different := result_tables.not_different_from_best(group, comparison)):
+        st.caption(f"Not significantly different from the best: {not_different}.", help=COMPARISON_METHOD)
+    points = result_tables.points(group, metric, max_points=8, one_per_model=True)
     chart = intervals.interval_chart(points, glossary.metric(metric), result_tables.direction_label(metric))
     order = ", ".join(point.label for point in points)
-    alt = f"{glossary.metric(metric)} of each model with its 95 % interval, best first: {order}"
+    alt = f"{glossary.metric(metric)} of each model with its 95% interval, best first: {order}"
     st.altair_chart(chart, key=f"best.{group.task}", width="stretch", alt=alt)
 
 
-def next_steps(found: Sequence[RunRecord]) -> None:
+def next_steps(records: Sequence[RunRecord]) -> None:
     """Suggest up to three next steps."""
     st.subheader("Next steps", anchor=False)
-    for page, label, why in _suggestions(found)[:3]:
+    for page, label, why in _suggestions(records)[:3]:
         with st.container(gap="xsmall"):
             layout.link(page, label)
             st.caption(why)
 
 
-def _suggestions(found: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
-    finished = [run for run in found if run.state.is_finished()]
-    resumable = [run for run in found if run.state.can_resume()]
+def _suggestions(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
+    finished = [run for run in records if run.state.is_finished()]
+    resumable = [run for run in records if run.state.can_resume()]
     steps = []
-    if resumable and not paths.read_only():
+    if resumable and not environment.read_only():
         states = listed(sorted({run.state.value for run in resumable}))
         why = f"{plural(len(resumable), 'run')} {states}; training continues from the last checkpoint."
         steps.append(("train", "Resume runs", why))
     if finished:
-        steps.append(("recommend", "Get recommendations", "Every trained model's list side by side, with reasons."))
+        steps.append(
+            ("recommend", "Get recommendations", "Every trained model's list side by side, with explanations.")
+        )
     if len(finished) > 1:
         steps.append(("results", "Compare results", "Test metrics with intervals and significance."))
-    if any(run.epoch > 1 for run in found):
+    if any(run.epoch > 1 for run in records):
         steps.append(("curves", "Open the curves", "Losses and validation metrics by epoch."))
-    if {run.dataset for run in found} <= {"demo"}:
+    if {run.dataset for run in records} <= {"demo"}:
         steps.append(("data", "Add a dataset", "MovieLens or a file of your own."))
-    if not paths.read_only():
+    if not environment.read_only():
         steps.append(("train", "Train another model", "With other settings, protocols or seeds."))
     return steps
 
 
-def latest_runs(found: Sequence[RunRecord]) -> None:
+def latest_runs(records: Sequence[RunRecord]) -> None:
     """List the latest runs in any state."""
     st.subheader("Latest runs", anchor=False)
     st.dataframe(
-        result_tables.latest_runs(found[:6]),
+        result_tables.latest_runs(records[:6]),
         hide_index=True,
         width="stretch",
         key="latest",

@@ -1,4 +1,4 @@
-"""The Published page: a public table as printed, recomputed as published, and corrected."""
+"""The Published page: a published table as printed, recomputed as published, and corrected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash.evaluation.criterion import SELECTION_METRICS
+from recdash.evaluation.selection_metric import SELECTION_METRIC_NAMES
 from recdash.reporting.formatting import ago, count, duration, escape, listed
 from recdash.services import reproduce, reproduce_files, reproduce_lock
 from recdash.ui import cache, glossary, layout, url_state
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TABLES = {"metarec": "Six models on MovieLens-1M", "vae20m": "Two models on MovieLens-20M"}
 COLUMNS = dumbbell.STAGES
 HELP = {
-    "published": "Number printed in the public table; not rerun",
+    "published": "Number printed in the published table; not rerun",
     "as_published": "Recomputed with the data, split, settings and evaluation of the public code, mistakes included",
     "corrected": "Recomputed on the same data and split, with the same sizes and steps, without the mistakes",
     "common": "Preset auto with the same protocol for all models: unseen users for ranking, 90/10 split for ratings",
@@ -33,10 +33,10 @@ COMMAND, QUICK = "recdash reproduce", "recdash reproduce --models ease,popularit
 
 
 def choose_table() -> str:
-    """Show the choice of a public table; returns its name."""
+    """Show the choice of a published table; returns its name."""
     return str(
         st.segmented_control(
-            "Public table",
+            "Published table",
             list(TABLES),
             required=True,
             format_func=lambda name: TABLES[name],
@@ -58,9 +58,9 @@ def headline(document: Mapping[str, Any]) -> Any:
     elif reproduce.has_data():
         placeholder.markdown(":gray[Solving EASE on MovieLens-1M, with and without seen movies]")
     else:
-        published = "" if row is None else f" The public table prints {row['published']:.4f} for EASE."
+        published = "" if row is None else f" The published table prints {row['published']:.4f} for EASE."
         placeholder.markdown(
-            "### Removing seen movies changes the numbers of the public table considerably\n"
+            "### Removing seen movies changes the numbers of the published table considerably\n"
             f":gray[The exact change is shown here once MovieLens-1M is downloaded.{published}]"
         )
     return placeholder
@@ -70,7 +70,7 @@ def refresh_headline(placeholder: Any) -> None:
     """Compute the headline's numbers if the data are installed. It takes seconds, so the page calls it last."""
     if reproduce.has_data():
         with layout.error_boundary():
-            values = cache.ease_now()
+            values = cache.ease_with_and_without_seen()
             computed = f"computed here in {duration(values['seconds'])}"
             _write_headline(placeholder, values["as_published"], values["corrected"], computed)
 
@@ -86,18 +86,18 @@ def introduction(table: str) -> None:
     """Explain the page to a first-time reader."""
     if table == "vae20m":
         st.markdown(
-            "A recommender is tested by hiding some of the movies that a person liked and counting how many of them it "
+            "A recommender is tested by hiding some of a person's positives and counting how many of them it "
             "finds. There are two groups of people for this: the best epoch is chosen on the **validation users**, and "
-            "the **test users** are evaluated once, at the end. This public table prints the scores of the validation "
-            "users."
+            "the **test users** are evaluated once, at the end. This published table prints the scores of the "
+            "validation users."
         )
         return
     st.markdown(
         "A recommender is tested by **hiding some of the movies that a person rated** and counting how many of them "
-        "are near the top of its list. An often quoted public table compares six models in this way. recdash "
+        "are near the top of its list. A widely cited published table compares six models in this way. recdash "
         "recomputes the table from its public code. Most of its numbers turn out to measure something else: lists are "
         "full of movies that the person has already seen, ratings to be predicted were part of the input, and one "
-        "score belongs to training users. In the charts, each line leads from the **published number** to the "
+        "score belongs to training users. In the charts, each line runs from the **published number** to the "
         "**corrected number**: the mistakes are corrected, and nothing else is changed."
     )
 
@@ -113,9 +113,9 @@ def status(table: str, document: Mapping[str, Any], now: RunningReproduction | N
         )
     if document["rehearsal"]:
         epochs = document.get("epochs_at_most")
-        limit = f", with at most {count(epochs)} epochs in each training" if epochs else ""
+        limit = f", with at most {count(epochs)} epochs in each run" if epochs else ""
         st.warning(
-            f"Rehearsal on {escape(str(document['dataset']))}{limit}: these results are not comparable with the "
+            f"Trial run on {escape(str(document['dataset']))}{limit}: these results are not comparable with the "
             f"published numbers, which were made on {escape(document['published_on'])}.",
             icon=":material/science:",
         )
@@ -200,8 +200,8 @@ def _draw(key: str, document: Mapping[str, Any], rows: Sequence[Mapping[str, Any
         alt=f"{metric}, {unit}. {'; '.join(dumbbell.alt_text(row) for row in rows)}",
     )
     st.caption(
-        f"{metric} on {escape(str(data))}: {unit}. Each line leads from the published number, or without one from the "
-        "number recomputed as published, to the corrected number. Rows with different splits are not comparable, "
+        f"{metric} on {escape(str(data))}: {unit}. Each line runs from the published number (or, if there is none, the "
+        "number recomputed as published) to the corrected number. Rows with different splits are not comparable, "
         f"except for “{COLUMNS['common']}”."
     )
 
@@ -228,7 +228,7 @@ def _explain(explanation: Explanation, document: Mapping[str, Any]) -> None:
     st.markdown(escape(explanation.summary))
     for row in document["rows"]:
         # one note for each row of the chart: that of NDCG or RMSE
-        if row["model"] == explanation.model and row["what_was_wrong"] and row["metric"] in SELECTION_METRICS:
+        if row["model"] == explanation.model and row["what_was_wrong"] and row["metric"] in SELECTION_METRIC_NAMES:
             st.markdown(f":material/calculate: {escape(row['what_was_wrong'])}")
     st.markdown(
         "\n".join(
@@ -282,7 +282,7 @@ def _frame(document: Mapping[str, Any]) -> pd.DataFrame:
 
 def _expander_label(explanation: Explanation, document: Mapping[str, Any]) -> str:
     title = f"**{escape(explanation.title)}**"
-    for metric in SELECTION_METRICS:
+    for metric in SELECTION_METRIC_NAMES:
         row = _row(document, explanation.model, metric)
         if row is not None and row["published"] is not None:
             corrected = "" if row["corrected"] is None else f" → {_number(row['corrected'], metric)}"

@@ -1,4 +1,4 @@
-"""The Recommend page: the trained models' lists for the same picks, reasons, and overlap of the lists."""
+"""The Recommend page: the trained models' lists for the same picks, explanations, and overlap of the lists."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import streamlit as st
 
 from recdash.analysis.run_labels import run_labels
 from recdash.reporting.formatting import escape, listed
+from recdash.runs import run_colours
 from recdash.ui import cache, glossary, url_state
-from recdash.ui.charts import run_colours
+from recdash.ui.charts import theme_colours
 from recdash.ui.widgets import item_picker
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 MAX_LISTS = 8
 REASONS = {
-    "contribution": "Exact share of each pick in the item's score: an EASE score is a sum of one weight per pick.",
+    "contribution": "Share of each pick in the positive contributions to the score, which is a sum of one weight "
+    "per pick.",
     "score drop": "Estimated share: drop of the score without the pick, relative to the sum of all drops.",
 }
 
@@ -42,18 +44,18 @@ def options() -> tuple[str, list[str], int, str]:
     best = list({run.model: run.id for run in reversed(trained)}.values())[::-1]
     with second:
         chosen = st.multiselect(
-            "Lists",
+            "Models",
             list(names),
             format_func=lambda run_id: names[run_id],
             max_selections=MAX_LISTS,
             select_all=False,
             wrap=True,
             disabled=not trained,
-            placeholder="The best run of each model" if trained else "No trained model yet: EASE is fitted on demand",
+            placeholder="Select runs" if trained else "No trained model yet: EASE is fitted on demand",
             **url_state.bind("list", best[:MAX_LISTS], options=names, many=True),
         )
     with third:
-        length = st.number_input("Length", 3, 50, **url_state.bind("k", 10, read=_parse_length))
+        length = st.number_input("List length", 3, 50, **url_state.bind("k", 10, read=_parse_length))
     device = devices[0]
     for column in fourth:
         with column:
@@ -88,10 +90,12 @@ def overlap(answer: Recommendations) -> None:
     table = pd.DataFrame([[len(a & b) for b in sets] for a in sets], index=names, columns=names)
     left, right = st.columns(2, gap="large")
     with left:
-        st.caption(f"Number of items shared by two lists, of {max(map(len, sets))}")
+        st.caption(f"Items shared by each pair of lists (out of {max(map(len, sets))})")
         colour, longest = run_colours.PALETTE[0], max(1, max(map(len, sets)))
         shade = table.style.apply(
-            lambda row: [f"background-color: {run_colours.background(colour, 0.5 * value / longest)}" for value in row],
+            lambda row: [
+                f"background-color: {theme_colours.background(colour, 0.5 * value / longest)}" for value in row
+            ],
             axis=1,
         )
         st.dataframe(shade, width="stretch", key="overlap", alt="Number of items shared by each pair of lists")
@@ -115,7 +119,7 @@ def answers(
 ) -> None:
     """Draw the lists of the chosen runs for the picks, or ask for a run if none is chosen."""
     if trained and not chosen:
-        st.info("No list is selected. Select at least one run under Lists.", icon=":material/playlist_add:")
+        st.info("No model is selected. Select at least one under Models.", icon=":material/playlist_add:")
     elif picks:
         answer = cache.recommendations(dataset, tuple(picks), chosen, length, device)
         lists(answer, picks)
@@ -132,24 +136,25 @@ def prompt(trained: Sequence[RunRecord]) -> None:
     st.info(text, icon=":material/touch_app:")
 
 
-def _heading(one: RecommendationList, names: dict[str, str]) -> None:
-    reasons = REASONS.get(one.reason_kind, "")
-    if one.run is None:
-        st.markdown(f"**{escape(one.title)}** :gray[:small[fitted on demand]]", help=reasons or None)
+def _heading(ranked_list: RecommendationList, names: dict[str, str]) -> None:
+    reasons = REASONS.get(ranked_list.reason_kind, "")
+    run = ranked_list.run
+    if run is None:
+        st.markdown(f"**{escape(ranked_list.title)}** :gray[:small[fitted on demand]]", help=reasons or None)
     else:
-        quality = f"{glossary.quality(one.run.validation)} on validation. " if one.run.validation else ""
-        remarks = "".join(f"{remark[0].upper()}{remark[1:]}. " for remark in one.run.remarks)
-        about = f"{escape(one.run.name)}, run {one.run.id}, preset {escape(one.run.preset)}, seed {one.run.seed}"
+        quality = f"{glossary.quality(run.validation)} on validation. " if run.validation else ""
+        remarks = "".join(f"{remark[0].upper()}{remark[1:]}. " for remark in run.remarks)
+        about = f"{escape(run.name)}, run {run.id}, preset {escape(run.preset)}, seed {run.seed}"
         st.markdown(
-            f"{run_colours.dot(one.run.id)} **{escape(names[one.key])}** {glossary.warning_badge(one.run)}",
+            f"{theme_colours.dot(run.id)} **{escape(names[ranked_list.key])}** {glossary.warning_badge(run)}",
             help=f"{about}. {quality}{remarks}{reasons}",
         )
-        st.caption(f"{escape(one.run.protocol)}, split seed {one.run.split_seed}")
-    if one.note:
-        st.caption(escape(one.note[0].upper() + one.note[1:]))
+        st.caption(f"{escape(run.protocol)}, split seed {run.split_seed}")
+    if ranked_list.note:
+        st.caption(escape(f"{ranked_list.note[0].upper()}{ranked_list.note[1:]}".removesuffix(".") + "."))
 
 
-def _row(one: RecommendationList, ranked: RankedItem, count: int, lists: int, picks: int) -> None:
+def _row(ranked_list: RecommendationList, ranked: RankedItem, count: int, lists: int, picks: int) -> None:
     item = ranked.item
     year = f" :gray[{item.year}]" if item.year else ""
     details = [escape(", ".join(item.genres[:3]))] if item.genres else []
@@ -161,7 +166,7 @@ def _row(one: RecommendationList, ranked: RankedItem, count: int, lists: int, pi
     with st.container(gap=None):
         st.button(
             f"{item_picker.tile(item)} **{escape(item.title)}**{year}",
-            key=f"like.{one.key}.{item.id}",
+            key=f"like.{ranked_list.key}.{item.id}",
             type="tertiary",
             on_click=item_picker.add,
             args=(item.id,),
@@ -180,14 +185,14 @@ def _reasons(ranked: RankedItem, picks: int) -> list[str]:
     return [f"{escape(_short(reason.pick.title))} {reason.share / total:.0%}" for reason in positive[:4]]
 
 
-def _short(title: str, most: int = 26) -> str:
-    return title if len(title) <= most else f"{title[: most - 1].rstrip()}…"
+def _short(title: str, max_length: int = 26) -> str:
+    return title if len(title) <= max_length else f"{title[: max_length - 1].rstrip()}…"
 
 
-def _names(found: Sequence[RecommendationList]) -> dict[str, str]:
+def _names(shown_lists: Sequence[RecommendationList]) -> dict[str, str]:
     """Return the name of each list by its key."""
-    named = run_labels([one.run for one in found if one.run is not None])
-    return {one.key: named.get(one.key, one.title) for one in found}
+    named = run_labels([one.run for one in shown_lists if one.run is not None])
+    return {one.key: named.get(one.key, one.title) for one in shown_lists}
 
 
 def _parse_length(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The Train page: form for new trainings, active runs with live curves, and earlier runs."""
+"""The Train page: form for new runs, active runs with live curves, and earlier runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash import paths
+from recdash import environment
 from recdash.errors import RecdashError
 from recdash.reporting.formatting import escape, listed, plural
 from recdash.services import compare, datasets, launch, runs, tie_warnings, training_requests
@@ -27,7 +27,7 @@ TRAINING_CURVES = ("reconstruction", "kl", "ndcg@100", "loss", "rmse")
 
 
 def form() -> None:
-    """Draw the form for new trainings and start them."""
+    """Draw the form for new runs and start them."""
     with st.container(horizontal=True, vertical_alignment="top"):
         dataset = _dataset()
         protocol = _protocol(dataset)
@@ -41,7 +41,8 @@ def form() -> None:
             "Seeds",
             **url_state.bind("seeds", "0"),
             width=150,
-            help="One training per seed, such as 0, or 1, 2, 3, or 1-5; the seed sets initial weights and batch order.",
+            help="One run per seed, for example 0 or 1, 2, 3 or 1-5. The seed sets the initial weights and the batch "
+            "order.",
         )
     split = settings_form.split_fields(protocol, datasets.entry(dataset))
     changes = settings_form.settings_form(chosen, dataset, preset)
@@ -58,13 +59,13 @@ def live_runs() -> None:
 
 @layout.with_error_boundary
 def _live_runs() -> None:
-    active = sorted(runs.listing(active=True), key=lambda run: (run.state == "queued", run.created))
+    active = sorted(runs.list_runs(active=True), key=lambda run: (run.state == "queued", run.created))
     st.subheader("Running and queued", anchor=False)
     if not active:
         st.caption("No run is active. Training runs in a separate process; closing this page does not stop it.")
     elif any(run.state == "queued" for run in active):
         st.caption(
-            f"At most {plural(paths.max_runs(), 'training')} at a time (RECDASH_MAX_RUNS); the others are queued."
+            f"At most {plural(environment.max_runs(), 'run')} at a time (RECDASH_MAX_RUNS); the others are queued."
         )
     run_cards.cards(active[:PER_PAGE])
     if len(active) > PER_PAGE:
@@ -78,11 +79,11 @@ def live_curves() -> None:
 
 @layout.with_error_boundary
 def _live_curves() -> None:
-    active = runs.listing(active=True)
+    active = runs.list_runs(active=True)
     known = st.session_state.get("_watched", ())
     if active and not any(run.id in known for run in active):
         st.session_state["_watched"] = [run.id for run in active]
-    shown = runs.listing(ids=st.session_state.get("_watched", ()))
+    shown = runs.list_runs(ids=st.session_state.get("_watched", ()))
     shown = [run for run in shown if (run.epochs or 2) > 1][:6]
     if not shown:
         return
@@ -99,7 +100,7 @@ def _live_curves() -> None:
 
 def past_runs() -> None:
     """List earlier runs, page by page."""
-    earlier = runs.listing(active=False)
+    earlier = runs.list_runs(active=False)
     if not earlier:
         return
     st.subheader("Earlier runs", anchor=False)
@@ -188,7 +189,7 @@ def _start(
     changes: Mapping[str, Mapping[str, Any]],
     split: Mapping[str, str],
 ) -> None:
-    if paths.read_only():
+    if environment.read_only():
         st.info("Training is disabled (RECDASH_READ_ONLY is set).", icon=":material/lock:")
         return
     try:
@@ -198,19 +199,19 @@ def _start(
         st.error(escape(str(error)), icon=":material/error:")
         requests = []
     new = _only_new(requests) if requests else []
-    label = f"Start {plural(len(new), 'training')}" if new else "Start training"
+    label = f"Start {plural(len(new), 'run')}" if new else "Start training"
     token = st.session_state.setdefault("_press", uuid.uuid4().hex)
     if st.button(label, icon=":material/play_arrow:", type="primary", disabled=not new, key="start"):
         with st.spinner("Queueing"):
             started = launch.train(new, key=f"train-{token}")
         st.session_state["_press"] = uuid.uuid4().hex
         st.session_state["_watched"] = [run.id for run in started]
-        st.toast(f"{plural(len(started), 'training')} queued", icon=":material/check_circle:")
+        st.toast(f"{plural(len(started), 'run')} queued", icon=":material/check_circle:")
         st.rerun()
 
 
 def _warn_about_ties(requests: Sequence[Request]) -> None:
-    """Warn before a training starts if ties in time affect its results."""
+    """Warn before a run starts if ties in time affect its results."""
     for sentence in tie_warnings.warnings_for(requests):
         st.warning(escape(sentence), icon=":material/schedule:")
 
@@ -232,7 +233,7 @@ def _requests(
         request
         for seed in settings_form.parse_seeds(seeds)
         for model in models
-        for request in training_requests.plan(
+        for request in training_requests.build_requests(
             [model],
             dataset,
             protocol=protocol,
@@ -253,7 +254,7 @@ def _only_new(requests: list[Request]) -> list[Request]:
     if not known:
         return requests
     states = listed(sorted({run.state.value for run in known.values()}))
-    existing = f"{len(known)} of {plural(len(requests), 'training')} already {'exists' if len(known) == 1 else 'exist'}"
+    existing = f"{len(known)} of {plural(len(requests), 'run')} already {'exists' if len(known) == 1 else 'exist'}"
     st.caption(f":material/check: {existing} ({states}) with the same data, settings and seed.")
     again = st.checkbox("Train again anyway", key="again")
     return requests if again else [request for request in requests if id(request) not in known]

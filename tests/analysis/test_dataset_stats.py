@@ -7,7 +7,7 @@ import pytest
 
 from recdash.analysis import dataset_stats
 from recdash.data.dataset import Dataset
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 
 @pytest.fixture(scope="module")

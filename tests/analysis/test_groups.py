@@ -82,7 +82,7 @@ def test_what_differs_is_named() -> None:
 
     assert said() == ""
     assert said(split_fingerprint="bbbb", protocol="strong-temporal") == (
-        "They were measured under different protocols: strong, strong-temporal."
+        "The runs use different protocols: strong, strong-temporal."
     )
     assert "different split seeds: 1, 7" in said(split_fingerprint="bbbb", split_seed=7)
     assert "different datasets: ml-1m, demo" in said(split_fingerprint="bbbb", dataset="demo", dataset_fingerprint="d2")

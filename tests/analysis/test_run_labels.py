@@ -39,7 +39,7 @@ def test_several_datasets_keep_the_whole_name() -> None:
 def test_equal_labels_are_extended_by_the_first_difference() -> None:
     assert labels(run(), run(1, preset="fast")) == ["EASE, auto", "EASE, fast"]
     assert labels(run(), run(1, seed=4)) == ["EASE, seed 0", "EASE, seed 4"]
-    assert labels(run(), run(1, settings={"l2": 9.0})) == ["EASE, as preset", "EASE, l2 9"]
+    assert labels(run(), run(1, settings={"l2": 9.0})) == ["EASE, preset settings", "EASE, l2 9"]
     assert labels(run(), run(1, protocol="weak")) == ["EASE, strong", "EASE, weak"]
     assert labels(run(), run(1, options={"positive_from": 3.0}))[0] == "EASE, default split"
     assert labels(run(), run(1)) == ["EASE · 0000", "EASE · 0001"]

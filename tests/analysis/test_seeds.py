@@ -71,6 +71,6 @@ def test_real_runs_over_two_splits_share_one_table_of_means(here, small) -> None
     assert of["multvae"].metrics["ndcg@100"].over_trainings > 0
     assert table.label == "toy, strong, mean over split seeds 1, 2"
     plain = seed_tables.render([table], "table")
-    assert "/ ±0.0000" in plain and "over training seeds within a split" in plain
+    assert "/ ± 0.0000" in plain and "over training seeds within a split" in plain
     assert "Recall@20 (min)" in seed_tables.render([table], "md", ["recall@20"])
     assert r"$\pm$" in seed_tables.render([table], "latex")

@@ -27,12 +27,12 @@ def test_parts_are_counted_and_all_users_only_without_training_users() -> None:
 
 
 def test_the_threshold_of_a_positive_is_a_rating_or_every_row() -> None:
-    assert split_summary.describe(group(positive_from=4.0)) == "liked means a rating of 4 or more"
-    assert split_summary.describe(group(positive_from="every row")) == "every row counts as liked"
+    assert split_summary.describe(group(positive_from=4.0)) == "ratings of 4 or more are positives"
+    assert split_summary.describe(group(positive_from="every row")) == "every row is a positive"
 
 
 def test_split_options_and_ties_are_named() -> None:
     said = split_summary.describe(group({"positive_from": 3.0}, items=10, tied_share=0.5, ties="file"))
-    assert said.startswith("10 items, split options: liked from 3. 50%")
+    assert said.startswith("10 items, split options: positives from 3. 50%")
     assert split_summary.tie_warning(group(tied_share=0.5, ties="file")) in said
     assert split_summary.tie_warning(group(tied_share=0.001)) == ""

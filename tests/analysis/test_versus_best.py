@@ -40,7 +40,7 @@ def group_of(values: dict[str, np.ndarray], metric: str = "ndcg@100", kept: bool
 
 def named(group: Any, verdict: versus_best.BestComparison) -> dict[str, versus_best.DifferenceToBest]:
     names = {row.run.id: row.run.name for row in group.rows}
-    return {names[run_id]: standing for run_id, standing in verdict.standings.items()}
+    return {names[run_id]: difference for run_id, difference in verdict.differences.items()}
 
 
 def taste(users: int = 400, seed: int = 0) -> np.ndarray:
@@ -52,12 +52,12 @@ def test_a_clear_difference_is_significant_and_a_chance_one_is_not() -> None:
     group = group_of({"best": best, "as good": best + noise - noise.mean() - 0.001, "worse": best - 0.05 + noise / 10})
     found = versus_best.compare_with_best(group, "ndcg@100")
     assert found is not None and found.note == ""
-    standings = named(group, found)
-    assert set(standings) == {"as good", "worse"}
-    assert standings["as good"].tied and not standings["worse"].tied
-    assert standings["worse"].difference == pytest.approx(-0.05, abs=0.002)
-    assert standings["worse"].low < standings["worse"].difference < standings["worse"].high < 0
-    assert found.tied(found.best)
+    differences = named(group, found)
+    assert set(differences) == {"as good", "worse"}
+    assert differences["as good"].not_significant and not differences["worse"].not_significant
+    assert differences["worse"].difference == pytest.approx(-0.05, abs=0.002)
+    assert differences["worse"].low < differences["worse"].difference < differences["worse"].high < 0
+    assert found.not_different_from_best(found.best)
 
 
 def test_many_comparisons_ask_for_more_than_one() -> None:
@@ -68,11 +68,11 @@ def test_many_comparisons_ask_for_more_than_one() -> None:
     near = best + noise - noise.mean() - 0.013  # 2.25 standard errors away: p about .02
     alone = group_of({"best": best, "near": near})
     found = versus_best.compare_with_best(alone, "ndcg@100")
-    assert found is not None and not named(alone, found)["near"].tied
+    assert found is not None and not named(alone, found)["near"].not_significant
     others = {f"equal {n}": best + (one := rng.normal(0, 0.1, 300)) - one.mean() - 0.0005 for n in range(30)}
     many = group_of({"best": best, "near": near, **others})
     found = versus_best.compare_with_best(many, "ndcg@100")
-    assert found is not None and named(many, found)["near"].tied
+    assert found is not None and named(many, found)["near"].not_significant
 
 
 def test_too_few_users_give_a_warning() -> None:
@@ -80,16 +80,16 @@ def test_too_few_users_give_a_warning() -> None:
     group = group_of({"best": few, "other": few - 0.02 + np.random.default_rng(1).normal(0, 0.1, 30)})
     found = versus_best.compare_with_best(group, "ndcg@100")
     assert found is not None and found.users == 30
-    assert found.note.startswith("Only 30 test users: differences in NDCG@100 below about 0.0")
+    assert found.note.startswith("With only 30 test users, NDCG@100 differences below about 0.0")
     alone = versus_best.compare_with_best(group_of({"best": few}), "ndcg@100")
-    assert alone is not None and alone.note.startswith("Only 30 test users") and alone.standings == {}
+    assert alone is not None and alone.note.startswith("With only 30 test users") and alone.differences == {}
 
 
 def test_many_users_can_still_be_too_few_for_noisy_values() -> None:
     rng = np.random.default_rng(2)
     group = group_of({"one": (rng.random(500) < 0.3) * 1.0, "two": (rng.random(500) < 0.29) * 1.0})
     found = versus_best.compare_with_best(group, "ndcg@100")
-    assert found is not None and "500 test users are few here" in found.note
+    assert found is not None and "With only 500 test users" in found.note
 
 
 def test_runs_without_per_user_values_are_named_and_nothing_breaks() -> None:
@@ -97,7 +97,7 @@ def test_runs_without_per_user_values_are_named_and_nothing_breaks() -> None:
     folder = RunFolder(group.rows[1].run.id)
     (folder.path / "per_user.npz").unlink()
     found = versus_best.compare_with_best(group, "ndcg@100")
-    assert found is not None and found.standings == {} and group.rows[1].run.id in found.note
+    assert found is not None and found.differences == {} and group.rows[1].run.id in found.note
     nothing = group_of({"best": taste(seed=5), "other": taste(seed=6)}, kept=False)
     assert versus_best.compare_with_best(nothing, "ndcg@100") is None
     (folder.path / "per_user.npz").write_bytes(b"not a zip")
@@ -119,10 +119,10 @@ def test_pooled_errors_are_compared_as_they_are_pooled(here) -> None:
     for metric in ("rmse", "mae"):
         found = versus_best.compare_with_best(group, metric)
         assert found is not None
-        (standing,) = found.standings.values()
+        (difference,) = found.differences.values()
         means = [row.metrics[metric].mean for row in group.rows]
-        assert standing.difference == pytest.approx(max(means) - min(means), abs=1e-6)
-        assert standing.low < standing.difference < standing.high
+        assert difference.difference == pytest.approx(max(means) - min(means), abs=1e-6)
+        assert difference.low < difference.difference < difference.high
     sums = versus_best.per_user_sums(group.rows[0].run.id, "rmse")
     assert sums is not None and sums.values()[0] == pytest.approx(group.rows[0].metrics["rmse"].mean, rel=1e-6)
     assert set(pooled_errors(np.ones(3))) == {"rmse", "mae"}
@@ -134,7 +134,7 @@ def test_the_table_marks_the_best_and_its_ties() -> None:
     plain = results.export([group], "table", ["ndcg@100"]).splitlines()
     marks = [[sign for sign in "*≈" if f" {sign} " in line] for line in plain[3:6]]
     assert marks == [["*"], ["≈"], []], plain
-    assert "paired bootstrap" in "\n".join(plain) and "Only 50 test users" in "\n".join(plain)
+    assert "paired bootstrap" in "\n".join(plain) and "With only 50 test users" in "\n".join(plain)
     rows = [line for line in results.export([group], "md", ["ndcg@100"]).splitlines() if line.startswith("|")]
     assert [line.count("**") // 2 + 10 * line.count("≈") for line in rows[2:]] == [1, 10, 0]
     latex = results.export([group], "latex", ["ndcg@100"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from recdash.ui.charts import run_colours
+from recdash.runs import run_colours
 from tests.browser.conftest import QUIET
 
 FILMS = ("The Matrix (1999)", "The Godfather (1972)", "Amélie (2001)")
@@ -69,7 +69,7 @@ def learned_runs() -> list[str]:
     from recdash.services import runs
 
     kinds: dict[str, list[str]] = {}
-    for run in runs.listing(active=False):
+    for run in runs.list_runs(active=False):
         asked = run.state == "finished" and (run.dataset, run.protocol) == ("demo", "strong")
         if asked and run.model != "svae" and (run.epochs or 1) > 1:  # whose losses are of another size
             kinds.setdefault(f"{run.model} {dict(run.settings)}", []).append(run.id)

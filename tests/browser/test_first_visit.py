@@ -82,12 +82,12 @@ def test_a_new_user_trains_sees_the_curve_move_and_gets_recommendations(app: str
     tab.get_by_text("Settings", exact=True).click()
     set_epochs(tab, "Mult-DAE", 4)
     set_epochs(tab, "Mult-VAE", 15)
-    tab.get_by_role("button", name="Start 2 trainings").click()
+    tab.get_by_role("button", name="Start 2 runs").click()
     wait_until(tab, lambda: "running)" in tab.title(), 20, "the note in the tab's title")
     wait_until(tab, lambda: points_drawn(tab, "Reconstruction loss") >= 2, 60, "a first piece of the curve")
     first = points_drawn(tab, "Reconstruction loss")
     wait_until(tab, lambda: points_drawn(tab, "Reconstruction loss") > first, 30, "a longer curve")
-    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both trainings")
+    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both runs")
 
     go_to(tab, "Recommend")
     tab.get_by_label("Search titles").press_sequentially("matrix the", delay=30)
@@ -108,11 +108,11 @@ def test_a_new_user_trains_sees_the_curve_move_and_gets_recommendations(app: str
 @pytest.mark.slow
 def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_be_shared(app: str, tab: Any) -> None:
     tab.goto(f"{app}/train?model=multdae&model=multvae&preset=fast")
-    tab.get_by_role("button", name="Start 2 trainings").wait_for()
+    tab.get_by_role("button", name="Start 2 runs").wait_for()
     tab.get_by_text("Settings", exact=True).click()
     set_epochs(tab, "Mult-DAE", 5)
     set_epochs(tab, "Mult-VAE", 40)
-    tab.get_by_role("button", name="Start 2 trainings").click()
+    tab.get_by_role("button", name="Start 2 runs").click()
     tab.get_by_role("button", name="Stop").first.wait_for()
 
     go_to(tab, "Curves")
@@ -126,12 +126,12 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     card.get_by_text("stopped", exact=False).first.wait_for()
     card.get_by_role("button", name="Resume").click()
     card.get_by_role("button", name="Stop").wait_for()
-    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both trainings")
+    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both runs")
 
     go_to(tab, "Results")
     tab.get_by_text("Quality with intervals").wait_for()
     tab.goto(f"{app}/curves?x=seconds&smooth=0.5&show=kl&show=beta")
-    tab.get_by_text("Setting differences").wait_for()
+    tab.get_by_text("Differences in settings").wait_for()
     settle(tab)
     tab.get_by_text("Epoch", exact=True).first.click()
     settle(tab)
@@ -139,7 +139,7 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     assert "x=" not in view and "smooth=0.5" in view
     other = tab.context.browser.new_page()
     other.goto(view)
-    other.get_by_text("Setting differences").wait_for()
+    other.get_by_text("Differences in settings").wait_for()
     wait_until(other, lambda: points_drawn(other, "KL divergence") == drawn, 20, "the same picture in a new browser")
     assert other.url == view
     assert other.get_by_test_id("stVegaLiteChart").count() == 3, "two values, and the latent dimensions"

@@ -80,20 +80,20 @@ def test_every_command_has_a_help_text(call, name: str) -> None:
         (["train", "eese", "--dataset", "toy"], "Did you mean 'ease'"),
         (["train", "ease", "--dataset", "toy", "--set", "l2"], "is not NAME=VALUE"),
         (["train", "ease", "--dataset", "toy", "--set", "l3=1"], "Known: l2, precision."),
-        (["train", "ease", "--dataset", "toy", "--seed", "x"], "invalid int value"),
+        (["train", "ease", "--dataset", "toy", "--seed", "x"], "--seed: 'x' is not a whole number"),
         (["train", "ease", "--data", "toy"], "--dataset"),
         (["train", "ease", "--dataset", "tyo"], "Did you mean 'toy'"),
-        (["compare", "--dataset", "toy", "--models", "ease,nope"], "There is no model 'nope'"),
+        (["compare", "--dataset", "toy", "--models", "ease,nope"], "Unknown model: 'nope'"),
         (["compare", "--dataset", "toy", "--seeds", "1,b"], "not a list of integers"),
-        (["compare", "--dataset", "toy", "--protocol", "nope"], "There is no protocol"),
-        (["runs", "show", "nobody"], "There is no run 'nobody'"),
+        (["compare", "--dataset", "toy", "--protocol", "nope"], "Unknown protocol"),
+        (["runs", "show", "nobody"], "Unknown run: 'nobody'"),
         (["runs", "halt"], "invalid choice"),
         (["results", "--format", "xml"], "invalid choice"),
-        (["curves", "nobody"], "There is no run"),
+        (["curves", "nobody"], "Unknown run"),
         (["recommend", "--pick", "Zorglub", "--dataset", "toy"], "No item matches 'Zorglub'"),
         (["recommend", "--model", "ease", "--run", "x"], "exclude each other"),
         (["recommend", "--pick", "7", "--dataset", "toy", "-k", "0"], "outside [1, 1000]"),
-        (["data", "show", "nope"], "There is no dataset 'nope'"),
+        (["data", "show", "nope"], "Unknown dataset: 'nope'"),
         (["data", "import", "x"], "--csv"),
         (["app", "--port", "99999"], "outside"),
     ],
@@ -103,16 +103,16 @@ def test_usage_errors_are_one_line_and_status_two(call, waiting, arguments, mess
     lines = [line for line in err.splitlines() if not line.startswith("Dataset:")]
     assert (status, out, len(lines)) == (2, "", 1), err
     assert message in lines[0] and lines[0].startswith("recdash: ")
-    assert runs.listing() == []
+    assert runs.list_runs() == []
 
 
 def test_debug_shows_the_traceback(call, waiting) -> None:
     status, _, err = call("runs", "show", "nobody", "--debug")
-    assert status == 2 and "Traceback" in err and "There is no run" in err
+    assert status == 2 and "Traceback" in err and "Unknown run" in err
 
 
 def test_an_unexpected_error_is_one_line(call, waiting, monkeypatch) -> None:
-    monkeypatch.setattr(runs, "listing", lambda **words: 1 / 0)
+    monkeypatch.setattr(runs, "list_runs", lambda **words: 1 / 0)
     status, out, err = call("runs", "list")
     assert (status, out) == (
         1,
@@ -137,12 +137,12 @@ def test_compare_trains_what_is_missing_once(document, here) -> None:
     assert first["results"] == second["results"]
 
 
-def test_a_failed_run_is_status_one_and_shows_how_to_resume_it(call, here, monkeypatch) -> None:
+def test_a_failed_run_is_status_one_and_shows_how_to_start_it_again(call, here, monkeypatch) -> None:
     from recdash.runs.worker import Worker
 
     monkeypatch.setattr(Worker, "_on_epoch", lambda self, record: 1 / 0)
     status, _, err = call("train", "ease", "--dataset", "toy")
-    assert status == 1 and "failed" in err and "recdash runs resume ease-" in err
+    assert status == 1 and " failed. " in err and "recdash runs retry ease-" in err
 
 
 def test_detach_returns_at_once(document, waiting) -> None:
@@ -175,7 +175,7 @@ def test_stop_and_delete_of_a_running_run(call, waiting) -> None:
     from recdash.runs.process_id import ProcessId
     from recdash.services.store_access import open_store
 
-    (run,) = launch.train(training_requests.plan(["ease"], "toy"))
+    (run,) = launch.train(training_requests.build_requests(["ease"], "toy"))
     queue.claim(open_store(), run.id, ProcessId.mine(), 1)
     status, _, err = call("runs", "delete", run.id)
     assert status == 2 and f"recdash runs stop {run.id}" in err
@@ -297,7 +297,7 @@ def test_datasets_can_be_listed_imported_shown_and_removed(call, document, demo_
 
 
 def test_data_in_use_is_not_removed(call, waiting) -> None:
-    (run,) = launch.train(training_requests.plan(["ease"], "toy"))
+    (run,) = launch.train(training_requests.build_requests(["ease"], "toy"))
     status, _, err = call("data", "remove", "toy")
     assert status == 2 and run.id in err
 
@@ -348,12 +348,12 @@ def test_ctrl_c_stops_the_waiting_and_not_the_run(toy) -> None:
         [sys.executable, "-m", "recdash", *words], env=process_env.for_process(), stderr=subprocess.PIPE, text=True
     )
     end = time.monotonic() + 60
-    while not any(run.epoch for run in runs.listing()):
+    while not any(run.epoch for run in runs.list_runs()):
         assert time.monotonic() < end, "it did not begin"
         time.sleep(0.05)
     os.kill(waiting.pid, signal.SIGINT)
     _, err = waiting.communicate(timeout=20)
-    (run,) = runs.listing()
+    (run,) = runs.list_runs()
     assert waiting.returncode == 130 and f"recdash runs stop {run.id}" in err and "Traceback" not in err
     assert run.state is State.RUNNING
     asked = time.monotonic()

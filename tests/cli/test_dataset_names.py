@@ -22,7 +22,7 @@ from recdash.services import (
     trained_runs,
     training_requests,
 )
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 SPELLINGS = (
     "ratings.csv", "./ratings.csv", "../x/ratings.csv", "~/ratings.csv", "~/../x/./ratings.csv", "../link.csv",
@@ -106,7 +106,7 @@ def test_a_path_means_the_same_in_every_service(how: str, ratings: Path, here: l
     assert training_requests.data_entry(given).name == str(ratings)
     assert training_requests.data_entry(given).fingerprint == datasets.load(given).fingerprint
     (run,) = launch.train(compare.requests(given, ["popularity"]))
-    assert run.dataset == str(ratings) and [found.id for found in runs.listing(dataset=given)] == [run.id]
+    assert run.dataset == str(ratings) and [found.id for found in runs.list_runs(dataset=given)] == [run.id]
     assert [group.rows[0].run.id for group in results.groups(dataset=given)] == [run.id]
     assert results.best(dataset=given) is not None
     assert [found.id for found in trained_runs.best_runs(given)] == [run.id]
@@ -143,7 +143,7 @@ COMMANDS = (["results"], ["runs", "list"], ["report"], ["recommend", "--pick", "
 def test_an_unknown_dataset_is_one_line(name: str, command: list[str], toy: str, call: Call) -> None:
     status, found, err = call(*command, "--dataset", name)
     assert (status, found, err.count("\n")) == (2, None, 1)
-    assert "There is no dataset" in err and (name != "tyo" or "Did you mean 'toy'?" in err)
+    assert "Unknown dataset" in err and (name != "tyo" or "Did you mean 'toy'?" in err)
 
 
 def test_runs_on_a_removed_dataset_are_found_by_its_name(ratings: Path, here: list[str], call: Call) -> None:
@@ -157,7 +157,7 @@ def test_runs_on_a_removed_dataset_are_found_by_its_name(ratings: Path, here: li
     for name, run_id in (("shop", by_name), ("./other.csv", by_path), (str(csv), by_path)):
         assert [row["run"] for row in call("results", "--dataset", name)[1]["results"]] == [run_id]
         assert [run["id"] for run in call("runs", "list", "--dataset", name)[1]["runs"]] == [run_id]
-    with pytest.raises(UsageError, match="There is no dataset"):
+    with pytest.raises(UsageError, match="Unknown dataset"):
         training_requests.data_entry("./other.csv")
 
 

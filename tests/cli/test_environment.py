@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recdash import paths
+from recdash import environment, paths
 from recdash.cli.main import main
 from recdash.errors import StoreError, UsageError
 from recdash.runs import process_env
@@ -101,7 +101,7 @@ def test_an_empty_value_is_the_default(value: str, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("value", ["1", "true", "YES", " On ", "y", "T"])
 def test_read_only_is_on(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_READ_ONLY", value)
-    assert paths.read_only()
+    assert environment.read_only()
     with pytest.raises(UsageError, match="RECDASH_READ_ONLY is set"):
         store_access.refuse_when_read_only("trained")
 
@@ -109,7 +109,7 @@ def test_read_only_is_on(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("value", ["", " ", "0", "false", "NO", "Off", "n", "F"])
 def test_read_only_is_off(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_READ_ONLY", value)
-    assert not paths.read_only()
+    assert not environment.read_only()
     store_access.refuse_when_read_only("trained")
 
 
@@ -119,9 +119,9 @@ def test_folder_names_may_have_any_characters(name: str, tmp_path: Path, monkeyp
     data, store = tmp_path / name / "data", process_env.for_process()["RECDASH_STORE"]
     assert Store(store).runs() == []
     monkeypatch.setenv("RECDASH_DATA_DIR", str(data))
-    assert runs.listing() == [] and (data / "recdash.db").is_file()
+    assert runs.list_runs() == [] and (data / "recdash.db").is_file()
     monkeypatch.setenv("RECDASH_STORE", process_env.absolute_url(paths.store_url()))
-    assert runs.listing() == [] and [path.name for path in data.iterdir() if path.suffix == ".db"] == ["recdash.db"]
+    assert runs.list_runs() == [] and [path.name for path in data.iterdir() if path.suffix == ".db"] == ["recdash.db"]
 
 
 @pytest.mark.usefixtures("toy")

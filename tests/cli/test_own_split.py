@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from recdash.cli.main import main
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_unsuitable_protocols_and_datasets_are_refused(call, waiting, ranking) -
     assert result == (1, "", "recdash: mine has a user-defined split. Use protocol 'own'.\n")
     status, _, err = call("train", "ease", "--dataset", "toy", "--protocol", "own")
     assert status == 1 and "toy has no user-defined split" in err
-    assert "There is no protocol 'onw'" in call("train", "ease", "--dataset", "toy", "--protocol", "onw")[2]
+    assert "Unknown protocol: 'onw'" in call("train", "ease", "--dataset", "toy", "--protocol", "onw")[2]
 
 
 @pytest.mark.parametrize(

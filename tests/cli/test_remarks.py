@@ -86,4 +86,4 @@ def test_metrics_of_results_are_columns_and_a_wrong_one_is_named(
     runs.finished("ease", epochs=1)
     assert "precision@100" in call("results", "--metrics", "ndcg@100, precision@100")[0]
     assert main(["results", "--metrics", "ndgc@100"]) == 2
-    assert "There is no metric 'ndgc@100'" in capsys.readouterr().err
+    assert "Unknown metric: 'ndgc@100'" in capsys.readouterr().err

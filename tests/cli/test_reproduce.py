@@ -18,7 +18,7 @@ import torch
 
 from recdash import paths
 from recdash.cli.main import main
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -74,7 +74,7 @@ def test_json_is_one_document_with_the_promised_columns(call: Call, ml_1m: None,
 def test_the_table_has_a_note_for_each_number(call: Call, ml_1m: None) -> None:
     status, out, _ = call("--models", "ease,bias")
     assert status == 0
-    assert re.search(r"Published +As published +Corrected +Common", out)
+    assert re.search(r"Published +As published, recomputed +Corrected +Common", out)
     assert "EASE, ndcg@100: Movies that a user had already rated" in out
     assert "differs from the published 0.2561 by more than 0.006" in out  # the toy data is not MovieLens
     assert "Not computed yet: popularity, popularity-common, multvae-as-published" in out
@@ -82,7 +82,7 @@ def test_the_table_has_a_note_for_each_number(call: Call, ml_1m: None) -> None:
 
 def test_a_rehearsal_is_marked(call: Call, ml_1m: None) -> None:
     status, out, _ = call("--table", "vae20m", "--models", "popularity")
-    assert status == 0 and "Rehearsal on ml-1m" in out
+    assert status == 0 and "Trial run on ml-1m" in out
 
 
 def test_the_output_has_the_provenance_of_the_values(call: Call, ml_1m: None) -> None:

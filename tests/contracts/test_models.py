@@ -24,7 +24,7 @@ from recdash.models.rating_model import RatingModel
 from recdash.splits import Split
 from recdash.training import EpochRecord, fit
 from recdash.training.batch_order import torch_generator
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 
 def parameters_of(model: Model) -> dict[str, torch.Tensor]:
@@ -149,7 +149,7 @@ class TestEveryModel:
         assert not {"3", "6", "9"} & {r.id for r in found}
 
     def test_somebody_without_picks_gets_an_answer_or_a_reason(self, name: str, trained: Any) -> None:
-        if trained(name).answers_without_picks:
+        if trained(name).accepts_empty_history:
             assert len(trained(name).recommend([], k=5)) == 5
         else:
             with pytest.raises(UsageError, match="at least one pick"):

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from recdash.errors import StoreError, UsageError
 from recdash.runs import queue, schema
 from recdash.runs.process_id import ProcessId, this_host
-from recdash.runs.run_ids import PALETTE, colour_of
+from recdash.runs.run_colours import PALETTE, colour_of
 from recdash.runs.run_records import Request
 from recdash.runs.states import State
 from recdash.runs.store import Store
@@ -341,7 +341,7 @@ def test_a_running_run_cannot_be_deleted_and_any_other_leaves_nothing(store: Sto
     store.end_run(run_id, me, State.FINISHED)
     queue.delete(store, run_id)
     assert store.runs() == [] and store.epochs([run_id]) == [] and store.events(run_id) == []
-    with pytest.raises(UsageError, match="no run"):
+    with pytest.raises(UsageError, match="Unknown run"):
         store.run(run_id)
 
 

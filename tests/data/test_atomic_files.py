@@ -29,7 +29,7 @@ from recdash.json_values import (
     json_object,
 )
 from tests.file_damage import ways
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 EVERYDAY = ("a third", "zeros", "objects", "single numbers")
 WAYS = [pytest.param(way, marks=() if way in EVERYDAY else pytest.mark.slow) for way in ways(".npz")]
@@ -165,7 +165,7 @@ def test_facts_of_another_type_are_a_data_error(change: dict[str, object], tmp_p
 def test_a_damaged_list_of_films_is_a_data_error(content: bytes, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "films.csv").write_bytes(content)
     monkeypatch.setattr(paths, "demo_films", lambda: tmp_path / "films.csv")
-    with pytest.raises(DataError, match=r"damaged list of films \(\w+\)\. Restore it"):
+    with pytest.raises(DataError, match=r"damaged list of movies \(\w+\)\. Restore it"):
         dataset_cache.demo_dataset()
     (entry,) = [entry for entry in dataset_registry.available() if entry.name == "demo"]
-    assert not entry.ready and "damaged list of films" in entry.notes[0]
+    assert not entry.ready and "damaged list of movies" in entry.notes[0]

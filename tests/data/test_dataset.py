@@ -110,7 +110,7 @@ def test_saving_and_loading_gives_the_same_data_set(columns: dict[str, list[floa
         items=np.array(["a", "b"]),
         ratings=np.array(columns["ratings"]) if "ratings" in columns else None,
         times=np.array(columns["times"]) if "times" in columns else None,
-        known=known,
+        items_by_id=known,
         source="a test",
         generated=True,
         notes=("said",),

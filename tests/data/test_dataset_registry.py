@@ -157,14 +157,14 @@ def test_an_unknown_name_lists_what_is_here_and_how_to_get_more(mine: Path) -> N
     dataset_registry.import_csv("shop", mine)
     with pytest.raises(UsageError) as caught:
         dataset_registry.load_dataset("shpo")
-    assert "There is no dataset 'shpo'. Did you mean 'shop'? Known: demo, shop." in str(caught.value)
+    assert "Unknown dataset: 'shpo'. Did you mean 'shop'? Known: demo, shop." in str(caught.value)
     assert "recdash data get NAME" in str(caught.value)
 
 
 @pytest.mark.usefixtures("demo_kept")
 @pytest.mark.parametrize("name", ["nowhere/x.csv", "../../x", "a\0b", "", "~nobody-of-that-name/x", "x" * 5000])
 def test_a_path_that_is_not_there_is_a_matter_of_words(name: str) -> None:
-    with pytest.raises(UsageError, match="There is no dataset"):
+    with pytest.raises(UsageError, match="Unknown dataset"):
         dataset_registry.load_dataset(name)
 
 

@@ -229,7 +229,7 @@ class Fold:
 
 
 def strong_split(data: demo.Interactions, seed: int, *, temporal: bool = False) -> Fold:
-    """Hold out 12.5 % of the users and, of each, a fifth of the positives: chosen at random, or the last by time."""
+    """Hold out 12.5% of the users and, of each, a fifth of the positives: chosen at random, or the last by time."""
     rng = np.random.default_rng(seed)
     positive = data.ratings >= 4
     users, items = data.users[positive], data.items[positive]

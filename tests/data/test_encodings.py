@@ -121,10 +121,10 @@ def test_only_encodings_of_text_are_accepted(encoding: str, tmp_path: Path) -> N
     path = tmp_path / "mine.csv"
     path.write_text(TABLE)
     error = refused(path, encoding=encoding)
-    assert isinstance(error, UsageError) and "There is no encoding" in str(error)
+    assert isinstance(error, UsageError) and "Unknown encoding" in str(error)
     titles = tmp_path / "titles.csv"
     titles.write_bytes("item,title\n7,Amélie\n".encode("cp1252"))
-    assert "There is no encoding" in str(refused(path, titles=titles, encoding=encoding))
+    assert "Unknown encoding" in str(refused(path, titles=titles, encoding=encoding))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])

@@ -261,8 +261,8 @@ def test_a_mistake_in_a_later_block_has_the_line_number_of_the_file(written, mon
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"user": "usr"}, "There is no column 'usr'. Did you mean 'user'? Known: user, item, rating."),
-        ({"user": 9}, "There is no column '9'."),
+        ({"user": "usr"}, "Unknown column: 'usr'. Did you mean 'user'? Known: user, item, rating."),
+        ({"user": 9}, "Unknown column: '9'."),
         ({"user": "item", "item": "item"}, "one column has two roles"),
     ],
 )

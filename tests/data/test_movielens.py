@@ -198,7 +198,7 @@ def test_a_bad_file_is_one_line_with_file_line_and_remedy(
     form: str, file: str, content: bytes, expected: str, folder_of: Callable[..., Path]
 ) -> None:
     with pytest.raises(DataError) as caught:
-        movielens.read(folder_of(form, {file: content}), form=form)
+        movielens.read(folder_of(form, {file: content}), layout=form)
     message = str(caught.value)
     assert expected in message
     assert "\n" not in message

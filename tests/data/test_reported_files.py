@@ -321,7 +321,7 @@ def test_the_scale_is_a_usual_one_not_the_observed_range(values, scale, least, p
         ([0, 0, 0, 0, 7, 8, 9, 5], "4 of 8 values in rating are 0"),
         ([99, 99, -3.5, 2.25, 9.1, 99], "--ignore-rating 99"),
         ([-1, -1, 7, 8, 9, 10, 3], "--ignore-rating -1"),
-        ([0.2, 0.7, 0.9, 0.1], "no usual scale. Give it (--scale 0.1..0.9)"),
+        ([0.2, 0.7, 0.9, 0.1], "not a standard rating scale. Give the scale (--scale 0.1..0.9)"),
     ],
 )
 def test_values_that_may_mean_not_rated_are_asked_about(values, message, file: Write) -> None:
@@ -423,7 +423,7 @@ def test_other_encodings_are_named_and_read_when_requested(file: Write) -> None:
     assert "looks like GBK; give --encoding gbk" in refused(path)
     assert rows(read(path, encoding="gbk"))[0][:2] == ("小明", "功夫")
     assert "Cyrillic" in refused(file("user,item,rating\nАнна,Солярис,4\nИван,Сталкер,5\n", encoding="cp1251"))
-    assert "There is no encoding" in refused(path, encoding="klingon")
+    assert "Unknown encoding" in refused(path, encoding="klingon")
 
 
 @pytest.mark.parametrize(
@@ -538,16 +538,16 @@ def test_bad_rows_can_be_left_out_and_are_listed(file: Write) -> None:
     assert "line 302: expected 3 fields" in refused(path)
     found = understood(path, skip_bad=True)
     assert len(found.dataset) == 300
-    assert "2 bad rows left out (line 302: expected 3 fields" in found.dropped[0]
+    assert "2 invalid rows left out (line 302: expected 3 fields" in found.dropped[0]
     assert 'line 303: the rating is "five", not a number' in found.dropped[0]
 
 
 def test_skipping_more_than_one_percent_needs_a_limit(file: Write) -> None:
     path = file(MANY + "x,y\n" * 20)
-    assert "20 of 320 rows are bad" in refused(path, skip_bad=True)
+    assert "20 of 320 rows are invalid. The first: line " in refused(path, skip_bad=True)
     assert len(read(path, skip_bad="10%")) == 300
     found = understood(path, skip_bad="10%")
-    assert found.dropped[0].startswith("20 bad rows left out") and found.dropped[0].endswith(", ...)")
+    assert found.dropped[0].startswith("20 invalid rows left out") and found.dropped[0].endswith(", ...)")
 
 
 def test_outliers_are_bad_rows_as_well_and_later_lines_keep_their_numbers(file: Write) -> None:

@@ -141,9 +141,9 @@ def test_a_file_sorted_by_nothing_has_no_direction() -> None:
     assert file_order(users, items, np.array([2, 2, 2]), names) == 0, "nothing but one tie"
 
 
-def test_data_in_item_order_still_are_what_random_folds_are_drawn_from() -> None:
+def test_ties_by_item_index_remain_the_order_that_random_folds_are_drawn_from() -> None:
     data = data_of(days())
-    row = data.in_item_order.row(0)
+    row = data.in_time_order_ties_by_item.row(0)
     assert row[:8].tolist() == sorted(row[:8].tolist())
 
 

@@ -26,7 +26,7 @@ from recdash.recommend import ranked_list
 from recdash.splits import RatingSplit, Split, make_split
 from recdash.training import TrainingState, batch_order, fit
 from tests.devices import fake_gpu
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 SMALL = {"epochs": 2, "latent": 8, "hidden": (), "batch_size": 60, "hidden_width": 16, "embedding": 12, "recurrent": 16}
 GRADIENT = [name for name in registry.names() if issubclass(registry.model_class(name), GradientModel)]

@@ -15,7 +15,7 @@ from recdash.published import rating_rows, table_definitions, unmasked_topk
 from recdash.published.context import CellContext
 from recdash.splits import RatingSplit, make_split
 from recdash.training import fit
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 SMALL: dict[str, Any] = {"epochs": 2, "latent": 8, "precision": "float32"}
 

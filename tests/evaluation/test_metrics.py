@@ -18,8 +18,8 @@ from recdash.evaluation.evaluator import NAMES, default_metrics
 from recdash.evaluation.top_k import hits_in, mask_seen, top_k
 from recdash.models import registry
 from recdash.models.data_shape import DataShape
-from recdash.splits import HeldOut, Split
-from tests.toy import random_histories, toy_split
+from recdash.splits import EvaluationPart, Split
+from tests.toy_data import random_histories, toy_split
 
 HITS = np.array([[False, True, False, True]])  # held-out items at ranks 2 and 4
 THREE = np.array([3])  # of three in all
@@ -71,9 +71,9 @@ def test_coverage_and_gini_count_items_that_are_never_listed() -> None:
     assert metrics.gini_at_k(np.array([[0, 1, 2, 3]]), 4, 4) == 0
 
 
-@pytest.mark.parametrize("name", metrics.BY_HITS)
+@pytest.mark.parametrize("name", metrics.HIT_METRICS)
 def test_a_user_without_targets_gets_nan(name: str) -> None:
-    assert np.isnan(metrics.BY_HITS[name](np.zeros((1, 5), np.bool_), np.array([0]), 5)[0])
+    assert np.isnan(metrics.HIT_METRICS[name](np.zeros((1, 5), np.bool_), np.array([0]), 5)[0])
 
 
 @given(st.integers(0, 10_000), st.integers(1, 30))
@@ -82,7 +82,7 @@ def test_metrics_lie_between_0_and_1_and_the_ideal_order_reaches_1(seed: int, k:
     hits = rng.random((8, 25)) < 0.3
     relevant = np.maximum(hits.sum(axis=1), 1)
     ideal = np.arange(25) < relevant[:, None]
-    for name, metric in metrics.BY_HITS.items():
+    for name, metric in metrics.HIT_METRICS.items():
         values = metric(hits, relevant, k)
         assert (values >= 0).all(), name
         assert (values <= 1 + 1e-12).all(), name
@@ -134,7 +134,7 @@ def test_the_order_of_users_is_irrelevant() -> None:
     model = registry.build("ease", registry.configure("ease", split.shape), split.shape)
     model.solve(split.train)  # type: ignore[attr-defined]
     order = np.random.default_rng(0).permutation(len(split.test))
-    moved = replace(split, test=HeldOut(split.test.fold_in.take(order), split.test.held_out.take(order)))
+    moved = replace(split, test=EvaluationPart(split.test.fold_in.take(order), split.test.held_out.take(order)))
     first, second = evaluate(model, split), evaluate(model, moved)
     for name, value in first.mean.items():
         assert second.mean[name] == pytest.approx(value), name

@@ -18,7 +18,7 @@ from recdash.splits import PROTOCOLS, RatingSplit, Split
 from tests.fuzz.array_calls import trained
 from tests.fuzz.cases import Case
 from tests.fuzz.odd_arrays import ITEMS, REFUSED, dense, pick, random_cells
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 
 def recommend_case(rng: Generator) -> Case:

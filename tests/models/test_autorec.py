@@ -18,7 +18,7 @@ from recdash.models.data_shape import DataShape
 from recdash.models.deeprec import DeepRec, DeepRecConfig
 from recdash.splits import RatingSplit, make_split
 from recdash.training.batch_order import torch_generator
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ from recdash.models.itemknn import ItemKNN
 from recdash.recommend.ranked_list import CONTRIBUTION, rank
 from recdash.splits import Split
 from recdash.training import fit
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 
 @pytest.fixture(scope="module")

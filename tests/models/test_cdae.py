@@ -14,7 +14,7 @@ from recdash.models.cdae import CDAE
 from recdash.models.losses import bernoulli_nll
 from recdash.splits import Split
 from recdash.training import fit
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 SMALL: dict[str, Any] = {"latent": 12, "batch_size": 20, "learning_rate": 0.02, "epochs": 8}
 

@@ -17,7 +17,7 @@ from recdash.models.batch import Batch, Noise
 from recdash.models.layers import l2_normalised, sparse_product
 from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
 from recdash.models.schedules import anneal
-from tests.toy import random_histories
+from tests.toy_data import random_histories
 
 CPU = torch.device("cpu")
 
@@ -99,11 +99,13 @@ def test_beta_by_the_papers_t_is_the_smaller_of_cap_and_share(cap: float, t: int
 
 @settings(max_examples=50)
 @given(st.floats(0.01, 2), st.floats(0, 1), st.integers(1, 500))
-def test_beta_never_falls_never_passes_its_cap_and_meets_it_on_time(cap: float, share: float, planned: int) -> None:
-    betas = [anneal(update, planned, cap=cap, reach_cap_at=share) for update in range(planned + 1)]
+def test_beta_never_falls_never_passes_its_cap_and_meets_it_on_time(
+    cap: float, share: float, planned_updates: int
+) -> None:
+    betas = [anneal(update, planned_updates, cap=cap, reach_cap_at=share) for update in range(planned_updates + 1)]
     assert all(a <= b for a, b in pairwise(betas))
     assert max(betas) <= cap
-    assert betas[int(np.ceil(share * planned))] == cap
+    assert betas[int(np.ceil(share * planned_updates))] == cap
 
 
 def test_noise_of_a_slice_is_the_slice_of_the_noise() -> None:

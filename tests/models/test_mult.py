@@ -15,7 +15,7 @@ from recdash.models.multvae import (
     MultVAEConfig,
 )
 from recdash.training.batch_order import torch_generator
-from tests.toy import random_histories
+from tests.toy_data import random_histories
 
 CPU = torch.device("cpu")
 SHAPE = DataShape(users=10, items=14, interactions=60)
@@ -25,8 +25,8 @@ def batch() -> Batch:
     return Batch.of(random_histories(7, 14, np.random.default_rng(0)), CPU)
 
 
-def progress(of: Batch, update: int = 50, planned: int = 100) -> TrainingProgress:
-    return TrainingProgress(1, update, planned, Noise(0, update, of))
+def progress(of: Batch, update: int = 50, planned_updates: int = 100) -> TrainingProgress:
+    return TrainingProgress(1, update, planned_updates, Noise(0, update, of))
 
 
 def test_a_dae_scores_tanh_of_the_normalised_row_through_two_layers() -> None:

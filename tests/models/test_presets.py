@@ -12,7 +12,7 @@ from recdash.errors import UsageError
 from recdash.models import registry
 from recdash.models.data_shape import DataShape
 from recdash.training import fit
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 SHAPE = DataShape(500, 80, 9000, (1.0, 5.0))
 
@@ -48,7 +48,7 @@ def test_settings_given_by_name_win_over_the_preset_that_stands_in() -> None:
 
 @pytest.mark.parametrize("preset", ["best", "tuned ", ""])
 def test_any_other_preset_is_refused(preset: str) -> None:
-    with pytest.raises(UsageError, match="There is no preset of ease"):
+    with pytest.raises(UsageError, match="Unknown preset of ease"):
         registry.configure("ease", SHAPE, preset)
 
 

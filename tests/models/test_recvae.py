@@ -17,7 +17,7 @@ from recdash.models.recvae import RecVAE, composite_log
 from recdash.splits import Split
 from recdash.training import fit
 from recdash.training.batch_order import torch_generator
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 SMALL: dict[str, Any] = {"hidden_width": 24, "latent": 6, "batch_size": 40, "learning_rate": 0.01}
 

@@ -18,7 +18,7 @@ from recdash.models.svae import SVAE, next_items
 from recdash.splits import Split
 from recdash.training import batch_order, fit
 from recdash.training.batch_order import torch_generator
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 SMALL: dict[str, Any] = {"embedding": 12, "recurrent": 10, "hidden_width": 9, "latent": 4, "batch_size": 16}
 

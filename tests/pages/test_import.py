@@ -134,11 +134,11 @@ def test_ties_are_reported_and_have_a_rule(upload: Any) -> None:
     assert "Times are dates, from 2024-03-01 to 2024-03-03; " in plain(page_text(tab)) and reason in plain(
         page_text(tab)
     )
-    tied = box(tab, "Events at the same time")
+    tied = box(tab, "Order of tied events")
     assert tied.options[:2] == ["automatic: random order", "file order, if sorted by time"]
     tab = tied.select("file").run()
     assert reason in plain(page_text(tab)), "a file in no order of time cannot follow that choice"
-    tab = box(tab, "Events at the same time").select("random").run()
+    tab = box(tab, "Order of tied events").select("random").run()
     assert shared in plain(page_text(tab)) and reason not in plain(page_text(tab))
 
 
@@ -179,9 +179,14 @@ CHINESE = "user,item\n" + "".join(f"{n},\u7535\u5f71\u6807\u9898\u5728\u8fd9\u91
         (TENS, "If 0 means not rated", "0 is a rating", "scale of 0 to 10"),
         (MATRIX, "looks like a user-item matrix", "Read it as a matrix", "the first column may hold user ids"),
         (DATES, "may be", "03/04/2024 is 3 April 2024", "2024-04-03"),
-        (BAD, "missing value. Fix", "Skip the bad row", "Left out: 1 bad row (line 2"),
+        (BAD, "missing value. Fix", "Skip the invalid row", "Left out: 1 invalid row (line 2"),
         (CHINESE.encode("gbk"), "looks like GBK", "Read it as GBK", "gbk"),
-        ("user,item,plays2,rating\n1,2,3,37\n2,3,4,5.5\n", "no usual scale", "The scale is 5.5 to 37", "5.5 to 37"),
+        (
+            "user,item,plays2,rating\n1,2,3,37\n2,3,4,5.5\n",
+            "not a standard rating scale",
+            "The scale is 5.5 to 37",
+            "5.5 to 37",
+        ),
         ("a,b,c\n1,2,3\n1,3,4\n", "no user column recognised", '"a" is the user', "no item column recognised"),
         ("user,user,item\n1,2,3\n1,3,4\n", "2 columns are named", "Column 2 is the user", "2 users"),
         ("1,2,3\n7,8,5\n8,9,4\n", "may be data or column numbers", "It is a row of data", "3 interactions"),
@@ -189,8 +194,8 @@ CHINESE = "user,item\n" + "".join(f"{n},\u7535\u5f71\u6807\u9898\u5728\u8fd9\u91
         (
             "user,item,rating\n1,2,x\n1,3,y\n" + "1,4,5\n" * 9,
             'x", not a number. F',
-            "Skip the 2 bad rows",
-            "Left out: 2 bad rows (line 2",
+            "Skip the 2 invalid rows",
+            "Left out: 2 invalid rows (line 2",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from recdash.runs.process_id import ProcessId
 from recdash.services import reproduce, reproduce_files
 from recdash.ui.charts import dumbbell
 from tests.pages.conftest import Open, page_text
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 CELL = {"columns": {}, "facts": {}, "seconds": 1.0, "when": "2026-11-20T10:00:00Z", "about": "a cell"}
 
@@ -68,7 +68,7 @@ def test_an_empty_page_shows_the_published_numbers_and_the_command(open_page: Op
 
 def test_with_data_the_headline_is_computed_now(open_page: Open, ml_1m: None) -> None:
     tab = open_page("published")
-    now = reproduce.ease_now()
+    now = reproduce.ease_with_and_without_seen()
     expected = f"from {now['as_published']:.2f} to {now['corrected']:.2f}".replace(" 0.", " .")
     assert "Removing seen movies changes NDCG@100 of EASE on this split " + expected in page_text(tab)
     assert "computed here in" in page_text(tab)
@@ -146,7 +146,7 @@ def test_a_rehearsal_is_marked(open_page: Open, ml_1m: None) -> None:
     reproduce.run("vae20m", models=["popularity"])
     tab = open_page("published", table="vae20m")
     assert not tab.exception
-    assert "Rehearsal on ml\\-1m" in page_text(tab)
+    assert "Trial run on ml\\-1m" in page_text(tab)
 
 
 def test_the_metric_of_the_chart_is_in_the_url(open_page: Open, shipped: Path) -> None:

@@ -6,6 +6,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from recdash.services import launch, training_requests
+from recdash.services import runs as run_service
 from tests.pages.conftest import (
     Open,
     Runs,
@@ -13,7 +14,7 @@ from tests.pages.conftest import (
     page_text,
 )
 
-NOTHING_CHOSEN = "No list is selected. Select at least one run under Lists."
+NOTHING_CHOSEN = "No model is selected. Select at least one under Models."
 
 
 def suggestions(tab: AppTest) -> list[str]:
@@ -63,7 +64,7 @@ def test_without_picks_a_cleared_choice_does_not_claim_that_nothing_is_trained(o
 def test_when_the_last_run_is_deleted_one_model_is_fitted_at_once_again(open_page: Open, runs: Runs) -> None:
     run_id = runs.answering()
     tab = open_page("recommend", dataset="toy", pick=["1", "4"])
-    launch.delete(run_id)
+    run_service.delete(run_id)
     tab.run()
     assert not tab.exception and suggestions(tab)[0].startswith("like.instant.")
 
@@ -77,7 +78,7 @@ def test_by_default_the_run_of_the_usual_protocol_answers(open_page: Open, runs:
 
 
 def test_a_model_that_reads_no_picks_gives_no_reasons(open_page: Open, here: list[str]) -> None:
-    launch.train(training_requests.plan("random, popularity", "toy"))
+    launch.train(training_requests.build_requests("random, popularity", "toy"))
     tab = open_page("recommend", dataset="toy", pick=["1", "4", "7"])
     assert len(suggestions(tab)) == 20 and "Start" not in labels(tab)
     assert "because of" not in page_text(tab)
@@ -88,7 +89,7 @@ def test_the_device_is_asked_for_only_where_there_is_a_choice(open_page: Open, r
 
     runs.answering("ease")
     assert [box.label for box in open_page("recommend", dataset="toy").selectbox] == ["Dataset"]
-    monkeypatch.setattr(gpu_placement, "count", lambda: 2)
+    monkeypatch.setattr(gpu_placement, "gpu_count", lambda: 2)
     monkeypatch.setattr("recdash.devices.choose", lambda device: torch.device("cpu"))
     tab = open_page("recommend", dataset="toy", device="cuda:1", pick=["1", "4"])
     assert tab.selectbox(key="url.device").options == ["cpu", "cuda:0", "cuda:1"]

@@ -39,7 +39,7 @@ def test_cards_and_curves_of_what_trains_now_have_the_badge(open_page: Open, run
 def test_overview_marks_it_in_the_queue_among_the_latest_and_as_the_best(open_page: Open, runs: Runs) -> None:
     runs.finished(unstable=3), runs.running(unstable=3, seed=1)
     tab = open_page("overview")
-    assert f"**0.3000**, 95 % interval 0.290 to 0.310 {BADGE}" in page_text(tab)
+    assert f"**0.3000**, 95% interval 0.290 to 0.310 {BADGE}" in page_text(tab)
     assert page_text(tab).count(BADGE) == 2
     assert set(table_with(tab, "State")["State"]) == {
         "finished, unstable since epoch 3",

@@ -88,14 +88,14 @@ def test_the_table_has_the_published_columns_and_the_best_in_bold(open_page: Ope
     runs.finished("multvae", 0.31), runs.finished("ease", 0.35, epochs=1), runs.finished("popularity", 0.2, epochs=1)
     tab = open_page("results")
     table = next(frame for frame in tab.dataframe if frame.key.startswith("table."))
-    assert {"Model", "Epochs", "precision@100", "ndcg@100", "Runtime"} <= set(table.value.columns)
+    assert {"Model", "Epochs", "precision@100", "ndcg@100", "Training time"} <= set(table.value.columns)
     assert table.value["Model"].tolist() == ["EASE", "Mult-VAE", "Popularity"]
     styles = table.proto.arrow_data.styler.styles
     assert "font-weight: 700" in styles
     shown = table.proto.arrow_data.styler.display_values
     assert b"0.3500 \xc2\xb1 0.0100" in shown
     columns = json.loads(table.proto.columns)["ndcg@100"]
-    assert columns["label"] == "NDCG@100" and "95 % interval" in columns["help"]
+    assert columns["label"] == "NDCG@100" and "95% bootstrap interval" in columns["help"]
 
 
 def test_runs_of_different_splits_stand_in_different_tables_with_the_reason(open_page: Open, runs: Runs) -> None:
@@ -155,7 +155,7 @@ def test_every_trained_model_has_a_list_and_their_overlap_is_shown(
 ) -> None:
     from recdash.services import launch, training_requests
 
-    launch.train(training_requests.plan(["popularity", "ease", "multvae"], "toy", settings={}, epochs=2))
+    launch.train(training_requests.build_requests(["popularity", "ease", "multvae"], "toy", settings={}, epochs=2))
     tab = open_page("recommend", dataset="toy", pick=["1", "4", "7"])
     assert not tab.exception and not tab.error, page_text(tab)
     assert len(here) == 3
@@ -168,7 +168,7 @@ def test_every_trained_model_has_a_list_and_their_overlap_is_shown(
 def test_overview_names_the_best_model_with_its_interval(open_page: Open, runs: Runs) -> None:
     runs.finished("multvae", 0.31), runs.finished("ease", 0.35)
     tab = open_page("overview")
-    assert "EASE with NDCG@100 **0.3500**, 95 % interval 0.340 to 0.360" in page_text(tab)
+    assert "EASE with NDCG@100 **0.3500**, 95% interval 0.340 to 0.360" in page_text(tab)
     assert [metric.value for metric in tab.metric] == ["2", "2", "1", "0"]
 
 
@@ -200,7 +200,7 @@ def test_data_shows_numbers_pictures_and_what_a_protocol_does(open_page: Open) -
     assert [metric.value for metric in tab.metric][:3] == ["240", "45", "5,198"]
     assert len(tab.get("vega_lite_chart")) == 3, "its interactions are of one month"
     tab = open_page("data", dataset="toy", tab="Protocol")
-    assert "Whole users are held out" in page_text(tab)
+    assert "Entire users are held out" in page_text(tab)
     assert "Users by part of the split" in page_text(tab)
     tab.segmented_control(key="url.protocol").select("ratings-90").run()
     assert not tab.exception and "Training ratings" in [metric.label for metric in tab.metric]
@@ -208,7 +208,7 @@ def test_data_shows_numbers_pictures_and_what_a_protocol_does(open_page: Open) -
 
 def test_a_protocol_that_the_data_does_not_allow_says_why(open_page: Open, toy: str) -> None:
     from recdash import paths
-    from tests.toy import toy_dataset
+    from tests.toy_data import toy_dataset
 
     toy_dataset(times=False).save(paths.data_dir() / "sets" / "timeless")
     tab = open_page("data", dataset="timeless", tab="Protocol", protocol="strong-temporal")

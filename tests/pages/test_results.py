@@ -46,21 +46,21 @@ def test_the_page_says_who_is_best_and_marks_the_rest(open_page: Open, trained: 
     tab = open_page("results")
     assert not tab.exception and not tab.error, page_text(tab)
     assert "**EASE** is best by NDCG@100" in page_text(tab)
-    assert "Only 30 test users" in page_text(tab)
+    assert "With only 30 test users" in page_text(tab)
     table = keyed(tab, "table.")
     shown = table.proto.arrow_data.styler.display_values
     assert b"best" in shown and "−0.".encode() in shown
-    assert "paired bootstrap" in json.loads(table.proto.columns)["Difference to best"]["help"]
+    assert "paired bootstrap" in json.loads(table.proto.columns)["Difference from best"]["help"]
 
 
-def test_overview_names_the_runs_tied_with_the_best(open_page: Open, trained: list[str]) -> None:
-    assert "Statistically tied" not in page_text(open_page("overview"))
+def test_overview_names_the_runs_not_different_from_the_best(open_page: Open, trained: list[str]) -> None:
+    assert "Not significantly different from the best" not in page_text(open_page("overview"))
     compare.start(compare.requests("toy", ["ease"], settings={"l2": 300.0}))
     ease = [row.run.id for row in results.groups()[0].rows if row.run.model == "ease"]
     values = RunFolder(ease[1]).read_per_user()
     values["ndcg@100"][:2] += np.float32([0.02, -0.021])  # another model, as good but for chance
     RunFolder(ease[1]).write_per_user({k: v for k, v in values.items() if k != "top"}, values["top"])
-    assert "Statistically tied: EASE" in page_text(open_page("overview"))
+    assert "Not significantly different from the best: EASE" in page_text(open_page("overview"))
 
 
 def test_recall_names_its_divisor_on_the_page(open_page: Open, trained: list[str]) -> None:
@@ -101,7 +101,7 @@ def test_runs_of_an_earlier_version_leave_blanks_and_are_counted(open_page: Open
     assert not tab.exception and "2 runs of an earlier version did not record memory" in page_text(tab)
     tab = opened(open_page, result_charts.TABS[1])
     assert not tab.exception and "2 runs of an earlier version did not record the values per user" in page_text(tab)
-    assert "Difference to best" not in keyed(tab, "table.").value.columns
+    assert "Difference from best" not in keyed(tab, "table.").value.columns
 
 
 def test_a_damaged_file_of_a_run_breaks_no_view(open_page: Open, trained: list[str]) -> None:
@@ -118,7 +118,7 @@ def test_with_many_splits_the_pictures_of_the_rest_wait_to_be_asked_for(open_pag
         runs.finished("ease", 0.3, epochs=1, protocol=protocol, seed=seed)
     tab = open_page("results")
     assert len([frame for frame in tab.dataframe if (frame.key or "").startswith("table.")]) == 3
-    assert page_text(tab).count("Quality with intervals") == page.MAX_DRAWN == 2
+    assert page_text(tab).count("Quality with intervals") == page.MAX_GROUPS_WITH_CHARTS == 2
     last = results.groups()[-1]
     tab.session_state[f"more.{page._group_key(last)}"] = True
     assert page_text(tab.run()).count("Quality with intervals") == 3
@@ -127,14 +127,14 @@ def test_with_many_splits_the_pictures_of_the_rest_wait_to_be_asked_for(open_pag
 def test_what_was_repeated_has_a_table_of_means(open_page: Open, here: list[str]) -> None:
     compare.start(compare.requests("toy", ["ease", "popularity"], seeds=[1, 2], training_seeds=[0, 1]))
     tab = open_page("results")
-    table = table_with(tab, "Trainings")
-    assert table["Model"].tolist() == ["EASE", "Popularity"] and set(table["Trainings"]) == {4}
-    assert table["ndcg@100"].str.contains(r"^0\.\d{4} ±0\.\d{4} / ±0\.0000$").all()
+    table = table_with(tab, "Runs")
+    assert table["Model"].tolist() == ["EASE", "Popularity"] and set(table["Runs"]) == {4}
+    assert table["ndcg@100"].str.contains(r"^0\.\d{4} ± 0\.\d{4} / ± 0\.0000$").all()
     assert "mean over split seeds 1" in page_text(tab)
 
 
 def test_nothing_repeated_is_no_table_of_means(open_page: Open, trained: list[str]) -> None:
-    assert "Over seeds" not in page_text(open_page("results"))
+    assert "Means over seeds" not in page_text(open_page("results"))
 
 
 def test_published_figures_stand_below_ours_in_one_marked_table_per_split(
@@ -149,7 +149,7 @@ def test_published_figures_stand_below_ours_in_one_marked_table_per_split(
     tables = [frame.value for frame in tab.dataframe if "Status" in frame.value.columns]
     found = dict(zip(["liang-2018", "vasp", "elsa", "compressed-elsa", "sansa"], tables, strict=True))
     for split, table in found.items():
-        titles = {figure.title for figure in figures.figures(dataset="ml-20m", protocol="strong", split=split)}
+        titles = {entry.title for entry in figures.published_values(dataset="ml-20m", protocol="strong", split=split)}
         assert set(table["Model"]) <= titles, split
         assert (table["Status"].str.startswith("published, not rerun")).all()
         assert table["ndcg@100"].iloc[0] == table["ndcg@100"].max()
@@ -170,8 +170,8 @@ def test_the_line_of_facts_says_what_ties_mean_and_what_was_asked_of_the_split(o
     facts = {"train_users": 200, "tied_share": 0.76, "ties": "random", "movable_test_targets": 9, "test_targets": 90}
     _record_facts(runs, run_id, facts)
     page = page_text(open_page("results")).replace("\\", "")
-    assert "split options: liked from 4, ties in random order. 76% of the interactions have the same time" in page
-    assert "Another order would change up to 10% of the held-out items. Compare several split seeds." in page
+    assert "split options: positives from 4, ties in random order. 76% of the interactions have the same time" in page
+    assert "Another order could change up to 9 of 90 held-out items. Compare several split seeds." in page
 
 
 def _record_facts(runs: Runs, run_id: str, facts: dict[str, object]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from recdash.data import dataset_registry
-from recdash.data.split_roles import SplitFiles
+from recdash.data.split_parts import SplitFiles
 from recdash.splits import PROTOCOLS
 from tests.pages.conftest import Open, page_text
 

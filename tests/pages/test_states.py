@@ -29,7 +29,7 @@ def test_an_empty_installation_says_what_to_do(page: str, open_page: Open) -> No
     assert not tab.exception and not tab.error
     assert tab.title[0].value == TITLES.get(page, "Recommend")
     wanted = {
-        "overview": "Train every model on the built-in demo",
+        "overview": "Train every model on the demo",
         "train": "No run is active",
         "curves": "Start one on the Train page",
         "results": "Start one on the Train page",
@@ -106,7 +106,7 @@ def test_a_read_only_installation_shows_and_changes_nothing(
     monkeypatch.setenv("RECDASH_READ_ONLY", "1")
     tab = open_page(page)
     assert not tab.exception and not tab.error
-    forbidden = {"Start", "Start 2 trainings", "Stop", "Resume", "Retry", "Delete run", "Get", "Import"}
+    forbidden = {"Start", "Start 2 runs", "Stop", "Resume", "Retry", "Delete run", "Get", "Import"}
     assert not forbidden & set(labels(tab))
     assert "RECDASH_READ_ONLY" in page_text(tab)
 

@@ -30,7 +30,7 @@ def names(found: list[RunRecord]) -> set[str]:
 
 def test_pressing_start_queues_one_run_per_model(open_page: Open, waiting: list[str], store: Store) -> None:
     tab = open_page("train", dataset="toy", model=["ease", "multvae"])
-    assert "Start 2 trainings" in labels(tab)
+    assert "Start 2 runs" in labels(tab)
     start(tab)
     assert names(store.runs()) == {"ease", "multvae"}
     assert {run.state for run in store.runs()} == {State.QUEUED}
@@ -48,7 +48,7 @@ def test_what_is_trained_already_is_not_trained_again_unless_asked(
     open_page: Open, waiting: list[str], store: Store
 ) -> None:
     tab = start(open_page("train", dataset="toy", model=["multvae"]))
-    assert "1 of 1 training already exists" in page_text(tab)
+    assert "1 of 1 run already exists" in page_text(tab)
     assert tab.button(key="start").disabled
     tab.checkbox(key="again").check().run()
     assert not tab.button(key="start").disabled
@@ -171,7 +171,7 @@ def test_split_options_are_offered_where_they_suit_and_sent(open_page: Open, wai
     assert [field.label for field in tab.text_input if field.label == "Positive from"]
     start(tab)
     assert store.runs()[0].options == {"positive_from": 3.0, "ignore_ratings": [0.0, 99.0]}
-    assert "liked from 3, ratings of 0 or 99 ignored" in page_text(tab).replace("\\", "")
+    assert "positives from 3, ratings of 0 or 99 ignored" in page_text(tab).replace("\\", "")
     rating = open_page("train", dataset="toy", protocol="ratings-90", model=["bias"])
     assert not [field for field in rating.text_input if field.label == "Positive from"]
 
@@ -205,4 +205,4 @@ def test_the_data_page_says_what_ties_do_to_a_protocol(open_page: Open) -> None:
 
     days_of(1).save(paths.data_dir() / "sets" / "days")
     tab = open_page("data", dataset="days", protocol="strong-temporal", tab="Protocol")
-    assert "Another order would change up to 100% of the held-out items" in page_text(tab).replace("\\", "")
+    assert "Another order could change up to 100 of 100 held-out items" in page_text(tab).replace("\\", "")

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from recdash.analysis.versus_best import BestComparison, DifferenceToBest
 from recdash.errors import UsageError
-from recdash.reporting import formatting
+from recdash.reporting import dash_patterns, formatting
+from recdash.runs import run_colours
 from recdash.ui import glossary
-from recdash.ui.charts import curve_panels, learning_curves, primitives, run_colours, tradeoff
+from recdash.ui.charts import curve_panels, learning_curves, primitives, tradeoff
 from recdash.ui.widgets import item_picker, result_tables, settings_form
 
 NASTY = (
@@ -89,7 +90,7 @@ def test_a_colour_belongs_to_the_run_whatever_else_is_in_the_picture() -> None:
     ][::-1]
     assert len({run_colours.colour_of(run_id) for run_id in ids}) == len(run_colours.PALETTE)
     same_colour = [run_id for run_id in ids if run_colours.colour_of(run_id) == run_colours.colour_of(ids[0])][:3]
-    assert len(set(run_colours.dashes(same_colour).values())) == 3  # distinguished by their dashes
+    assert len(set(dash_patterns.dashes(same_colour).values())) == 3  # distinguished by their dashes
 
 
 def test_smoothing_leaves_a_constant_constant_and_a_gap_a_gap() -> None:
@@ -229,13 +230,13 @@ def row(run_id: str, low: float, high: float) -> Any:
 def test_runs_with_equal_means_show_their_own_intervals_and_marks() -> None:
     rows = [row("ease-0000000a", 0.29, 0.31), row("ease-0000000b", 0.25, 0.35)]
     group = SimpleNamespace(rows=rows, primary="ndcg@100")
-    difference = DifferenceToBest(difference=-0.0004, low=-0.01, high=0.01, p=0.8, tied=True)
+    difference = DifferenceToBest(difference=-0.0004, low=-0.01, high=0.01, p=0.8, not_significant=True)
     comparison = BestComparison(
         metric="ndcg@100",
         best="ease-0000000a",
-        standings={"ease-0000000b": difference},
+        differences={"ease-0000000b": difference},
         users=500,
-        resolution=0.01,
+        median_half_width=0.01,
         note="",
     )
     styled, _ = result_tables.results_table(group, ["ndcg@100"], {"ndcg@100": comparison})

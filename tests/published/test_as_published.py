@@ -30,9 +30,9 @@ from recdash.published.unmasked_topk import (
 )
 from recdash.splits import RatingSplit, Split, published_splits
 from recdash.splits.rating_split import Entries
-from recdash.splits.split import HeldOut
+from recdash.splits.split import EvaluationPart
 from recdash.training.batch_order import torch_generator
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 
 def rows(*lists: list[int], items: int = 4) -> Histories:
@@ -50,7 +50,7 @@ def popularity_of(histories: Histories) -> Popularity:
 
 def test_unmasked_lists_contain_seen_items_and_the_most_active_users_come_first() -> None:
     train = rows([0], [0, 1], [0, 1, 2])
-    part = HeldOut(train, rows([1], [2], [3]), (), np.arange(3))
+    part = EvaluationPart(train, rows([1], [2], [3]), (), np.arange(3))
     ordered = most_active_first(part)
     top, masked = unmasked_and_masked_lists(popularity_of(train), ordered)
     assert np.array_equal(top, unmasked_lists(popularity_of(train), ordered))
@@ -70,7 +70,7 @@ def test_the_last_item_of_every_history_can_be_left_out() -> None:
 
 def test_seen_items_lower_the_figures_of_a_good_model(tmp_path: Path) -> None:
     found = implicit_rows.closed_form(context_in(tmp_path), "ease", preset="published")
-    split = published_splits.implicit(toy_dataset(users=130), seed=1994, validation=False)
+    split = published_splits.split_implicit(toy_dataset(users=130), seed=1994, validation=False)
     assert found.columns["as_published"]["ndcg@100"] < found.columns["corrected"]["ndcg@100"]
     model = registry.model_class("ease")
     assert model.task == "ranking"
@@ -128,7 +128,7 @@ def test_a_gain_below_the_minimum_does_not_count() -> None:
 
 
 def test_the_loss_of_deeprec_as_published_is_each_users_rmse() -> None:
-    split = published_splits.deeprec(toy_dataset(), seed=1)
+    split = published_splits.split_deeprec(toy_dataset(), seed=1)
     config = registry.configure("deeprec", split.shape, "published", {"dropout": 0.0})
     ours = rating_rows.PerUserRmseDeepRec(config, split.shape)  # type: ignore[arg-type]
     ours.set_training_ratings(split.train)
@@ -142,7 +142,7 @@ def test_the_loss_of_deeprec_as_published_is_each_users_rmse() -> None:
 
 
 def test_svae_is_sampled_only_when_it_is_evaluated_as_printed() -> None:
-    split = published_splits.svae(toy_dataset(), seed=1, held_out_users=20)
+    split = published_splits.split_svae(toy_dataset(), seed=1, held_out_users=20)
     config = registry.configure("svae", split.shape, "published", {"latent": 4, "hidden_width": 8, "recurrent": 8})
     model = svae_rows.SampledSVAE(config, split.shape)  # type: ignore[arg-type]
     model.initialise(torch_generator(0, "weights"))
@@ -189,7 +189,7 @@ def test_several_histories_use_the_batched_gru() -> None:
 
 
 def test_training_users_are_evaluated_on_items_that_were_trained_on() -> None:
-    split = published_splits.svae(toy_dataset(), seed=1, held_out_users=20)
+    split = published_splits.split_svae(toy_dataset(), seed=1, held_out_users=20)
     part = svae_rows.first_training_users(split.train, 7)
     assert len(part) == 7
     for row in range(7):

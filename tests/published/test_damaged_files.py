@@ -17,7 +17,7 @@ from recdash.published.context import (
     Interrupted,
 )
 from tests.file_damage import ways
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 LOG, STATE = "cell.epochs.jsonl", "cell.training"
 EVERYDAY = ("a third", "null")

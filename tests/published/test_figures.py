@@ -9,9 +9,16 @@ import pytest
 from recdash.errors import DataError
 from recdash.evaluation import metrics, rating_metrics
 from recdash.published import figures as published
-from recdash.published.figures import TITLES, Figure, comparable, figures, protocols, splits
+from recdash.published.figures import (
+    TITLES,
+    PublishedValue,
+    comparable,
+    protocols,
+    published_values,
+    splits,
+)
 
-KINDS = {*metrics.BY_HITS, *rating_metrics.NAMES}
+KINDS = {*metrics.HIT_METRICS, *rating_metrics.NAMES}
 OWN_PROTOCOLS = {
     "strong",
     "ratings-90",
@@ -23,24 +30,27 @@ OWN_PROTOCOLS = {
 }
 
 
-@pytest.mark.parametrize("figure", figures(), ids=lambda figure: f"{figure.model}-{figure.dataset}-{figure.metric}")
-def test_every_figure_is_complete_and_uses_our_names(figure: Figure) -> None:
-    kind, at, k = figure.metric.partition("@")
+@pytest.mark.parametrize("entry", published_values(), ids=lambda entry: f"{entry.model}-{entry.dataset}-{entry.metric}")
+def test_every_figure_is_complete_and_uses_our_names(entry: PublishedValue) -> None:
+    kind, at, k = entry.metric.partition("@")
     assert kind in KINDS
-    assert (at and int(k) > 0) if kind in metrics.BY_HITS else not at
-    assert 0.5 < figure.value < 1.5 if kind == "rmse" else 0 < figure.value < 1
-    assert figure.model in TITLES
-    assert figure.protocol in OWN_PROTOCOLS or len(protocols()[figure.protocol].split()) > 4
-    assert figure.dataset in {"ml-1m", "ml-10m", "ml-20m", "netflix", "msd", "yelp"}
-    assert figure.split in splits()
-    assert re.fullmatch(r"https://(github\.com|arxiv\.org|doi\.org)/\S+", figure.url)
-    assert len(figure.source) > 10
-    assert figure.on == "test" or figure.as_published or figure.variant, "not a test figure, without a reason"
-    assert figure.note or not figure.as_published, "evaluated with mistakes, without a note"
+    assert (at and int(k) > 0) if kind in metrics.HIT_METRICS else not at
+    assert 0.5 < entry.value < 1.5 if kind == "rmse" else 0 < entry.value < 1
+    assert entry.model in TITLES
+    assert entry.protocol in OWN_PROTOCOLS or len(protocols()[entry.protocol].split()) > 4
+    assert entry.dataset in {"ml-1m", "ml-10m", "ml-20m", "netflix", "msd", "yelp"}
+    assert entry.split in splits()
+    assert re.fullmatch(r"https://(github\.com|arxiv\.org|doi\.org)/\S+", entry.url)
+    assert len(entry.source) > 10
+    assert entry.on == "test" or entry.as_published or entry.variant, "not a test figure, without a reason"
+    assert entry.note or not entry.as_published, "evaluated with mistakes, without a note"
 
 
 def test_no_figure_occurs_twice() -> None:
-    names = [(f.model, f.variant, f.dataset, f.protocol, f.split, f.metric, f.on, f.source, f.note) for f in figures()]
+    names = [
+        (f.model, f.variant, f.dataset, f.protocol, f.split, f.metric, f.on, f.source, f.note)
+        for f in published_values()
+    ]
     assert len(set(names)) == len(names)
 
 
@@ -56,19 +66,21 @@ def test_no_figure_occurs_twice() -> None:
     ],
 )
 def test_the_public_table_is_there(model: str, protocol: str, metric: str, value: float) -> None:
-    found = figures(model=model, dataset="ml-1m", protocol=protocol, metric=metric, as_published=True)
-    assert value in {figure.value for figure in found}
+    found = published_values(model=model, dataset="ml-1m", protocol=protocol, metric=metric, as_published=True)
+    assert value in {entry.value for entry in found}
 
 
 def test_filters_narrow_and_together_narrow_more() -> None:
-    assert {f.value for f in figures(model="multvae", dataset="ml-20m", protocol="strong", metric="ndcg@100")} == {
+    assert {
+        f.value for f in published_values(model="multvae", dataset="ml-20m", protocol="strong", metric="ndcg@100")
+    } == {
         0.426,
         0.42592,
         0.415,
         0.419,
     }
-    assert len(figures(model="multvae")) > len(figures(model="multvae", dataset="ml-1m")) > 0
-    assert figures(model="nobody") == ()
+    assert len(published_values(model="multvae")) > len(published_values(model="multvae", dataset="ml-1m")) > 0
+    assert published_values(model="nobody") == ()
 
 
 def test_comparable_figures_have_no_known_mistake() -> None:
@@ -85,26 +97,26 @@ def test_comparable_figures_have_no_known_mistake() -> None:
 
 @pytest.mark.parametrize("name", splits())
 def test_every_split_is_used_and_explained_in_one_plain_sentence(name: str) -> None:
-    assert figures(split=name)
+    assert published_values(split=name)
     info = splits()[name]
     assert info.title and len(info.about.split()) > 6
     assert info.about.endswith(".") and not re.search(r"\.\s+[A-Z]", info.about.replace("al. ", "al "))
 
 
-EVERY_TABLE = sorted({(figure.dataset, figure.protocol) for figure in figures()})
+EVERY_TABLE = sorted({(entry.dataset, entry.protocol) for entry in published_values()})
 
 
 @pytest.mark.parametrize(("dataset", "protocol"), EVERY_TABLE)
 def test_comparable_figures_are_grouped_by_split_and_none_is_lost(dataset: str, protocol: str) -> None:
     by_split = comparable(dataset, protocol)
-    assert all({figure.split for figure in found} == {split} for split, found in by_split.items())
-    expected = figures(dataset=dataset, protocol=protocol, on="test", as_published=False)
-    assert sorted(map(repr, expected)) == sorted(repr(figure) for found in by_split.values() for figure in found)
+    assert all({entry.split for entry in found} == {split} for split, found in by_split.items())
+    expected = published_values(dataset=dataset, protocol=protocol, on="test", as_published=False)
+    assert sorted(map(repr, expected)) == sorted(repr(entry) for found in by_split.values() for entry in found)
 
 
 def test_vasp_is_not_on_the_split_of_liang_and_others() -> None:
-    assert {figure.split for figure in figures(model="vasp")} == {"vasp"}
-    assert {figure.split for figure in figures(model="flvae")} == {"vasp"}
+    assert {entry.split for entry in published_values(model="vasp")} == {"vasp"}
+    assert {entry.split for entry in published_values(model="flvae")} == {"vasp"}
     assert "not those of Liang" in splits()["vasp"].about
 
 
@@ -134,11 +146,11 @@ def test_vasp_is_not_on_the_split_of_liang_and_others() -> None:
 def test_figures_on_movielens_20m_are_on_the_split_they_were_measured_on(
     model: str, split: str, second_hand: bool, values: tuple[float | None, ...]
 ) -> None:
-    found = figures(model=model, dataset="ml-20m", protocol="strong", split=split)
+    found = published_values(model=model, dataset="ml-20m", protocol="strong", split=split)
     rows: dict[tuple[str, str], dict[str, float]] = {}
-    for figure in found:
-        assert figure.second_hand is second_hand
-        rows.setdefault((figure.variant, figure.source), {})[figure.metric] = figure.value
+    for entry in found:
+        assert entry.second_hand is second_hand
+        rows.setdefault((entry.variant, entry.source), {})[entry.metric] = entry.value
     assert values in [
         tuple(row.get(metric) for metric in ("ndcg@100", "recall@20", "recall@50")) for row in rows.values()
     ]
@@ -172,13 +184,13 @@ def test_figures_on_movielens_20m_are_on_the_split_they_were_measured_on(
     ],
 )
 def test_every_source_has_its_own_split_under_each_protocol(source: str, protocol: str, expected: set[str]) -> None:
-    assert {figure.split for figure in figures(protocol=protocol) if source in figure.source} == expected
+    assert {entry.split for entry in published_values(protocol=protocol) if source in entry.source} == expected
 
 
 def test_a_title_names_the_variant() -> None:
-    (found,) = figures(model="autorec", dataset="ml-1m", protocol="published-autorec")
+    (found,) = published_values(model="autorec", dataset="ml-1m", protocol="published-autorec")
     assert found.title == "AutoRec (user)"
-    assert figures(model="ease", dataset="netflix")[0].title == "EASE"
+    assert published_values(model="ease", dataset="netflix")[0].title == "EASE"
 
 
 ROW = {"model": "ease", "dataset": "ml-1m", "protocol": "strong", "source": "s", "values": {"rmse": 1}}
@@ -187,8 +199,8 @@ SOURCES = {"s": {"title": "t", "url": "u", "split": "a"}}
 
 def test_a_rows_own_split_wins_over_that_of_its_source() -> None:
     assert published._read(ROW, SOURCES, {"a", "b"})[0].split == "a"
-    (figure,) = published._read(ROW | {"split": "b"}, SOURCES, {"a", "b"})
-    assert (figure.split, figure.value) == ("b", 1.0)
+    (entry,) = published._read(ROW | {"split": "b"}, SOURCES, {"a", "b"})
+    assert (entry.split, entry.value) == ("b", 1.0)
 
 
 @pytest.mark.parametrize(

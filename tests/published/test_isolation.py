@@ -14,10 +14,10 @@ from recdash.cli import main
 from recdash.evaluation import evaluate
 from recdash.models import registry
 from recdash.splits import PROTOCOLS, Split, make_split
-from recdash.splits.split import HeldOut
+from recdash.splits.split import EvaluationPart
 from recdash.training import fit
 from tests.test_architecture import imports_of
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "recdash").rglob("*.py"))]
@@ -140,7 +140,7 @@ def test_a_published_protocol_is_evaluated_without_seen_items(protocol: str) -> 
     assert without_seen > with_seen + 0.01, "the test could not fail"
 
 
-def precision_at_10(scores: np.ndarray, part: HeldOut) -> float:
+def precision_at_10(scores: np.ndarray, part: EvaluationPart) -> float:
     top = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     hits = [len(np.intersect1d(top[row], part.held_out.row(row))) for row in range(len(top))]
     return float(np.mean([hit / 10 for hit, held_out in zip(hits, part.held_out.counts, strict=True) if held_out]))

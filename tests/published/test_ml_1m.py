@@ -1,4 +1,4 @@
-"""The public table's numbers on MovieLens-1M itself: those that take seconds, and Mult-VAE cut short."""
+"""The published table's numbers on MovieLens-1M itself: those that take seconds, and Mult-VAE cut short."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from recdash.data.dataset_registry import load_dataset
 from recdash.published import implicit_rows, rating_rows
 from recdash.published.context import CellContext
-from recdash.published.figures import figures
+from recdash.published.figures import published_values
 
 pytestmark = pytest.mark.slow
 PRINTED = ("precision@100", "recall@100", "ndcg@100")
@@ -22,8 +22,8 @@ def context(test_data: Path, tmp_path: Path) -> CellContext:
 
 
 def printed(model: str) -> dict[str, float]:
-    found = figures(model=model, dataset="ml-1m", protocol="published-implicit", as_published=True)
-    return {figure.metric: figure.value for figure in found if not figure.variant}
+    found = published_values(model=model, dataset="ml-1m", protocol="published-implicit", as_published=True)
+    return {entry.metric: entry.value for entry in found if not entry.variant}
 
 
 def test_ease_as_published_and_corrected(context: CellContext) -> None:

@@ -22,7 +22,7 @@ from recdash.published.context import (
 from recdash.published.runner import CellProgress
 from recdash.published.subprocess_cell import SubprocessCell
 from recdash.published.table_schema import TableCell
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 SVAE = TableCell("svae", "svae", "SVAE", svae_rows.svae, own_process=True)
 EASE = TableCell("ease", "ease", "EASE", partial(implicit_rows.closed_form, name="ease"))

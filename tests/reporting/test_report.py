@@ -14,7 +14,7 @@ from recdash.analysis.run_labels import run_labels
 from recdash.errors import UsageError
 from recdash.published import figures
 from recdash.reporting import content, render, table_format
-from recdash.services import compare, launch, report, results
+from recdash.services import compare, report, results, runs
 from tests.analysis.test_groups import record
 
 
@@ -70,8 +70,8 @@ def test_it_holds_tables_intervals_curves_settings_data_versions_seeds_and_latex
         "NDCG@100 after each epoch, on the validation part of toy, strong, split seed 1. A ring marks the best epoch.",
         "KL divergence in nats per user",
         "NDCG@100 on the test users against seconds of training (logarithmic axis). Training only,",
-        "A dotted line joins the runs that no other run beats in both.",
-        "NDCG@100 by number of interactions of the user",
+        "The dotted line is the Pareto front: no other run is better at lower cost.",
+        "NDCG@100 by number of fold-in items",
         "NDCG@100 by number of training users of the item",
         "beta_cap",
         group.split_fingerprint,
@@ -82,7 +82,7 @@ def test_it_holds_tables_intervals_curves_settings_data_versions_seeds_and_latex
         "mean over split seeds 1, 2",
         r"\begin{tabular}",
         "Recall@20 (min)",
-        "Only 30 test users",
+        "With only 30 test users",
     ):
         assert wanted in said, wanted
     assert len(made.sections) == 2 and "The 2 tables are not comparable." in said
@@ -106,8 +106,8 @@ def test_markdown_has_whole_tables_and_sparklines(made) -> None:
 
 def test_a_run_name_is_escaped(here) -> None:
     (run,) = compare.start(compare.requests("toy", ["ease"]))
-    launch.rename(run.id, "<script>alert(1)</script>")
-    launch.annotate(run.id, "<img src=x onerror=alert(1)>")
+    runs.rename(run.id, "<script>alert(1)</script>")
+    runs.annotate(run.id, "<img src=x onerror=alert(1)>")
     text = render.render(report.create(), "html")
     assert not {tag for tag, _ in Page(text).tags} & {"script", "img"}
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text, "the name itself is shown"
@@ -197,7 +197,7 @@ def test_no_written_table_mixes_two_splits_and_each_has_its_caption(form: str) -
         assert table.title in text and (escape(table.about) if form == "html" else table.about) in text
 
 
-EVERY_TABLE = sorted({(figure.dataset, figure.protocol) for figure in figures.figures()})
+EVERY_TABLE = sorted({(entry.dataset, entry.protocol) for entry in figures.published_values()})
 
 
 @pytest.mark.parametrize(("dataset", "protocol"), EVERY_TABLE)
@@ -206,9 +206,11 @@ def test_no_published_table_holds_two_splits(dataset: str, protocol: str) -> Non
         for row in table.rows:
             same = {"dataset": dataset, "protocol": protocol, "model": row.model, "on": "test", "as_published": False}
             of_row = [
-                figure for figure in figures.figures(**same) if (figure.source, figure.title) == (row.source, row.title)
+                entry
+                for entry in figures.published_values(**same)
+                if (entry.source, entry.title) == (row.source, row.title)
             ]
-            values = {(figure.metric, figure.value) for figure in of_row if figure.split == table.split}
+            values = {(entry.metric, entry.value) for entry in of_row if entry.split == table.split}
             assert set(row.values.items()) <= values, "a figure stands in the table of another split"
 
 
@@ -224,7 +226,7 @@ def test_without_published_figures_there_is_no_table() -> None:
 
 
 def test_figures_with_a_known_mistake_are_never_shown() -> None:
-    wrong = {(figure.source, figure.value) for figure in figures.figures(as_published=True)}
+    wrong = {(entry.source, entry.value) for entry in figures.published_values(as_published=True)}
     for dataset, protocol in EVERY_TABLE:
         for table in reference_figures.for_group(of(dataset, protocol)):
             for row in table.rows:

@@ -18,7 +18,7 @@ from recdash.reporting.table_format import (
 )
 
 ROWS = [
-    ["Model", "Preset", "NDCG@100", "Runtime"],
+    ["Model", "Preset", "NDCG@100", "Training time"],
     ["EASE", "auto", "0.4182 ± 0.0117 *", "under 0.1 s"],
     ["Mult-VAE", "auto, epochs=6", "0.4094 ± 0.0110  ", "12 s"],
     ["Popularity", "12", "-", "3 s"],

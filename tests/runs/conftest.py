@@ -16,7 +16,7 @@ from recdash.runs import process_env, supervisor
 from recdash.runs.process_id import kill_tree
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.store import Store
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from recdash import paths
 from recdash.errors import StoreError, UsageError
-from recdash.runs import database, queue, recovery
+from recdash.runs import database, queue, rebuild_store
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
@@ -150,7 +150,7 @@ def test_a_damaged_store_is_renamed_and_rebuilt_from_the_run_folders(store: Stor
     for ending in ("-wal", "-shm"):
         store.database.file.with_name(store.database.file.name + ending).unlink(missing_ok=True)
 
-    report = recovery.rebuild(paths.store_url())
+    report = rebuild_store.rebuild(paths.store_url())
     assert "Runs rebuilt from their folders: 2" in report
     after = store.run(finished)
     for name in ("state", "settings", "seed", "metrics", "intervals", "name", "request_hash", "epoch", "elapsed_s"):
@@ -164,10 +164,10 @@ def test_a_damaged_store_is_renamed_and_rebuilt_from_the_run_folders(store: Stor
 def test_a_deleted_store_is_rebuilt_once(store: Store, request_of) -> None:
     run_id = finished_run(store, request_of)
     store.database.file.unlink()
-    assert "folders: 1" in recovery.rebuild(paths.store_url())
+    assert "folders: 1" in rebuild_store.rebuild(paths.store_url())
     assert store.run(run_id).metrics == {"ndcg@100": 0.5}
     with pytest.raises(UsageError, match="nothing to fix"):
-        recovery.rebuild(paths.store_url())
+        rebuild_store.rebuild(paths.store_url())
 
 
 def test_a_damaged_record_does_not_prevent_rebuilding_the_other_runs(store: Store, request_of) -> None:
@@ -179,7 +179,7 @@ def test_a_damaged_record_does_not_prevent_rebuilding_the_other_runs(store: Stor
     copied.make()
     copied.write_record(RunFolder(run_id).read_record())
     store.database.file.unlink()
-    report = recovery.rebuild(paths.store_url())
+    report = rebuild_store.rebuild(paths.store_url())
     assert "folders: 1" in report and "ease-0000000a" in report and "ease-0000000b" in report
 
 

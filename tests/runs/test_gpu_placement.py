@@ -16,7 +16,7 @@ from recdash.runs.supervisor import Supervisor
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_DEVICE", "auto")
-    monkeypatch.setattr(gpu_placement, "count", lambda: 2)
+    monkeypatch.setattr(gpu_placement, "gpu_count", lambda: 2)
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -24,46 +24,46 @@ def test_runs_are_spread_over_the_gpus_and_wait_when_all_are_full() -> None:
     busy: list[str] = []
     placed = []
     for _ in range(5):
-        placed.append(gpu_placement.place("auto", busy))
+        placed.append(gpu_placement.choose_device("auto", busy))
         busy += [placed[-1]] if placed[-1] else []
     assert placed == ["cuda:0", "cuda:1", "cuda:0", "cuda:1", None]
-    assert gpu_placement.place("cuda", busy) is None
-    assert gpu_placement.place("cpu", busy) == "cpu"
+    assert gpu_placement.choose_device("cuda", busy) is None
+    assert gpu_placement.choose_device("cpu", busy) == "cpu"
 
 
 @pytest.mark.usefixtures("two_gpus")
 def test_a_run_gets_the_gpu_that_it_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECDASH_RUNS_PER_GPU", "1")
-    assert gpu_placement.place("cuda:1", ["cuda"]) == "cuda:1"
-    assert gpu_placement.place("cuda:1", ["cuda:1"]) is None
-    assert gpu_placement.place("cuda:0", ["cuda"]) is None, "cuda is the first GPU"
+    assert gpu_placement.choose_device("cuda:1", ["cuda"]) == "cuda:1"
+    assert gpu_placement.choose_device("cuda:1", ["cuda:1"]) is None
+    assert gpu_placement.choose_device("cuda:0", ["cuda"]) is None, "cuda is the first GPU"
 
 
 def test_without_a_gpu_the_requested_device_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_placement, "count", lambda: 0)
+    monkeypatch.setattr(gpu_placement, "gpu_count", lambda: 0)
     monkeypatch.setenv("RECDASH_DEVICE", "auto")
-    assert [gpu_placement.place(device, []) for device in ("auto", "cpu", "cuda", "mps")] == [
+    assert [gpu_placement.choose_device(device, []) for device in ("auto", "cpu", "cuda", "mps")] == [
         "auto",
         "cpu",
         "cuda",
         "mps",
     ]
     monkeypatch.setenv("RECDASH_DEVICE", "cpu")
-    assert gpu_placement.place("auto", []) == "cpu"
+    assert gpu_placement.choose_device("auto", []) == "cpu"
 
 
 def test_without_a_driver_no_process_counts_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_placement, "_DRIVERS", ())
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
-    assert gpu_placement.count.__wrapped__() == 0
+    assert gpu_placement.gpu_count.__wrapped__() == 0
 
 
 def test_gpus_are_counted_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_placement, "_DRIVERS", ("/",))
     monkeypatch.setattr(gpu_placement, "_COUNT_COMMAND", "print(3)")
-    assert gpu_placement.count.__wrapped__() == 3
+    assert gpu_placement.gpu_count.__wrapped__() == 3
     monkeypatch.setattr(gpu_placement, "_COUNT_COMMAND", "raise SystemExit(1)")
-    assert gpu_placement.count.__wrapped__() == 0
+    assert gpu_placement.gpu_count.__wrapped__() == 0
 
 
 @pytest.mark.usefixtures("two_gpus")

@@ -12,7 +12,7 @@ import torch
 
 from recdash import paths
 from recdash.errors import CheckpointError
-from recdash.runs import recovery, supervisor
+from recdash.runs import rebuild_store, supervisor
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.store import Store
@@ -152,7 +152,7 @@ def test_an_invalid_record_does_not_prevent_rebuilding_the_other_runs(change: di
         folder = RunFolder(run_id)
         folder.make()
         folder.write_record(record | {"id": run_id} | extra)
-    report = recovery.rebuild(paths.store_url())
+    report = rebuild_store.rebuild(paths.store_url())
     assert "folders: 1" in report and "ease-0000000b" in report
     assert [run.id for run in Store(paths.store_url()).runs()] == ["ease-0000000c"]
 
@@ -163,7 +163,7 @@ def test_a_metric_recorded_as_null_is_rebuilt_as_nan() -> None:
     figures = {"metrics": {"ndcg@100": None}, "intervals": {"ndcg@100": [None, 0.5]}}
     record = {"id": "ease-0000000b", "name": "EASE", "model": "ease", "dataset": "toy", "state": "finished"}
     folder.write_record(record | figures)
-    recovery.rebuild(paths.store_url())
+    rebuild_store.rebuild(paths.store_url())
     run = Store(paths.store_url()).run("ease-0000000b")
     assert np.isnan(run.metrics["ndcg@100"]) and np.isnan(run.intervals["ndcg@100"][0])
 
@@ -176,7 +176,7 @@ def test_a_link_among_the_run_folders_does_not_prevent_rebuilding(tmp_path: Path
     (paths.checkpoint_dir() / "ease-0000000b").symlink_to(outside)
     record = {"id": "ease-0000000c", "name": "EASE", "model": "ease", "dataset": "toy", "state": "finished"}
     RunFolder("ease-0000000c").write_record(record)
-    assert "folders: 1" in recovery.rebuild(paths.store_url())
+    assert "folders: 1" in rebuild_store.rebuild(paths.store_url())
 
 
 @pytest.mark.parametrize(

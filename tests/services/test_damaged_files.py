@@ -22,7 +22,7 @@ from recdash.runs.store import Store
 from recdash.services import curves, datasets, doctor, recommend, report, results, runs, store_access
 from tests.file_damage import ways
 from tests.run_helpers import SMALL
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 Reader = Callable[[str], object]
 
@@ -39,10 +39,10 @@ READERS: dict[str, Reader] = {
     "latent of an epoch": lambda run_id: curves.kl_by_dimension(run_id, 2),
     "recommend": lambda run_id: recommend.recommend("toy", ["Film 4", "7"], run_ids=[run_id], explain=True).to_dict(),
     "recommend by model": lambda run_id: recommend.recommend("toy", ["Film 4"], models=["multvae"]).to_dict(),
-    "listing": lambda run_id: [run.to_dict() for run in runs.listing(dataset="toy")],
+    "list_runs": lambda run_id: [run.to_dict() for run in runs.list_runs(dataset="toy")],
     "events": runs.events,
     "log": runs.log,
-    "supervised": lambda run_id: runs.supervised(),
+    "has_supervisor": lambda run_id: runs.has_supervisor(),
     "report": _report("html"),
     "report in Markdown": _report("md"),
     "slices": lambda run_id: [
@@ -154,7 +154,7 @@ def test_a_lost_store_is_rebuilt_whatever_is_damaged(file: str, way: str, ids: d
     for path in paths.data_dir().glob("recdash.db*"):
         path.unlink()
     done = doctor.rebuild_store()
-    there = {run.id for run in runs.listing()}
+    there = {run.id for run in runs.list_runs()}
     assert there >= {ids["rating"], ids["other"]}
     if file == "run/run.json":
         assert ids["run"] in there or ids["run"] in done or way == "a folder"
@@ -173,8 +173,8 @@ def test_a_damaged_store_is_complete_after_a_rebuild(way: str, ids: dict[str, st
         with pytest.raises(StoreError, match="is a folder"):
             doctor.rebuild_store()
         return
-    if answers(READERS["listing"], ids["run"]) and len(runs.listing()) == len(ids):
+    if answers(READERS["list_runs"], ids["run"]) and len(runs.list_runs()) == len(ids):
         return  # what was damaged holds no run
     doctor.rebuild_store()
-    assert {run.id for run in runs.listing()} == set(ids.values())
+    assert {run.id for run in runs.list_runs()} == set(ids.values())
     assert [name for name, reader in READERS.items() if not answers(reader, ids["run"])] == []

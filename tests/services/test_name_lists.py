@@ -13,7 +13,7 @@ from recdash.services import runs as service
 from recdash.settings import name_list
 from recdash.training import fit
 from tests.run_helpers import Runs
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 PICKS = ["Film 4 (1954)", "7", "film 13"]
 
@@ -40,14 +40,17 @@ def test_models_of_a_comparison(waiting: list[str]) -> None:
     assert models("ease") == ["ease"]
     assert models("ease,popularity") == models(["ease", "popularity"]) == ["ease", "popularity"]
     assert models("all") == models("ease,all") == models(["all"])
-    with pytest.raises(UsageError, match="There is no model 'multvea'"):
+    with pytest.raises(UsageError, match="Unknown model: 'multvea'"):
         compare.requests("toy", "multvea")
     with pytest.raises(UsageError, match="Name at least one model"):
         compare.requests("toy", "")
 
 
 def test_models_of_a_plan(waiting: list[str]) -> None:
-    assert [request.model for request in training_requests.plan("ease, popularity", "toy")] == ["ease", "popularity"]
+    assert [request.model for request in training_requests.build_requests("ease, popularity", "toy")] == [
+        "ease",
+        "popularity",
+    ]
 
 
 def test_models_and_runs_that_recommend(runs: Runs) -> None:
@@ -72,7 +75,7 @@ def test_runs_of_tables_curves_reports_and_lists(runs: Runs) -> None:
         assert {row.run.id for group in results.groups(run_ids=given) for row in group.rows} == meant
         assert {one.run.id for one in curves.curves_of(given)} == meant
         assert {row.run for row in curves.epochs_after(given, 0)} == meant
-        assert {run.id for run in service.listing(ids=given)} == meant
+        assert {run.id for run in service.list_runs(ids=given)} == meant
         assert {run.id for run in launch.wait(given)} == meant
         made = report.create(run_ids=given)
         assert {row.run.id for section in made.sections for row in section.group.rows} == meant
@@ -83,7 +86,7 @@ def test_columns_of_tables_and_verdicts(runs: Runs) -> None:
     found = results.groups()
     assert results.export(found, "csv", "ndcg@100") == results.export(found, "csv", ["ndcg@100"])
     assert "recall@20,recall@20 low" in results.export(found, "csv", "ndcg@100, recall@20")
-    with pytest.raises(UsageError, match="no metric 'ndgc@100'"):
+    with pytest.raises(UsageError, match="Unknown metric: 'ndgc@100'"):
         results.export(found, "table", "ndgc@100")
     assert versus_best.compare_with_best_by_metric(found[0], "ndcg@100") == versus_best.compare_with_best_by_metric(
         found[0], ["ndcg@100"]

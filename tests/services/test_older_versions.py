@@ -37,7 +37,7 @@ from recdash.services import (
 )
 from recdash.services import runs as service
 from recdash.training import fit
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "version-0.1"
 OLD = "ties in time were ordered by item id, as in versions before 0.2"
@@ -102,7 +102,7 @@ def test_a_dataset_of_the_first_format_opens_and_reports_its_ties(store_file: Pa
 def test_old_runs_report_the_rule_that_ordered_ties(store_file: Path) -> None:
     run = service.find(EASE)
     assert OLD in run.remarks and any(OLD in text for text in run.to_dict()["warnings"])
-    (listed,) = (one for one in service.listing(dataset="tied") if one.id == EASE)
+    (listed,) = (one for one in service.list_runs(dataset="tied") if one.id == EASE)
     assert listed.remarks == run.remarks == curves.curves(EASE).run.remarks
     RunFolder(EASE).make()
     fit("popularity", toy_split()).save(RunFolder(EASE).best)  # any weights, so that it can recommend
@@ -116,7 +116,7 @@ def test_old_runs_report_the_rule_that_ordered_ties(store_file: Path) -> None:
 
 
 def test_old_and_new_runs_share_no_table_and_the_rule_is_named_as_the_reason(store_file: Path) -> None:
-    launch.train(training_requests.plan("popularity", "tied", protocol="strong-temporal"))
+    launch.train(training_requests.build_requests("popularity", "tied", protocol="strong-temporal"))
     found = results.groups(dataset="tied")
     assert len(found) == 2
     assert {group.facts["ties"] for group in found} == {"item", "random"}
@@ -127,7 +127,9 @@ def test_means_over_seeds_mix_no_rules(store_file: Path) -> None:
     from recdash.analysis import seeds
 
     for split_seed in (1, 2):
-        launch.train(training_requests.plan("ease", "tied", protocol="strong-temporal", split_seed=split_seed))
+        launch.train(
+            training_requests.build_requests("ease", "tied", protocol="strong-temporal", split_seed=split_seed)
+        )
     (table,) = seeds.seed_tables(results.groups(dataset="tied"))
     assert table.split_seeds == (1, 2)
 

@@ -19,7 +19,7 @@ from recdash.models import registry
 from recdash.services import datasets, recommend
 from recdash.training import fit
 from recdash.ui import cache
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 TITLES = {"7": "9", "9": "Cat Lives", "11": "Blue Moon", "12": "Pink Moon", "13": "Green Sea", "14": "Deep Sea"}
 RARE = "12"
@@ -38,7 +38,7 @@ def moons(toy: str) -> str:
         items=ids[kept],
         ratings=made.ratings[kept],
         times=None,
-        known=known,
+        items_by_id=known,
         scale=made.scale,
         source="toy",
     )

@@ -11,14 +11,15 @@ from recdash.data.histories import Histories
 from recdash.errors import UsageError
 from recdash.models import registry
 from recdash.models.base import Model
-from recdash.recommend import ranked_list, untrained
+from recdash.recommend import ease_fallback, ranked_list
 from recdash.runs.run_folder import RunFolder
-from recdash.services import compare, datasets, launch, recommend, trained_runs
+from recdash.services import compare, datasets, recommend, trained_runs
+from recdash.services import runs as run_service
 from recdash.services import runs as service
 from recdash.training import fit
 from tests.devices import fake_gpu
 from tests.run_helpers import Runs
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 PICKS = ["Film 4 (1954)", "7", "film 13"]
 
@@ -32,9 +33,9 @@ def test_without_a_trained_model_ease_is_fitted_and_the_note_reports_it(toy) -> 
 
 
 def test_the_untrained_fallback_uses_the_most_popular_items_of_a_large_catalogue(monkeypatch) -> None:
-    monkeypatch.setattr(untrained, "MAX_ITEMS", 10)
+    monkeypatch.setattr(ease_fallback, "MAX_ITEMS", 10)
     data = toy_dataset()
-    model, note = untrained.fit_ease(data)
+    model, note = ease_fallback.fit_ease(data)
     liked = np.bincount(data.items[data.ratings >= 4], minlength=data.n_items)
     kept = {data.catalogue.index_of[item.id] for item in model.catalogue.items}
     assert len(kept) == 10 and "10 most popular" in note
@@ -44,7 +45,7 @@ def test_the_untrained_fallback_uses_the_most_popular_items_of_a_large_catalogue
 def test_every_trained_model_answers_once_with_its_best_run(here, small) -> None:
     compare.start(compare.requests("toy", ["popularity", "ease", "multvae"], settings=small))
     compare.start(compare.requests("toy", ["ease"], settings={"l2": 1e6}))
-    good, poor = sorted(service.listing(model="ease"), key=lambda run: -run.best_value)
+    good, poor = sorted(service.list_runs(model="ease"), key=lambda run: -run.best_value)
     assert good.best_value > poor.best_value
     answer = recommend.recommend("toy", PICKS)
     assert [one.model for one in answer.lists] == ["popularity", "ease", "multvae"]
@@ -176,7 +177,7 @@ def test_finding_items_forgives_typing_errors_and_starts_with_popular_ones(toy) 
 
 def test_deleted_runs_do_not_answer_any_more(here) -> None:
     (run,) = compare.start(compare.requests("toy", ["popularity"]))
-    launch.delete(run.id)
+    run_service.delete(run.id)
     assert trained_runs.trained_runs("toy") == []
 
 
@@ -208,9 +209,9 @@ def test_among_comparable_runs_the_best_on_validation_wins_and_of_equals_the_new
     first, better, _ = (runs.answering(epochs=epochs, seed=epochs) for epochs in (3, 5, 2))
     again = runs.answering(epochs=5, seed=50)
     assert best_of() == again
-    launch.delete(again)
+    run_service.delete(again)
     assert best_of() == better
-    launch.delete(better)
+    run_service.delete(better)
     assert best_of() == first
 
 
@@ -239,8 +240,8 @@ def trained_models() -> dict[str, Model]:
 
 
 def test_a_model_whose_order_does_not_depend_on_the_picks_gives_no_reasons(trained_models: dict[str, Model]) -> None:
-    silent = {name for name, model in trained_models.items() if not model.uses_picks}
-    assert silent == {name for name, model in trained_models.items() if model.answers_without_picks} | {"bias"}
+    silent = {name for name, model in trained_models.items() if not model.uses_history}
+    assert silent == {name for name, model in trained_models.items() if model.accepts_empty_history} | {"bias"}
     for name in silent:
         found = reasoned(trained_models[name])
         assert found.reason_kind == "" and not any(place.reasons for place in found.items), name
@@ -248,7 +249,7 @@ def test_a_model_whose_order_does_not_depend_on_the_picks_gives_no_reasons(train
 
 def test_every_other_model_gives_reasons(trained_models: dict[str, Model]) -> None:
     for name, model in trained_models.items():
-        if model.uses_picks:
+        if model.uses_history:
             found = reasoned(model)
             assert found.reason_kind and all(len(place.reasons) == 3 for place in found.items), name
 

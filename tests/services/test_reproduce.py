@@ -1,4 +1,4 @@
-"""Reproducing a public table: cells, resuming, documents, the lock, and errors."""
+"""Reproducing a published table: cells, resuming, documents, the lock, and errors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from recdash.published.context import (
     CellResult,
     Interrupted,
 )
-from recdash.published.figures import figures
+from recdash.published.figures import published_values
 from recdash.published.runner import CellProgress
 from recdash.published.table_document import parse_cell, read_document
 from recdash.runs.process_id import ProcessId
 from recdash.services import reproduce, reproduce_files, reproduce_lock
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 NUMBERS = ("model", "metric", "published", "as_published", "corrected", "common", "on", "within_tolerance")
 KEYS = {"model", "metric", "published", "as_published", "corrected", "common", "what_was_wrong"}
@@ -260,7 +260,7 @@ def test_a_document_in_the_data_folder_is_merged_unless_it_is_of_other_data(ml_1
     [
         ({"table": "vae20m", "cells": {}}, "holds the table vae20m"),
         ({"dataset_fingerprint": "0ther", "dataset": "mine"}, "on other data (mine, fingerprint 0ther)"),
-        ({"epochs_at_most": 3}, "with trainings of at most 3 epochs"),
+        ({"epochs_at_most": 3}, "with runs of at most 3 epochs"),
         ({"recipe": 0}, "computed by another version"),
         ({"table": "nothing"}, "holds no reproduced table"),
         (None, "holds no reproduced table"),
@@ -418,8 +418,8 @@ def test_there_is_no_document_before_anything_is_computed(toy: str, shipped: Pat
     assert reproduce_files.latest() is None
 
 
-def test_ease_now_equals_the_computed_cell(ml_1m: str) -> None:
-    now = reproduce.ease_now()
+def test_ease_with_and_without_seen_equals_the_computed_cell(ml_1m: str) -> None:
+    now = reproduce.ease_with_and_without_seen()
     row = find_row(reproduce.run(models=["ease"]), "ease", "ndcg@100")
     assert (now["as_published"], now["corrected"]) == (row["as_published"], row["corrected"])
     assert now["seconds"] > 0
@@ -427,7 +427,7 @@ def test_ease_now_equals_the_computed_cell(ml_1m: str) -> None:
 
 @pytest.mark.parametrize("table", table_definitions.TABLES.values(), ids=lambda table: table.name)
 def test_every_row_names_cells_that_exist_and_every_printed_number_is_found(
-    table: table_schema.PublicTable,
+    table: table_schema.PublishedTable,
 ) -> None:
     cells = {cell.name for cell in table.cells}
     assert len(cells) == len(table.cells)
@@ -443,5 +443,5 @@ def test_the_public_table_is_complete() -> None:
     printed = {row["model"] for row in rows if row["published"] is not None}
     assert printed == {"autorec", "deeprec", "cdae", "multvae", "svae", "ease"}
     assert {row["published"] for row in rows if row["model"] == "svae"} == {
-        figure.value for figure in figures(model="svae", metric="precision@100", as_published=True)
+        entry.value for entry in published_values(model="svae", metric="precision@100", as_published=True)
     } | {0.5850, 0.3807, 0.5022, 0.30585}

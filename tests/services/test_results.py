@@ -12,7 +12,7 @@ import pytest
 
 from recdash.analysis import groups
 from recdash.errors import UsageError
-from recdash.evaluation import criterion
+from recdash.evaluation import selection_metric
 from recdash.runs import queue
 from recdash.runs.process_id import ProcessId
 from recdash.services import compare, curves, launch, results, runs, store_access, training_requests
@@ -38,7 +38,7 @@ def test_a_run_with_anything_else_in_it_does_not_count(here, other) -> None:
 
 def test_data_that_changed_under_its_name_is_trained_on_again(here) -> None:
     from recdash import paths
-    from tests.toy import toy_dataset
+    from tests.toy_data import toy_dataset
 
     compare.start(compare.requests("toy", ["ease"]))
     toy_dataset(seed=1).save(paths.data_dir() / "sets" / "toy")
@@ -64,7 +64,7 @@ def test_all_means_every_model_of_the_protocols_task() -> None:
 
     ranking = [name for name in registry.names() if registry.model_class(name).task == "ranking"]
     assert compare.models_for("strong") == ranking
-    with pytest.raises(UsageError, match="no protocol"):
+    with pytest.raises(UsageError, match="Unknown protocol"):
         compare.models_for("nothing")
 
 
@@ -101,7 +101,7 @@ def test_different_splits_never_share_a_table_and_the_reason_is_given(here) -> N
 
 
 def test_only_finished_runs_are_results(waiting) -> None:
-    launch.train(training_requests.plan(["ease"], "toy"))
+    launch.train(training_requests.build_requests(["ease"], "toy"))
     assert results.groups() == [] and results.best() is None
 
 
@@ -125,12 +125,12 @@ def test_per_user_values_average_to_the_mean_of_the_table(here) -> None:
     [("ndcg@100", True), ("recall_all@20", True), ("rmse", False), ("macro_rmse", False), ("coverage@100", None)],
 )
 def test_every_metric_has_its_direction(metric: str, direction: bool | None) -> None:
-    assert criterion.higher_is_better(metric) is direction
+    assert selection_metric.higher_is_better(metric) is direction
 
 
 def test_csv_holds_every_number_and_no_formula(here) -> None:
     (run,) = compare.start(compare.requests("toy", ["ease"]))
-    launch.rename(run.id, "=cmd()|'calc'!A1")
+    runs.rename(run.id, "=cmd()|'calc'!A1")
     found = results.groups()
     (row,) = csv.DictReader(io.StringIO(results.export(found, "csv")))
     value = found[0].rows[0].metrics["ndcg@100"]
@@ -153,9 +153,9 @@ def test_a_table_can_have_chosen_columns_only(here) -> None:
     found = results.groups()
     text = results.export(found, "table", ["mrr@10"])
     assert "mrr@10" in text and "ndcg@100" not in text
-    with pytest.raises(UsageError, match="no metric"):
+    with pytest.raises(UsageError, match="Unknown metric"):
         results.export(found, "table", ["ndgc@100"])
-    with pytest.raises(UsageError, match="no format"):
+    with pytest.raises(UsageError, match="Unknown format"):
         results.export(found, "xml")
 
 
@@ -173,7 +173,7 @@ def test_curves_have_every_epoch_and_those_after_a_given_one(here, small) -> Non
 
 def test_a_value_that_is_no_number_is_a_gap_and_still_json(waiting) -> None:
     store, me = store_access.open_store(), ProcessId.mine()
-    (run,) = launch.train(training_requests.plan(["ease"], "toy"))
+    (run,) = launch.train(training_requests.build_requests(["ease"], "toy"))
     queue.claim(store, run.id, me, 1)
     store.add_epoch(run.id, me, epoch=1, update=1, seconds=1.0, values={"loss": math.nan})
     found = curves.curves(run.id)
@@ -183,7 +183,7 @@ def test_a_value_that_is_no_number_is_a_gap_and_still_json(waiting) -> None:
 
 def test_time_left_is_reckoned_from_the_epochs_so_far(waiting) -> None:
     store, me = store_access.open_store(), ProcessId.mine()
-    (run,) = launch.train(training_requests.plan(["multvae"], "toy", epochs=10))
+    (run,) = launch.train(training_requests.build_requests(["multvae"], "toy", epochs=10))
     queue.claim(store, run.id, me, 1)
     assert runs.remaining_s(runs.find(run.id)) is None
     store.add_epoch(run.id, me, epoch=2, update=1, seconds=8.0, values={})

@@ -51,7 +51,7 @@ def test_requests_without_options_are_those_of_earlier_versions_and_others_are_n
 
 
 def test_a_run_is_trained_with_its_options_and_keeps_them(here: list[str]) -> None:
-    (run,) = launch.train(training_requests.plan("popularity", "toy", options=LIKED_3))
+    (run,) = launch.train(training_requests.build_requests("popularity", "toy", options=LIKED_3))
     done = service.find(run.id)
     assert done.state is State.FINISHED and done.options == {"positive_from": 3.0}
     assert done.details["split"]["positive_from"] == 3.0
@@ -62,7 +62,7 @@ def test_a_run_is_trained_with_its_options_and_keeps_them(here: list[str]) -> No
 
 
 def test_a_stopped_run_goes_on_with_its_options(waiting: list[str]) -> None:
-    (run,) = launch.train(training_requests.plan("popularity", "toy", options=LIKED_3))
+    (run,) = launch.train(training_requests.build_requests("popularity", "toy", options=LIKED_3))
     launch.stop(run.id)
     assert launch.resume(run.id).options == {"positive_from": 3.0}
 
@@ -80,43 +80,43 @@ def test_comparing_finds_only_runs_with_the_same_options(here: list[str]) -> Non
 
 def test_options_that_change_the_split_give_separate_tables_with_a_reason(here: list[str]) -> None:
     for options in (None, LIKED_3, SplitOptions(positive_from=4)):
-        launch.train(training_requests.plan("popularity", "toy", options=options))
+        launch.train(training_requests.build_requests("popularity", "toy", options=options))
     found = results.groups()
     assert sorted(len(group.rows) for group in found) == [1, 2], "4 is what counts as liked anyway"
     (apart,) = (group for group in found if len(group.rows) == 1)
-    assert "They were measured with different split options: liked from 4, liked from 3." in groups.why_not_comparable(
+    assert "The runs use different split options: positives from 4, positives from 3." in groups.why_not_comparable(
         found
     )
     said = results.export([apart], "table")
-    assert "liked means a rating of 3 or more, split options: liked from 3" in said
-    assert ["liked from 3" in text for text in _reports(found)] == [True, True, True]
+    assert "ratings of 3 or more are positives, split options: positives from 3" in said
+    assert ["positives from 3" in text for text in _reports(found)] == [True, True, True]
     assert [row.to_dict()["options"] for row in apart.rows] == [{"positive_from": 3.0}]
     assert len(set(run_labels([row.run for row in next(g for g in found if len(g.rows) == 2).rows]).values())) == 2
 
 
 def test_means_over_seeds_are_of_one_choice_of_options(here: list[str]) -> None:
-    launch.train(training_requests.plan("popularity", "toy", split_seed=1))
-    launch.train(training_requests.plan("popularity", "toy", split_seed=2, options=LIKED_3))
+    launch.train(training_requests.build_requests("popularity", "toy", split_seed=1))
+    launch.train(training_requests.build_requests("popularity", "toy", split_seed=2, options=LIKED_3))
     assert seeds.seed_tables(results.groups()) == []
-    launch.train(training_requests.plan("popularity", "toy", split_seed=3, options=LIKED_3))
+    launch.train(training_requests.build_requests("popularity", "toy", split_seed=3, options=LIKED_3))
     (table,) = seeds.seed_tables(results.groups())
     assert table.split_seeds == (2, 3)
 
 
 def test_models_of_several_protocols_share_the_options_out(here: list[str]) -> None:
     asked = SplitOptions(positive_from=3, scale=(0, 5))
-    ranking, rating = training_requests.plan("ease,bias", "toy", options=asked)
+    ranking, rating = training_requests.build_requests("ease,bias", "toy", options=asked)
     assert (ranking.protocol, ranking.options) == ("strong", {"positive_from": 3.0, "scale": [0.0, 5.0]})
     assert (rating.protocol, rating.options) == ("ratings-90", {"scale": [0.0, 5.0]})
     with pytest.raises(UsageError, match="ties: protocol strong does not use the time order"):
-        training_requests.plan("ease,bias", "toy", options=SplitOptions(ties="random"))
+        training_requests.build_requests("ease,bias", "toy", options=SplitOptions(ties="random"))
 
 
 @pytest.mark.parametrize(
     ("options", "protocol", "error", "said"),
     [
         (LIKED_3, "ratings-90", UsageError, "positive_from: protocol ratings-90 predicts all ratings"),
-        (LIKED_3, "published-svae", UsageError, "uses the filter of its public table"),
+        (LIKED_3, "published-svae", UsageError, "uses the filter of its published table"),
         (SplitOptions(ties="random"), "strong", UsageError, "strong-temporal"),
         (SplitOptions(scale=(1, 4)), "strong", DataError, "ratings are outside the scale 1 to 4, the first is 5"),
         (SplitOptions(ignore_ratings=(1, 2, 3, 4, 5)), "strong", DataError, "all ratings are ignored"),
@@ -127,22 +127,22 @@ def test_what_would_fail_later_is_refused_before_anything_is_queued(
 ) -> None:
     model = "bias" if protocol == "ratings-90" else "ease"
     with pytest.raises(error, match=said) as caught:
-        training_requests.plan(model, "toy", protocol=protocol, options=options)
-    assert "\n" not in str(caught.value) and not service.listing()
+        training_requests.build_requests(model, "toy", protocol=protocol, options=options)
+    assert "\n" not in str(caught.value) and not service.list_runs()
 
 
 def test_a_scale_or_a_threshold_for_data_without_ratings_is_refused(days: str) -> None:
     with pytest.raises(UsageError, match="scale: days has no ratings"):
-        training_requests.plan("ease", days, options=SplitOptions(scale=(1, 5)))
+        training_requests.build_requests("ease", days, options=SplitOptions(scale=(1, 5)))
     with pytest.raises(UsageError, match="every row is a positive"):
-        training_requests.plan("ease", days, options=LIKED_3)
+        training_requests.build_requests("ease", days, options=LIKED_3)
     with pytest.raises(SplitError, match="learns from ratings"):
-        training_requests.plan("bias", days)
+        training_requests.build_requests("bias", days)
 
 
 def test_ratings_that_mean_not_rated_are_left_out_of_training(stars: str) -> None:
     (run,) = launch.train(
-        training_requests.plan("bias", stars, options=SplitOptions(ignore_ratings=(0,), scale=(1, 5)))
+        training_requests.build_requests("bias", stars, options=SplitOptions(ignore_ratings=(0,), scale=(1, 5)))
     )
     done = service.find(run.id)
     assert done.state is State.FINISHED, done.error
@@ -193,19 +193,21 @@ class TestTies:
     tied = "100% of the interactions have the same time as another one of the same user"
 
     def test_before_a_training_starts(self, days: str, capsys: pytest.CaptureFixture[str]) -> None:
-        temporal = training_requests.plan("popularity", days, protocol="strong-temporal")
+        temporal = training_requests.build_requests("popularity", days, protocol="strong-temporal")
         (said,) = tie_warnings.warnings_for(temporal)
         assert said.startswith(f"days: {self.tied}; they are kept in file order if")
-        asked = training_requests.plan("ease", days, protocol="strong-temporal", options=SplitOptions(ties="random"))
+        asked = training_requests.build_requests(
+            "ease", days, protocol="strong-temporal", options=SplitOptions(ties="random")
+        )
         assert tie_warnings.warnings_for(asked) == [f"days: {self.tied}; they are ordered at random by the split seed."]
-        assert tie_warnings.warnings_for(training_requests.plan("popularity,ease", days)) == []
+        assert tie_warnings.warnings_for(training_requests.build_requests("popularity,ease", days)) == []
         assert main(["train", "popularity", "--dataset", days, "--protocol", "strong-temporal", "--detach"]) == 0
         assert said in capsys.readouterr().err
         assert main(["compare", "--models", "popularity", "--dataset", days, "--protocol", "strong-temporal"]) == 0
         assert said in capsys.readouterr().err
 
     def test_of_a_model_that_reads_the_order_under_any_protocol(self, days: str) -> None:
-        wanted = training_requests.plan(
+        wanted = training_requests.build_requests(
             "svae", days, settings={"epochs": 1, "embedding": 8, "recurrent": 8, "hidden_width": 8, "latent": 4}
         )
         said = f"{self.tied}; sequence models read them in item id order."
@@ -216,13 +218,13 @@ class TestTies:
         assert done.warnings == [said] and done.remarks == [
             "100% of the interactions tied in time, read in item id order"
         ]
-        launch.train(training_requests.plan("popularity", days))
+        launch.train(training_requests.build_requests("popularity", days))
         assert "100% of the interactions tied in time, read in item id order: SVAE" in results.export(
             results.groups(), "table"
         )
 
     def test_in_tables_documents_and_reports(self, days: str, capsys: pytest.CaptureFixture[str]) -> None:
-        launch.train(training_requests.plan("popularity", days, protocol="strong-temporal"))
+        launch.train(training_requests.build_requests("popularity", days, protocol="strong-temporal"))
         (group,) = results.groups()
         (run,) = (row.run for row in group.rows)
         assert run.remarks == ["100% of the interactions tied in time"]
@@ -243,7 +245,7 @@ class TestTies:
         assert json.loads(capsys.readouterr().out)["runs"][0]["warnings"] == [full]
 
     def test_nothing_where_there_are_none(self, here: list[str]) -> None:
-        wanted = training_requests.plan("popularity", "toy", protocol="strong-temporal")
+        wanted = training_requests.build_requests("popularity", "toy", protocol="strong-temporal")
         assert tie_warnings.warnings_for(wanted) == []
         (run,) = launch.train(wanted)
         assert service.find(run.id).warnings == service.find(run.id).remarks == []

@@ -197,7 +197,7 @@ def test_run_records_of_version_0_2_rebuild_a_lost_store(store_file: Path) -> No
         path.unlink()
     assert len(run_folders()) == len(before)
     assert "14" in doctor.rebuild_store()
-    after = {run.id: run for run in service.listing()}
+    after = {run.id: run for run in service.list_runs()}
     assert after.keys() == before.keys()
     for run_id, run in after.items():
         old = before[run_id]

@@ -11,7 +11,7 @@ import recdash
 from recdash.data.dataset import Dataset
 from recdash.errors import SplitError
 from recdash.splits import Split, make_split
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 
 def times_of(dataset: Dataset) -> dict[tuple[str, str], int]:

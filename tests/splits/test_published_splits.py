@@ -1,4 +1,4 @@
-"""The splits of the public tables, rule by rule (spec: protocols, P-A2 to P-A5)."""
+"""The splits of the published tables, rule by rule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from recdash.data.dataset_registry import load_dataset
 from recdash.errors import SplitError
 from recdash.splits import RatingSplit, Split, make_split, published_splits
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 
 def places(split: RatingSplit) -> list[set[tuple[int, int]]]:
@@ -33,7 +33,7 @@ def test_every_rating_is_in_one_part(protocol: str) -> None:
 
 def test_autorec_trains_on_three_quarters_less_a_tenth_of_them() -> None:
     data = toy_dataset()
-    split = published_splits.autorec(data, seed=3)
+    split = published_splits.split_autorec(data, seed=3)
     assert split.validation is not None
     n = int(0.75 * len(data))
     assert len(split.test) == len(data) - n
@@ -42,7 +42,7 @@ def test_autorec_trains_on_three_quarters_less_a_tenth_of_them() -> None:
 
 def test_deeprec_takes_a_tenth_of_every_user() -> None:
     data = toy_dataset()
-    split = published_splits.deeprec(data, seed=3)
+    split = published_splits.split_deeprec(data, seed=3)
     assert split.validation is not None
     counts = np.bincount(data.users)
     tested = np.bincount(split.test.users, minlength=len(counts))
@@ -53,7 +53,7 @@ def test_deeprec_takes_a_tenth_of_every_user() -> None:
 
 
 def test_svae_holds_out_the_last_fifth_rounded_up_of_unseen_users() -> None:
-    split = published_splits.svae(toy_dataset(), seed=3, held_out_users=20)
+    split = published_splits.split_svae(toy_dataset(), seed=3, held_out_users=20)
     assert split.validation is not None
     n = split.test.fold_in.counts + split.test.held_out.counts
     assert split.test.held_out.counts.tolist() == [k - int(0.8 * k) if k >= 5 else 0 for k in n]
@@ -69,7 +69,7 @@ def test_svae_holds_out_the_last_fifth_rounded_up_of_unseen_users() -> None:
 def test_svae_drops_users_with_very_many_positives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published_splits, "MAX_POSITIVES", 14)
     data = toy_dataset()
-    split = published_splits.svae(data, seed=3, held_out_users=20)
+    split = published_splits.split_svae(data, seed=3, held_out_users=20)
     assert data.ratings is not None
     counts = np.bincount(data.users[data.ratings >= 4], minlength=data.n_users)
     assert split.facts["eligible_users"] == int(((counts >= 5) & (counts <= 14)).sum()) < data.n_users
@@ -105,7 +105,7 @@ def test_data_without_stars_is_refused(protocol: str) -> None:
 
 def test_ml_1m_gives_the_published_counts(test_data: Path) -> None:
     data = load_dataset(test_data / "ml-1m")
-    split = published_splits.svae(data, seed=12345)
+    split = published_splits.split_svae(data, seed=12345)
     assert (len(split.train), len(split.test), split.n_items) == (4531, 750, 3472)
     ratings = make_split(data, "published-deeprec")
     assert isinstance(ratings, RatingSplit) and ratings.validation is not None

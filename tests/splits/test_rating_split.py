@@ -1,4 +1,4 @@
-"""Rating splits: shares, disjointness, dates; a test rating is never an input (spec: protocols, P-C)."""
+"""Rating splits: shares, disjointness, dates; a test rating is never an input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recdash.models import registry
 from recdash.models.base import Model
 from recdash.splits import RatingSplit, Split, make_split
 from recdash.splits.rating_split import Entries
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 RATING = [name for name in registry.names() if registry.model_class(name).task == "rating"]
 SMALL: dict[str, Any] = {"epochs": 3, "latent": 6, "hidden": (8,), "batch_size": 20}

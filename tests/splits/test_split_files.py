@@ -15,11 +15,11 @@ from recdash import paths
 from recdash.data import dataset_registry
 from recdash.data.dataset import Dataset
 from recdash.data.readers import split_files as own_reader
-from recdash.data.split_roles import SplitFiles
+from recdash.data.split_parts import SplitFiles
 from recdash.errors import RecdashError, SplitError, UsageError
 from recdash.splits import PROTOCOLS, RatingSplit, Split, make_split, user_defined
 from recdash.splits.split_options import SplitOptions
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 USERS, ITEMS = 120, 30
 
@@ -224,7 +224,7 @@ class TestRatings:
         assert read(train, [several], task="ranking").own_split == "ranking"
         for data in (read(train, [single]), read(bare[0], [write(tmp_path / "d.csv", [(1, 2), (2, 1)])])):
             assert data.own_split == "ranking"
-            assert "task: ranking, because not every file has different ratings" in data.notes
+            assert "task: ranking, because not every file contains at least two distinct ratings" in data.notes
         assert read(train, [single], task="rating").own_split == "rating"
 
 
@@ -283,7 +283,7 @@ class TestRefusals:
         assert "--test: 3 files" in refusal(train, [*test, test[0]])
         assert "--test is missing" in refusal(train, [])
         assert "--task rating: two files are given for one part" in refusal(train, test, task="rating")
-        assert "There is no task 'rank'" in refusal(train, test, task="rank")
+        assert "Unknown task: 'rank'" in refusal(train, test, task="rank")
         assert "no such file" in refusal(train, [test[0].parent / "nowhere.csv"])
 
     def test_ratings_in_some_files_only(self, strong: Strong, tmp_path: Path) -> None:

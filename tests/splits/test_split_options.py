@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recdash.errors import DataError, RecdashError, UsageError
 from recdash.splits import PROTOCOLS, make_split
 from recdash.splits.split_options import SplitOptions
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 NUMBERS = st.one_of(st.integers(-9, 9), st.floats(-9, 9).map(lambda value: round(value, 2)))
 OPTIONS = st.builds(
@@ -43,7 +43,7 @@ def test_text_is_read_as_the_command_line_has_it() -> None:
 
 def test_everything_is_said_in_words() -> None:
     options = SplitOptions(positive_from=3.5, min_positives=1000, ties="random")
-    assert options.describe() == "liked from 3.5, users with at least 1,000 liked items, ties in random order"
+    assert options.describe() == "positives from 3.5, users with at least 1,000 positives, ties in random order"
     assert SplitOptions().describe() == ""
 
 
@@ -56,8 +56,8 @@ def test_everything_is_said_in_words() -> None:
         ({"positive_from": "four"}, "positive_from = 'four' is not a number"),
         ({"min_positives": 0}, "min_positives = 0 is not a whole number"),
         ({"ignore_ratings": "none"}, "ignore_ratings = 'none' is not a number"),
-        ({"ties": "id"}, "no tie rule 'id'"),
-        ({"tie": "file"}, "There is no split option 'tie'. Did you mean 'ties'"),
+        ({"ties": "id"}, "Unknown tie rule: 'id'"),
+        ({"tie": "file"}, "Unknown split option: 'tie'. Did you mean 'ties'"),
     ],
 )
 def test_what_means_nothing_is_refused_in_one_line(words: dict[str, Any], said: str) -> None:
@@ -106,7 +106,7 @@ def test_what_the_data_would_do_anyway_gives_the_same_split() -> None:
 def test_options_do_what_they_say() -> None:
     data = toy_dataset()
     assert data.ratings is not None
-    assert SplitOptions(scale=(-3, 5)).make(data).facts["positive_from"] == 3, "three quarters up the scale"
+    assert SplitOptions(scale=(-3, 5)).make(data).facts["positive_from"] == 3, "three quarters of the way up the scale"
     few = SplitOptions(ignore_ratings=(5,)).make(data)
     assert few.scale == (1.0, 4.0) and set(np.unique(few.train.values)) == {4.0}
     with pytest.raises(DataError, match="outside the scale 1 to 4"):

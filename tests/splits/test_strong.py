@@ -1,4 +1,4 @@
-"""Strong generalisation, rule by rule (spec: protocols, P-B)."""
+"""Strong generalisation, rule by rule (`strong`, `strong-temporal`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy import sparse
 from recdash.data.dataset_registry import load_dataset
 from recdash.errors import DataError, SplitError, UsageError
 from recdash.splits import PROTOCOLS, Split, make_split
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 RANKING = [p.name for p in PROTOCOLS.values() if p.task == "ranking" and not p.known_users and p.name != "own"]
 

@@ -19,7 +19,7 @@ from recdash.data.catalogue import Catalogue
 from recdash.data.dataset import Dataset
 from recdash.errors import DataError, RecdashError, SplitError
 from recdash.splits import PROTOCOLS, RatingSplit, Split, make_split, published_splits
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 TRAIN = np.array([[1, 1, 0, 1], [0, 1, 1, 0]])
 FOLD_IN, HELD_OUT = np.array([[1, 0, 0, 0], [0, 1, 0, 0]]), np.array([[0, 0, 1, 0], [0, 0, 0, 0]])
@@ -202,7 +202,7 @@ class TestPartsThatNothingCanBeMeasuredOn:
         few = liked_by(120, 6)
         with pytest.raises(SplitError, match="validation: no held-out items of its 120 users"):
             make_split(few, protocol)
-        assert published_splits.implicit(few, seed=1, validation=False).test.held_out.n_entries == 240
+        assert published_splits.split_implicit(few, seed=1, validation=False).test.held_out.n_entries == 240
 
     @pytest.mark.parametrize("protocol", ["strong", "strong-temporal"])
     def test_strong_protocols_refuse_histories_that_are_all_too_short(self, protocol: str) -> None:

@@ -1,4 +1,4 @@
-"""Weak generalisation: the same users everywhere, no entry in two parts (spec: protocols, P-A1 and B12)."""
+"""Weak generalisation: the same users everywhere, no entry in two parts (`weak`, `published-implicit`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recdash.models.batch import Batch
 from recdash.models.popularity import Popularity, PopularityConfig
 from recdash.splits import PROTOCOLS, Split, make_split, published_splits
 from recdash.training import fit
-from tests.toy import toy_dataset
+from tests.toy_data import toy_dataset
 
 KNOWN = [p.name for p in PROTOCOLS.values() if p.known_users]
 
@@ -87,7 +87,10 @@ def test_another_seed_holds_other_entries_out_and_the_same_seed_the_same() -> No
 
 
 def test_nothing_set_aside_leaves_the_test_part_as_it_is() -> None:
-    whole, split = published_splits.implicit(toy_dataset(), seed=1, validation=False), toy_weak("published-implicit")
+    whole, split = (
+        published_splits.split_implicit(toy_dataset(), seed=1, validation=False),
+        toy_weak("published-implicit"),
+    )
     assert whole.validation is None
     assert entries(whole.test.held_out) == entries(split.test.held_out)
     assert entries(whole.train) == entries(split.test.fold_in)

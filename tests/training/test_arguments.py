@@ -14,7 +14,7 @@ import recdash
 from recdash.errors import RecdashError, short_repr
 from recdash.models.base import Model
 from recdash.splits import Split
-from tests.toy import toy_dataset, toy_split
+from tests.toy_data import toy_dataset, toy_split
 
 SMALL: dict[str, Any] = {"epochs": 1, "latent": 3, "hidden": (), "device": "cpu"}
 
@@ -40,7 +40,7 @@ def refusal_of(call: Any, *arguments: Any, **named: Any) -> str:
 class TestFit:
     @pytest.mark.parametrize("name", [None, 3, ["ease"], {"ease"}, b"ease", np.array(["ease", "bias"]), ""])
     def test_a_model_is_a_known_name(self, name: Any) -> None:
-        assert "There is no model" in refusal_of(recdash.fit, name, split_of())
+        assert "Unknown model" in refusal_of(recdash.fit, name, split_of())
 
     @pytest.mark.parametrize("split", [None, (1, 2), "strong", toy_dataset()])
     def test_a_split_is_one(self, split: Any) -> None:
@@ -49,11 +49,11 @@ class TestFit:
     @pytest.mark.parametrize("preset", [None, 3, ["auto"], np.array(["auto", "fast"]), pd.DataFrame({"a": [1, 2]})])
     def test_a_preset_is_a_known_name(self, preset: Any) -> None:
         told = refusal_of(recdash.fit, "popularity", split_of(), preset=preset)
-        assert told.startswith("There is no preset of popularity") and "Known: auto" in told
+        assert told.startswith("Unknown preset of popularity") and "Known: auto" in told
 
     @pytest.mark.parametrize("device", [None, 3, 1.5, ["cpu"], b"cpu", torch.float32])
     def test_a_device_is_a_name(self, device: Any) -> None:
-        assert refusal_of(recdash.fit, "popularity", split_of(), device=device).startswith("There is no device")
+        assert refusal_of(recdash.fit, "popularity", split_of(), device=device).startswith("Unknown device")
 
     def test_a_device_of_pytorch_is_fine(self) -> None:
         assert recdash.fit("popularity", split_of(), device=torch.device("cpu")).device.type == "cpu"  # type: ignore[arg-type]
@@ -179,4 +179,4 @@ class TestRecommend:
 )
 def test_make_split_names_the_argument_that_it_refuses(argument: str, value: Any) -> None:
     told = refusal_of(recdash.make_split, toy_dataset(), **{argument: value})
-    assert told.startswith((f"{argument} = ", f"There is no {argument}"))
+    assert told.startswith((f"{argument} = ", f"Unknown {argument}"))

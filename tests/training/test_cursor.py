@@ -10,7 +10,9 @@ from recdash.training.cursor import Cursor, Step
 from recdash.training.state import Position
 
 PASSES, BATCHES = (2, 1, 3), 4
-ALL = [(phase, one_pass, batch) for phase, n in enumerate(PASSES) for one_pass, batch in product(range(n), range(4))]
+ALL = [
+    (phase, pass_index, batch) for phase, n in enumerate(PASSES) for pass_index, batch in product(range(n), range(4))
+]
 
 
 def run(cursor: Cursor, updates: int | None = None) -> list[Step]:
@@ -34,7 +36,7 @@ def test_an_epoch_has_every_batch_of_every_pass_of_every_phase_in_order() -> Non
 def test_a_phase_is_entered_at_its_first_pass_and_a_pass_at_its_first_batch() -> None:
     for step in run(Cursor(PASSES, BATCHES)):
         assert step.enters_pass == (step.batch == 0)
-        assert step.enters_phase == (step.one_pass == step.batch == 0)
+        assert step.enters_phase == (step.pass_index == step.batch == 0)
         assert step.resumes_phase != step.enters_phase
 
 
@@ -49,12 +51,12 @@ def test_a_cursor_resumes_from_every_position_with_the_remaining_updates(stop_af
     assert second.position.epoch_seconds == second.position.seconds == len(ALL) / 2
     if rest:
         assert rest[0].enters_phase and rest[0].enters_pass
-        assert rest[0].resumes_phase == (rest[0].one_pass + rest[0].batch > 0)
+        assert rest[0].resumes_phase == (rest[0].pass_index + rest[0].batch > 0)
 
 
 def test_a_position_at_the_end_of_a_pass_is_the_start_of_the_next_one() -> None:
     at_end = Position(
-        epoch=3, update=100, phase=0, one_pass=1, batch=BATCHES
+        epoch=3, update=100, phase=0, pass_index=1, batch=BATCHES
     )  # as saved by a stop after the last batch
     step = next(iter(Cursor(PASSES, BATCHES, at_end)))
     assert step[:3] == (1, 0, 0) and not step.resumes_phase

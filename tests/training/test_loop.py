@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from recdash.models.base import GradientModel, Model
 from recdash.models.batch import batch_bounds
 from recdash.splits import Split
 from recdash.training import EpochRecord, TrainingState, batch_order, fit
-from tests.toy import toy_split
+from tests.toy_data import toy_split
 
 GRADIENT = [name for name in registry.names() if issubclass(registry.model_class(name), GradientModel)]
 SMALL: dict[str, Any] = {"latent": 8, "batch_size": 25, "learning_rate": 0.01, "hidden": ()}
@@ -156,6 +157,19 @@ def test_after_a_stop_the_model_has_its_best_weights_and_is_ready_to_score(split
     assert isinstance(model, GradientModel) and not model.training
     assert evaluate(model, split, on="validation").mean["ndcg@100"] == pytest.approx(values[best], abs=1e-12)
     assert_equal(fit("multdae", split, **words), fit("multdae", split, resume=states[-1], **words))
+
+
+def test_a_state_with_the_field_names_of_version_0_2_gives_the_same_position(split: Split, tmp_path: Path) -> None:
+    states: list[TrainingState] = []
+    fit("multdae", split, epochs=1, on_checkpoint=states.append, **SMALL)
+    state = replace(states[-1], position=replace(states[-1].position, pass_index=2, batch=1))
+    state.save(tmp_path)
+    manifest = tmp_path / "checkpoint.json"
+    written = json.loads(manifest.read_text(encoding="utf-8"))
+    written["position"]["one_pass"] = written["position"].pop("pass_index")
+    manifest.write_text(json.dumps(written), encoding="utf-8")
+    position = TrainingState.load(tmp_path).position
+    assert (position.pass_index, position.batch) == (2, 1) and position.update == state.position.update
 
 
 def test_the_speed_of_an_epoch_that_was_interrupted_is_that_of_all_its_parts(split: Split, tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.readers import time_formats
-from recdash.data.readers.chunks import quote
 from recdash.data.readers.time_formats import ISO, AmbiguousFormat
-from recdash.errors import DataError
+from recdash.errors import DataError, quote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,9 +155,8 @@ def _parse_times(texts: Any, time_format: str) -> pd.Series[Any]:
         texts = texts.map(lambda text: time_formats.restore_leading_zero(text, time_format))
     parsed = pd.to_datetime(texts, format=time_format, utc=True, errors="coerce")
     unparsed = parsed.isna()
-    if (
-        unparsed.any() and (unparsed := unparsed & (texts != "")).any()
-    ):  # parse all again: pandas infers one resolution for the whole column
+    # Parse all again: pandas infers one resolution for the whole column.
+    if unparsed.any() and (unparsed := unparsed & (texts != "")).any():
         texts = texts.where(~unparsed, texts[unparsed].map(time_formats.normalise))
         parsed = pd.to_datetime(texts, format=time_format, utc=True, errors="coerce")
     if "%Z" in time_format:  # other zone names depend on the machine's locale

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -100,12 +99,6 @@ def split_header(chunks: Iterator[Chunk]) -> tuple[str, Iterator[Chunk]]:
     first = next(chunks, Chunk(b"", 1))
     header, _, rest = first.data.partition(b"\n")
     return header.decode().rstrip("\r"), chain([Chunk(rest, 2)] if rest else [], chunks)
-
-
-def quote(value: str) -> str:
-    """Quote text from a file for a message: short and on one line."""
-    short = value if len(value) <= 40 else value[:37] + "..."
-    return f'"{short}"' if short.isprintable() else json.dumps(short)
 
 
 def _last_record_end(data: bytes, record_pattern: re.Pattern[bytes] | None) -> int:

@@ -11,18 +11,18 @@ from recdash.data.readers.cells import (
     NUMBER,
     detect_time_format,
 )
-from recdash.data.readers.chunks import quote
-from recdash.data.readers.read_options import NONE, ROLES, ReadOptions
-from recdash.data.readers.title_files import (
+from recdash.data.readers.column_names import (
     ID_NAMES,
     ITEM_NAMES,
     normalise_name,
 )
+from recdash.data.readers.read_options import NONE, ROLES, ReadOptions
 from recdash.data.timestamps import DATES_FROM
 from recdash.errors import (
     DataError,
     Fixes,
     UsageError,
+    quote,
     unknown_name,
 )
 
@@ -233,18 +233,18 @@ def _assign_by_name(wanted: Sequence[str], columns: Sequence[str], taken: Roles,
 
 
 def _assign_by_keyword(
-    wanted: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[str]], taken: Roles, found: dict[str, int]
+    wanted: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[str]], taken: Roles, assigned: dict[str, int]
 ) -> None:
     """Assign rating and time by keyword in a name, such as my_rating or listened_at, if the cells fit."""
     for role, keywords in (("rating", _RATING_KEYWORDS), ("rating", _COUNT_KEYWORDS), ("time", _TIME_KEYWORDS)):
         for index, column in enumerate(columns):
             parts = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).lower()))
-            if role not in wanted or role in found or index in (*taken.values(), *found.values()):
+            if role not in wanted or role in assigned or index in (*taken.values(), *assigned.values()):
                 continue
             if not parts & keywords or (keywords is _RATING_KEYWORDS and parts & _AGGREGATE_KEYWORDS):
                 continue
             if infer_role(_non_empty_cells(rows, index)) == role:
-                found[role] = index
+                assigned[role] = index
 
 
 def _assign_by_content(

@@ -1,4 +1,4 @@
-"""The format of a file's rows, and the columns built from them; bad rows are listed apart."""
+"""Columns of interactions, built from parsed rows chunk by chunk; bad rows are listed separately."""
 
 from __future__ import annotations
 
@@ -10,61 +10,13 @@ from numpy.typing import NDArray
 
 from recdash.data.readers import cells
 from recdash.data.readers.cells import RawTimes
-from recdash.data.readers.dialect import SPACES
-from recdash.errors import DataError, Fixes
+from recdash.data.readers.row_format import RowFormat
+from recdash.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MAX_LISTED = 10  # bad rows in a summary
-
-
-@dataclass(frozen=True)
-class RowFormat:
-    """How rows are parsed.
-
-    Attributes:
-        fields: Fields per row.
-        delimiter: Separator between fields.
-        user: Index of the user column, from 0.
-        item: Index of the item column.
-        rating: Index of the rating column; None if there is none.
-        time: Index of the time column; None if there is none.
-        integer_ids: Whether ids are integers; otherwise they are text, stripped of surrounding blanks only.
-        time_format: Format of textual times, see `cells.parse_text_times`; None for numbers.
-        quoted: Whether fields may be in double quotes.
-        decimal_commas: Columns with a decimal comma.
-        comment: The sign that starts comment lines; "" for none.
-        header: The row of column names; a repeated one is an error.
-        multiline_fields: Whether quoted fields may contain whole lines.
-        backslash_quotes: Whether quotes inside quoted fields are escaped by a backslash.
-        scale: Lowest and highest rating; ratings outside are errors.
-        advice: Last sentence of messages about bad rows.
-        fixes: Fixes for bad rows, see `DataError`.
-    """
-
-    fields: int
-    delimiter: str
-    user: int
-    item: int
-    rating: int | None
-    time: int | None
-    integer_ids: bool = False
-    time_format: str | None = None
-    quoted: bool = False
-    decimal_commas: frozenset[int | None] = frozenset()
-    comment: str = ""
-    header: tuple[str, ...] = ()
-    multiline_fields: bool = False
-    backslash_quotes: bool = False
-    scale: tuple[float, float] | None = None
-    advice: str = "Fix this line."
-    fixes: Fixes = field(default_factory=dict)
-
-    @property
-    def columns(self) -> list[int]:
-        """Indices of the columns that are read, ascending."""
-        return sorted(index for index in (self.user, self.item, self.rating, self.time) if index is not None)
 
 
 class Columns(NamedTuple):
@@ -102,7 +54,7 @@ class BadRows:
     def summary(self) -> str:
         """Describe how many there are, and the first ten."""
         more = "" if len(self) <= _MAX_LISTED else ", ..."
-        return f"{len(self):,} bad rows left out ({'; '.join(self.texts[:_MAX_LISTED])}{more})"
+        return f"{len(self):,} invalid rows left out ({'; '.join(self.texts[:_MAX_LISTED])}{more})"
 
 
 class ParsedRows(NamedTuple):
@@ -199,8 +151,3 @@ def _join_and_clear(parts: list[NDArray[Any]]) -> NDArray[Any]:
     joined = np.concatenate(parts)
     parts.clear()
     return joined
-
-
-def delimiter_name(delimiter: str) -> str:
-    """Return the name of a delimiter for messages."""
-    return {"\t": "a tab", " ": "a space", SPACES: "spaces"}.get(delimiter, f'"{delimiter}"')

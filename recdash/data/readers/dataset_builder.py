@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
 from recdash.data.items import Item
-from recdash.data.readers import column_types
-from recdash.data.readers.chunks import quote
+from recdash.data.readers import value_types
 from recdash.data.readers.columns import BadRows, Columns
 from recdash.data.readers.read_options import DEFAULT_SKIP_SHARE, ReadOptions
 from recdash.data.timestamps import ColumnError, Times
-from recdash.errors import DataError, Fixes
+from recdash.errors import DataError, Fixes, quote
 
 PREVIEW_ROWS = 6
-SKIP_BAD: Fixes = {"Skip bad rows": {"skip_bad": True}}
+SKIP_BAD: Fixes = {"Skip invalid rows": {"skip_bad": True}}
 _MAX_SKIP_SHARE = 0.5  # of all rows; a fix offers to skip no more
 _MAX_TEXT_IDS, _MIN_NUMERIC_RATIO = 2, 20  # report up to 2 textual ids among at least 20 times as many numeric ones
 _MAX_ROUNDS = 6  # of skipping invalid values, one kind per round
@@ -34,12 +33,12 @@ class Source:
         name: The file's name.
         columns: The columns of the roles.
         roles: The column name of each role.
-        where: Returns where a row is, such as "mine.csv, line 7".
+        locate_row: Returns where a row is, such as "mine.csv, line 7".
         recognised: How each role's column was found.
         ignored: Names of the unused columns.
         rows: The first rows, with one text per role.
         text_times: Whether times were textual, and so count seconds since 1970.
-        about: How the file is written, for display.
+        format_facts: How the file is written, by name, for display.
         notes: Notes for the dataset.
         bad: Skipped rows.
     """
@@ -47,12 +46,12 @@ class Source:
     name: str
     columns: Columns
     roles: Mapping[str, str]
-    where: Callable[[int], str]
+    locate_row: Callable[[int], str]
     recognised: Mapping[str, str] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     text_times: bool = False
-    about: Mapping[str, str] = field(default_factory=dict)
+    format_facts: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     bad: BadRows = field(default_factory=BadRows)
 
@@ -75,7 +74,7 @@ class Reading:
         positives = data.n_positives
         return {
             "file": source.name,
-            **source.about,
+            **source.format_facts,
             "columns": dict(source.roles),
             "recognised": dict(source.recognised),
             "ignored_columns": list(source.ignored),
@@ -103,7 +102,7 @@ def build_dataset(
     options: ReadOptions,
     *,
     name: str,
-    known: Mapping[str, Item] | None = None,
+    items_by_id: Mapping[str, Item] | None = None,
     note_columns: bool = True,
 ) -> Reading:
     """Infer the types of the columns and build the dataset.
@@ -112,7 +111,7 @@ def build_dataset(
         source: The columns of the file.
         options: How to read them.
         name: Name of the dataset.
-        known: Titles by item id.
+        items_by_id: Titles by item id.
         note_columns: Whether the dataset's notes list the columns.
 
     Raises:
@@ -125,13 +124,13 @@ def build_dataset(
             values, times = _infer_types(columns, source, options)
             break
         except ColumnError as error:
-            where = source.where(int(rows[error.row]))
+            where = source.locate_row(int(rows[error.row]))
             if not options.skip_bad or error.wrong.all():
                 raise DataError(f"{where}: {error}", fixes={**error.fixes, **_fix_for_misfit(error)}) from error
             bad.texts.append(f"{where.rpartition(', ')[2]}: {str(error).partition('. ')[0]}")
             bad.lines.extend([0] * int(error.wrong.sum()))
             columns, rows = columns.take(~error.wrong), rows[~error.wrong]
-        except column_types.AmbiguousColumn as error:
+        except value_types.AmbiguousColumn as error:
             raise DataError(f"{source.name}: {error}", fixes=error.fixes) from error
     else:
         raise DataError(f"{source.name}: too many kinds of invalid values to skip. Fix the file.")
@@ -146,7 +145,7 @@ def build_dataset(
         items=_normalise_ids(columns.items, source, "item"),
         ratings=columns.ratings,
         times=times,
-        known=known or {},
+        items_by_id=items_by_id or {},
         scale=None if values is None else values.scale,
         feedback=None if values is None else values.feedback,
         source=source.name,
@@ -157,7 +156,7 @@ def build_dataset(
     )
     dropped += [note for note in dataset.notes if "duplicate (user" in note]
     reading = Reading(dataset, source, tuple(dropped))
-    notes = (*([reading.column_summary()] if note_columns else []), *dataset.notes, *_title_notes(dataset, known))
+    notes = (*([reading.column_summary()] if note_columns else []), *dataset.notes, *_title_notes(dataset, items_by_id))
     return replace(reading, dataset=replace(dataset, notes=notes))
 
 
@@ -174,11 +173,11 @@ def _without_ignored(source: Source, options: ReadOptions) -> tuple[Columns, NDA
 
 def _infer_types(
     columns: Columns, source: Source, options: ReadOptions
-) -> tuple[column_types.InferredValues | None, Times | None]:
+) -> tuple[value_types.InferredValues | None, Times | None]:
     values = None
     if columns.ratings is not None:
-        values = column_types.infer_values(columns.ratings, source.roles["rating"], options)
-    return values, column_types.infer_times(columns, source.roles.get("time", ""), source.text_times)
+        values = value_types.infer_values(columns.ratings, source.roles["rating"], options)
+    return values, value_types.infer_times(columns, source.roles.get("time", ""), source.text_times)
 
 
 def _fix_for_misfit(error: ColumnError) -> Fixes:
@@ -188,7 +187,7 @@ def _fix_for_misfit(error: ColumnError) -> Fixes:
 
 
 def _skip_fix(count: int, share: float) -> Fixes:
-    label = "Skip the bad row" if count == 1 else f"Skip the {count:,} bad rows"
+    label = "Skip the invalid row" if count == 1 else f"Skip the {count:,} invalid rows"
     return {label: {"skip_bad": True if share <= DEFAULT_SKIP_SHARE else math.ceil(100 * share) / 100}}
 
 
@@ -198,7 +197,7 @@ def _check_bad_share(source: Source, bad: BadRows, options: ReadOptions) -> None
         advice = f" --skip-bad skips up to 1% of the rows; to skip these, give --skip-bad {100 * len(bad) / rows:.0f}%."
         fixes = _skip_fix(len(bad), len(bad) / rows)
         raise DataError(
-            f"{source.name}: {len(bad):,} of {rows:,} rows are bad, first {bad.texts[0]}.{advice}", fixes=fixes
+            f"{source.name}: {len(bad):,} of {rows:,} rows are invalid. The first: {bad.texts[0]}.{advice}", fixes=fixes
         )
 
 
@@ -221,8 +220,8 @@ def _normalise_ids(column: Any, source: Source, role: str) -> Any:
     if not isinstance(column, pd.Series) or not isinstance(column.dtype, pd.CategoricalDtype):
         return column
     try:
-        names = column_types.numeric_ids(list(column.cat.categories))
-    except column_types.AmbiguousColumn as error:
+        names = value_types.numeric_ids(list(column.cat.categories))
+    except value_types.AmbiguousColumn as error:
         raise DataError(f"{source.name}: in the {role} column, {error}") from error
     if names is None:
         return column
@@ -230,15 +229,15 @@ def _normalise_ids(column: Any, source: Source, role: str) -> Any:
     return pd.Series(pd.Categorical.from_codes(codes[column.cat.codes.to_numpy()], categories=pd.Index(unique)))
 
 
-def _title_notes(dataset: Dataset, known: Mapping[str, Item] | None) -> Iterator[str]:
+def _title_notes(dataset: Dataset, items_by_id: Mapping[str, Item] | None) -> Iterator[str]:
     """Note how many items have no title; raises DataError if none has one although titles were given."""
-    if not known:
+    if not items_by_id:
         return
-    untitled = [entry.id for entry in dataset.catalogue.items if entry.id not in known]
+    untitled = [entry.id for entry in dataset.catalogue.items if entry.id not in items_by_id]
     if len(untitled) == len(dataset.catalogue):
         raise DataError(
-            f"none of the {len(known):,} titles belongs to an item of {dataset.source}: item ids look like "
-            f"{untitled[0]}, ids of titles like {next(iter(known))}. Use the same ids in both files."
+            f"none of the {len(items_by_id):,} titles belongs to an item of {dataset.source}: item ids look like "
+            f"{untitled[0]}, ids of titles like {next(iter(items_by_id))}. Use the same ids in both files."
         )
     if untitled:
         yield f"{len(untitled):,} items have no title and are shown by their ids"

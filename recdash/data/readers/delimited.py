@@ -19,9 +19,9 @@ from recdash.data.readers.columns import (
     ColumnBuilder,
     Columns,
     ParsedRows,
-    RowFormat,
 )
 from recdash.data.readers.dialect import SPACES
+from recdash.data.readers.row_format import RowFormat
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,10 +11,9 @@ from itertools import islice
 from typing import Literal
 
 from recdash.data.readers.cells import NUMBER
-from recdash.data.readers.chunks import quote
 from recdash.data.readers.column_roles import has_header, names_user_and_item
 from recdash.data.readers.read_options import ReadOptions
-from recdash.errors import DataError, UsageError
+from recdash.errors import DataError, UsageError, quote
 
 SPACES = "spaces"  # runs of spaces and tabs
 _LONG_DELIMITERS = ("::", "||")

@@ -19,18 +19,24 @@ from recdash.data.readers import (
     row_stream,
     text_layouts,
 )
-from recdash.data.readers.chunks import Chunk, ProgressCallback, quote, read_chunks, skip_lines
-from recdash.data.readers.columns import BadRows, RowFormat, delimiter_name
+from recdash.data.readers.chunks import (
+    Chunk,
+    ProgressCallback,
+    read_chunks,
+    skip_lines,
+)
+from recdash.data.readers.columns import BadRows
 from recdash.data.readers.dataset_builder import PREVIEW_ROWS, SKIP_BAD, Reading, Source, build_dataset
 from recdash.data.readers.delimited import line_number, read_columns
 from recdash.data.readers.dialect import Dialect
 from recdash.data.readers.line_parser import BackslashQuotes
 from recdash.data.readers.read_options import ROLES, ReadOptions
+from recdash.data.readers.row_format import RowFormat, delimiter_name
 from recdash.data.readers.text_streams import detect_encoding, is_parquet, open_input, read_sample, read_text
 from recdash.data.readers.title_files import read_titles
-from recdash.errors import DataError
+from recdash.errors import DataError, quote
 
-_FIX = "Fix or remove this line, or skip bad rows (--skip-bad)."
+_FIX = "Fix or remove this line, or skip invalid rows (--skip-bad)."
 _AMBIGUOUS_LAYOUTS = {  # a table can look the same, so these need --format
     "wide": "a user-item matrix with one row per user and one column per item",
     "lists": "adjacency lists, each line a user and its items",
@@ -88,7 +94,7 @@ def read_file(
     options: ReadOptions,
     *,
     name: str | None = None,
-    known: Mapping[str, Item] | None = None,
+    items_by_id: Mapping[str, Item] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Reading:
     """Read a file of interactions with columns for user, item and, optionally, rating and time.
@@ -100,7 +106,7 @@ def read_file(
         path: The file.
         options: How to read it; unset options are detected.
         name: Name of the dataset; defaults to the file's name without extensions.
-        known: Titles by item id, used without `options.titles`.
+        items_by_id: Titles by item id, used without `options.titles`.
         progress: Called with the bytes read and the file's size.
 
     Raises:
@@ -109,8 +115,10 @@ def read_file(
     """
     if options.titles is not None:
         with open_input(options.titles) as source:
-            known = read_titles(source.name, read_text(source, options.encoding))
-    return build_dataset(_read_source(path, options, progress), options, name=name or plain_stem(path), known=known)
+            items_by_id = read_titles(source.name, read_text(source, options.encoding))
+    return build_dataset(
+        _read_source(path, options, progress), options, name=name or plain_stem(path), items_by_id=items_by_id
+    )
 
 
 def detect_format(path: Path, options: ReadOptions | None = None, **keywords: Any) -> DetectedFormat:
@@ -204,23 +212,24 @@ def _read_other_layout(
         source = read_layout(stream, layout, detected.columns, detected.roles, options, progress)
     if detected.encoding in (None, "utf-8"):
         return source
-    return replace(source, about={**source.about, "encoding": detected.encoding})
+    return replace(source, format_facts={**source.format_facts, "encoding": detected.encoding})
 
 
 def _read_delimited(
-    path: Path, detected: DetectedFormat, found: Dialect, options: ReadOptions, progress: ProgressCallback | None
+    path: Path, detected: DetectedFormat, dialect: Dialect, options: ReadOptions, progress: ProgressCallback | None
 ) -> Source:
-    name, row_format = path.name, _row_format(path.name, detected, found, options)
+    name, row_format = path.name, _row_format(path.name, detected, dialect, options)
     bad = BadRows()
 
     def chunks(report: ProgressCallback | None = None) -> Iterator[Chunk]:
         with open_input(path, detected.encoding) as source:
             quoted = row_format.delimiter if row_format.quoted else None
             yield from skip_lines(
-                read_chunks(source, quoted=quoted, carriage_returns=found.carriage_returns, progress=report), found.skip
+                read_chunks(source, quoted=quoted, carriage_returns=dialect.carriage_returns, progress=report),
+                dialect.skip,
             )
 
-    def where(row: int) -> str:
+    def locate_row(row: int) -> str:
         for record in bad.records:  # ascending; skipped rows shift the ones below them
             row += record <= row
         return f"{name}, line {line_number(chunks(), row_format, name, row)}"
@@ -233,21 +242,21 @@ def _read_delimited(
     notes = []
     if detected.encoding not in (None, "utf-8", options.encoding):
         notes.append(_encoding_note(str(detected.encoding)))
-    if found.comment:
-        notes.append(f'lines starting with "{found.comment}" and a space are treated as comments')
+    if dialect.comment:
+        notes.append(f'lines starting with "{dialect.comment}" and a space are treated as comments')
     return Source(
         name=name,
         columns=columns,
         roles=column_roles.role_columns(detected.roles, detected.columns),
-        where=where,
+        locate_row=locate_row,
         recognised=column_roles.detection_methods(detected.roles, options, named=detected.header),
         ignored=tuple(column for index, column in enumerate(detected.columns) if index not in row_format.columns),
         rows=_preview_rows(detected),
         text_times=row_format.time_format is not None,
-        about={
+        format_facts={
             "format": "delimited text",
             "encoding": detected.encoding or "utf-8",
-            "delimiter": delimiter_name(found.delimiter),
+            "delimiter": delimiter_name(dialect.delimiter),
             "header": "yes" if detected.header else "no",
         },
         notes=tuple(notes),
@@ -255,7 +264,7 @@ def _read_delimited(
     )
 
 
-def _row_format(name: str, detected: DetectedFormat, found: Dialect, options: ReadOptions) -> RowFormat:
+def _row_format(name: str, detected: DetectedFormat, dialect: Dialect, options: ReadOptions) -> RowFormat:
     column_roles.require_user_and_item(
         detected.roles, detected.columns, named=detected.header, name=name, header_given=options.header
     )
@@ -263,18 +272,18 @@ def _row_format(name: str, detected: DetectedFormat, found: Dialect, options: Re
     assert user is not None and item is not None  # noqa: S101  (ensured by `require_user_and_item`)
     _refuse_thousands(detected, rating, name)
     return RowFormat(
-        fields=found.width,
-        delimiter=found.delimiter,
+        fields=dialect.width,
+        delimiter=dialect.delimiter,
         user=user,
         item=item,
         rating=rating,
         time=time,
         time_format=None if time is None else options.time_format or _detect_time_format(detected, time, name),
-        quoted=found.quoted,
+        quoted=dialect.quoted,
         decimal_commas=frozenset(
-            index for index in (rating, time) if found.delimiter != "," and _has_decimal_commas(detected, index)
+            index for index in (rating, time) if dialect.delimiter != "," and _has_decimal_commas(detected, index)
         ),
-        comment=found.comment,
+        comment=dialect.comment,
         header=detected.columns if detected.header else (),
         multiline_fields=options.quotes is True,
         advice=_FIX,

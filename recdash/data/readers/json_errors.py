@@ -9,9 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from recdash.data.readers import column_roles
-from recdash.data.readers.chunks import quote
 from recdash.data.readers.record_values import unwrap_mongodb
-from recdash.errors import DataError
+from recdash.errors import DataError, quote
 
 _PANDAS_CALL = 'df.to_json(path, orient="records", lines=True)'
 _SAMPLE_CUT_LENGTH = 1 << 15  # characters; a longer sample is not the whole file

@@ -10,11 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from recdash.data.readers import column_roles, row_stream
-from recdash.data.readers.chunks import (
-    ProgressCallback,
-    quote,
-    read_chunks,
-)
+from recdash.data.readers.chunks import ProgressCallback, read_chunks
+from recdash.data.readers.column_names import normalise_name
 from recdash.data.readers.column_roles import Roles
 from recdash.data.readers.dataset_builder import Source
 from recdash.data.readers.json_errors import refuse_nested_record, refuse_other_objects
@@ -22,8 +19,7 @@ from recdash.data.readers.read_options import NONE, ROLES, ReadOptions
 from recdash.data.readers.record_values import preview_text, to_text, unwrap_mongodb
 from recdash.data.readers.row_stream import FileRow
 from recdash.data.readers.text_streams import Input, file_errors
-from recdash.data.readers.title_files import normalise_name
-from recdash.errors import DataError, unknown_name
+from recdash.errors import DataError, quote, unknown_name
 
 DetectedColumns = tuple[tuple[str, ...], tuple[tuple[str, ...], ...], Roles]
 Record = Mapping[str, Any]  # values of a list are named by their numbers, from 1
@@ -96,9 +92,9 @@ def read(
     if _holds_lists(start):
         records = _name_values(records, columns, source.name, unit, header=named or options.header is True)
     ignored = [column for column in columns if column not in names.values()]
-    about = {"format": "JSON array" if unit == "record" else "JSON lines", "encoding": "utf-8"}
+    format_facts = {"format": "JSON array" if unit == "record" else "JSON lines", "encoding": "utf-8"}
     result = row_stream.read(
-        fields.rows(records, names, unit), names, source.name, options, unit=unit, about=about, named=True
+        fields.rows(records, names, unit), names, source.name, options, unit=unit, format_facts=format_facts, named=True
     )
     unlisted = [key for key in fields.late_fields if key not in columns]
     return replace(

@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 
 from recdash.data.readers import cells
 from recdash.data.readers.cells import Problems, RawTimes
-from recdash.data.readers.chunks import Chunk, quote
-from recdash.data.readers.columns import (
-    BadRows,
-    ParsedRows,
-    RowFormat,
-    delimiter_name,
-)
+from recdash.data.readers.chunks import Chunk
+from recdash.data.readers.columns import BadRows, ParsedRows
 from recdash.data.readers.dialect import SPACES, is_comment
-from recdash.errors import DataError, Fixes
+from recdash.data.readers.row_format import RowFormat, delimiter_name
+from recdash.errors import DataError, Fixes, quote
 
 _INTEGER = re.compile(r"[ \t]*[0-9]{1,18}[ \t]*", re.ASCII)
 _MIN_COLUMN_ROWS = 3  # at least this many rows, all wrong in one column, are a problem of the column

@@ -10,15 +10,15 @@ from pathlib import Path
 from recdash.data.dataset import Dataset
 from recdash.data.items import Item
 from recdash.data.readers import title_files
-from recdash.data.readers.archive import Members, open_members
 from recdash.data.readers.chunks import (
     ProgressCallback,
-    quote,
     read_chunks,
     split_header,
 )
-from recdash.data.readers.columns import Columns, RowFormat
+from recdash.data.readers.columns import Columns
 from recdash.data.readers.delimited import read_columns
+from recdash.data.readers.release_files import Members, open_members
+from recdash.data.readers.row_format import RowFormat
 from recdash.data.readers.text_streams import (
     Input,
     as_utf8,
@@ -30,14 +30,14 @@ from recdash.data.timestamps import (
     Times,
     from_numbers,
 )
-from recdash.errors import DataError
+from recdash.errors import DataError, quote
 
 _FIX = "Download the archive again."
 
 
 @dataclass(frozen=True)
-class Form:
-    """One published form.
+class ReleaseLayout:
+    """Files and columns of a published MovieLens release.
 
     Attributes:
         ratings: Name of the ratings file.
@@ -60,11 +60,11 @@ def _row_format(delimiter: str, scale: tuple[float, float]) -> RowFormat:
     )
 
 
-FORMS: Mapping[str, Form] = {
-    "100k": Form("u.data", "u.item", _row_format("\t", (1, 5)), "", title_files.read_u_item),
-    "1m": Form("ratings.dat", "movies.dat", _row_format("::", (1, 5)), "", title_files.read_movies_dat),
-    "10m": Form("ratings.dat", "movies.dat", _row_format("::", (0.5, 5)), "", title_files.read_movies_dat),
-    "csv": Form(
+LAYOUTS: Mapping[str, ReleaseLayout] = {
+    "100k": ReleaseLayout("u.data", "u.item", _row_format("\t", (1, 5)), "", title_files.read_u_item),
+    "1m": ReleaseLayout("ratings.dat", "movies.dat", _row_format("::", (1, 5)), "", title_files.read_movies_dat),
+    "10m": ReleaseLayout("ratings.dat", "movies.dat", _row_format("::", (0.5, 5)), "", title_files.read_movies_dat),
+    "csv": ReleaseLayout(
         "ratings.csv",
         "movies.csv",
         _row_format(",", (0.5, 5)),
@@ -73,25 +73,25 @@ FORMS: Mapping[str, Form] = {
     ),
 }
 _ONLY_IN_1M = "users.dat"  # tells 1M from 10M; never read
-KNOWN = frozenset({name for form in FORMS.values() for name in (form.ratings, form.movies)} | {_ONLY_IN_1M})
+KNOWN = frozenset({name for layout in LAYOUTS.values() for name in (layout.ratings, layout.movies)} | {_ONLY_IN_1M})
 
 
 def read(
-    path: Path, *, name: str | None = None, form: str | None = None, progress: ProgressCallback | None = None
+    path: Path, *, name: str | None = None, layout: str | None = None, progress: ProgressCallback | None = None
 ) -> Dataset:
     """Read a MovieLens dataset from a folder or zip.
 
     Args:
         path: The folder or zip.
         name: Name of the dataset; defaults to that of the folder or zip.
-        form: One of `FORMS`; detected by default.
+        layout: One of `FORMS`; detected by default.
         progress: Called with the bytes of the ratings read and their total.
 
     Raises:
-        DataError: A file is missing, damaged or not of that form.
+        DataError: A file is missing, damaged or not of that layout.
     """
     with open_members(path, KNOWN) as members:
-        chosen = FORMS[form or _detect_form(members)]
+        chosen = LAYOUTS[layout or _detect_layout(members)]
         for required in (chosen.ratings, chosen.movies):
             if required not in members.names:
                 found = ", ".join(sorted(members.names))
@@ -110,7 +110,7 @@ def read(
         items=columns.items,
         ratings=columns.ratings,
         times=times,
-        known=movies,
+        items_by_id=movies,
         scale=chosen.row_format.scale,
         source=label,
     )
@@ -123,39 +123,43 @@ def read(
     )
 
 
-def _read_times(columns: Columns, form: Form, name: str) -> Times | None:
+def _read_times(columns: Columns, layout: ReleaseLayout, name: str) -> Times | None:
     if columns.times is None:
         return None
     try:
         return from_numbers(*columns.times)
     except ColumnError as error:
-        raise DataError(f"{name}, line {error.row + (2 if form.header else 1)}: {error}") from error
+        raise DataError(f"{name}, line {error.row + (2 if layout.header else 1)}: {error}") from error
 
 
-def checksum(path: Path, form: str) -> str:
+def checksum(path: Path, layout: str) -> str:
     """Describe the SHA-256 of the ratings in a folder, for comparison with another copy."""
     digest = sha256()
-    with open_members(path, KNOWN) as members, members.open(FORMS[form].ratings) as source, file_errors(source.name):
+    with (
+        open_members(path, KNOWN) as members,
+        members.open(LAYOUTS[layout].ratings) as source,
+        file_errors(source.name),
+    ):
         while chunk := source.stream.read(1 << 20):
             digest.update(chunk)
-    return f"the SHA-256 of {FORMS[form].ratings} is {digest.hexdigest()}"
+    return f"the SHA-256 of {LAYOUTS[layout].ratings} is {digest.hexdigest()}"
 
 
-def _detect_form(members: Members) -> str:
-    """Detect the form from the names of the files."""
-    for form in ("100k", "csv"):
-        if members.names & {FORMS[form].ratings, FORMS[form].movies}:
-            return form
+def _detect_layout(members: Members) -> str:
+    """Detect the layout from the names of the files."""
+    for layout in ("100k", "csv"):
+        if members.names & {LAYOUTS[layout].ratings, LAYOUTS[layout].movies}:
+            return layout
     return "1m" if _ONLY_IN_1M in members.names else "10m"
 
 
-def _read_ratings(source: Input, form: Form, progress: ProgressCallback | None) -> Columns:
+def _read_ratings(source: Input, layout: ReleaseLayout, progress: ProgressCallback | None) -> Columns:
     # Ratings are ASCII digits, so decode as Latin-1, which never fails: other bytes become errors of their line.
     chunks = read_chunks(as_utf8(source, "latin-1"), progress=progress)
-    if form.header:
+    if layout.header:
         header, chunks = split_header(chunks)
-        if header and header.replace('"', "") != form.header:
+        if header and header.replace('"', "") != layout.header:
             raise DataError(
-                f'{source.name}, line 1: expected the header "{form.header}", found {quote(header)}. {_FIX}'
+                f'{source.name}, line 1: expected the header "{layout.header}", found {quote(header)}. {_FIX}'
             )
-    return read_columns(chunks, form.row_format, source.name)
+    return read_columns(chunks, layout.row_format, source.name)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recdash.data.readers import cells, column_roles, row_stream
 from recdash.data.readers.cells import Problems, RawTimes
-from recdash.data.readers.chunks import ProgressCallback, quote
+from recdash.data.readers.chunks import ProgressCallback
 from recdash.data.readers.column_roles import Roles
 from recdash.data.readers.columns import BadRows, Columns
 from recdash.data.readers.dataset_builder import (
@@ -25,7 +25,7 @@ from recdash.data.readers.dataset_builder import (
 from recdash.data.readers.json_records import DetectedColumns, are_numbered
 from recdash.data.readers.read_options import ROLES, ReadOptions
 from recdash.data.readers.text_streams import file_errors
-from recdash.errors import DataError
+from recdash.errors import DataError, quote
 
 _SAMPLE_ROWS = 200
 _MAX_PREVIEW = 40  # characters of a previewed value
@@ -65,7 +65,7 @@ def detect_columns(path: Path, options: ReadOptions) -> DetectedColumns:
 
 
 def read(
-    path: Path, columns: tuple[str, ...], where: Roles, options: ReadOptions, progress: ProgressCallback | None
+    path: Path, columns: tuple[str, ...], roles: Roles, options: ReadOptions, progress: ProgressCallback | None
 ) -> Source:
     """Read the columns of the roles; missing and inexact values are bad rows.
 
@@ -73,9 +73,9 @@ def read(
         DataError: A column has an unsupported type, such as lists, or a row is bad and bad rows are not skipped.
     """
     name, named = path.name, not are_numbered(columns)
-    column_roles.require_user_and_item(where, columns, named=named, name=name, header_given=True)
-    names = column_roles.role_columns(where, columns)
-    columns_by_role = _read_columns(path, {role: index for role, index in where.items() if index is not None})
+    column_roles.require_user_and_item(roles, columns, named=named, name=name, header_given=True)
+    names = column_roles.role_columns(roles, columns)
+    columns_by_role = _read_columns(path, {role: index for role, index in roles.items() if index is not None})
     count = len(columns_by_role["user"])
     if not count:
         raise DataError(f"{name}: the file contains no interactions. Export it again, with its rows.")
@@ -92,12 +92,12 @@ def read(
         name=name,
         columns=Columns(*(values.get(role) for role in ROLES)).take(good),
         roles=names,
-        where=lambda row: f"{name}, row {int(good[row]) + 1}",
-        recognised=column_roles.detection_methods(where, options, named=named),
-        ignored=tuple(column for index, column in enumerate(columns) if index not in where.values()),
+        locate_row=lambda row: f"{name}, row {int(good[row]) + 1}",
+        recognised=column_roles.detection_methods(roles, options, named=named),
+        ignored=tuple(column for index, column in enumerate(columns) if index not in roles.values()),
         rows=tuple(zip(*(_preview_texts(columns_by_role[role], PREVIEW_ROWS) for role in names), strict=True)),
         text_times=times is not None and times.are_dates,
-        about={"format": "Parquet"},
+        format_facts={"format": "Parquet"},
         bad=bad,
     )
 
@@ -177,17 +177,17 @@ def _find_bad_rows(
         raise row_stream.column_error(name, bad.texts[:head], named=True)
     if not options.skip_bad:
         raise DataError(
-            f"{name}, {bad.texts[0]}. Fix or remove this row, or skip bad rows (--skip-bad).", fixes=SKIP_BAD
+            f"{name}, {bad.texts[0]}. Fix or remove this row, or skip invalid rows (--skip-bad).", fixes=SKIP_BAD
         )
     return is_bad, bad
 
 
-def _preview_texts(column: Any, most: int = _SAMPLE_ROWS) -> list[str]:
+def _preview_texts(column: Any, max_rows: int = _SAMPLE_ROWS) -> list[str]:
     """Return the first values as short texts, whatever their type."""
     try:
-        values = column.slice(0, most).to_pylist()
+        values = column.slice(0, max_rows).to_pylist()
     except (ValueError, OverflowError, NotImplementedError):  # such as a date after the year 9999
-        values = [""] * len(column.slice(0, most))
+        values = [""] * len(column.slice(0, max_rows))
     return [_text(value)[:_MAX_PREVIEW] for value in values]
 
 

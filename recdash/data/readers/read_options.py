@@ -75,7 +75,7 @@ class ReadOptions:
         known = {field.name for field in fields(cls)}
         if unknown := set(values) - known:
             raise UsageError(
-                f"There is no option {sorted(unknown)[0]!r} for reading a file. Known: {', '.join(sorted(known))}."
+                f"Unknown option for reading a file: {sorted(unknown)[0]!r}. Known: {', '.join(sorted(known))}."
             )
         values = {name: value for name, value in values.items() if value is not None}
         for role in ROLES:
@@ -99,7 +99,7 @@ class ReadOptions:
         if "titles" in values:
             values["titles"] = Path(values["titles"])
         if values.get("format") not in (None, *FORMATS):
-            raise UsageError(f"There is no format {short_repr(values['format'])}. Known: {', '.join(FORMATS)}.")
+            raise UsageError(f"Unknown format: {short_repr(values['format'])}. Known: {', '.join(FORMATS)}.")
         return cls(**values)
 
     def given(self) -> dict[str, Any]:
@@ -152,5 +152,5 @@ def _parse_share(given: Any) -> float:
     text = str(given).strip()
     share = _parse_number("skip_bad", text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     if not 0 <= share < 1:
-        raise UsageError(f"skip_bad: expected a share of all rows, found {short_repr(given)}. Write for example 5%.")
+        raise UsageError(f"skip_bad: expected a share of all rows, found {short_repr(given)}. For example: 5%.")
     return share

@@ -35,8 +35,8 @@ def read_file(
         DataError: The file is invalid or ambiguous; the message names the file and line.
     """
     inter = find_inter(path)
-    known = {} if options.titles is not None else _read_items(inter)
-    return interactions.read_file(inter, options, name=name, known=known, progress=progress)
+    items_by_id = {} if options.titles is not None else _read_items(inter)
+    return interactions.read_file(inter, options, name=name, items_by_id=items_by_id, progress=progress)
 
 
 def find_inter(path: Path) -> Path:

@@ -7,22 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from recdash.data.readers import cells, line_parser
-from recdash.data.readers.columns import (
-    BadRows,
-    ColumnBuilder,
-    RowFormat,
-)
+from recdash.data.readers.columns import BadRows, ColumnBuilder
 from recdash.data.readers.dataset_builder import (
     PREVIEW_ROWS,
     SKIP_BAD,
     Source,
 )
 from recdash.data.readers.read_options import NONE, ROLES, ReadOptions
+from recdash.data.readers.row_format import RowFormat
 from recdash.errors import DataError, Fixes
 
 _BATCH_ROWS = 100_000
 COLUMN_CHECK_ROWS = 20  # if this many first rows fail in the same column, the column is wrong, not the rows
-_FIX = "Fix or remove it, or skip bad rows (--skip-bad)."
+_FIX = "Fix or remove it, or skip invalid rows (--skip-bad)."
 _DECIMAL_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _ROLE_IN_PROBLEM = re.compile(r"\b[Tt]he (user|item|rating|time)\b")
@@ -36,7 +33,7 @@ def read(
     options: ReadOptions,
     *,
     unit: str = "line",
-    about: Mapping[str, str],
+    format_facts: Mapping[str, str],
     ignored: tuple[str, ...] = (),
     named: bool = False,
 ) -> Source:
@@ -48,7 +45,7 @@ def read(
         name: The file's name in messages.
         options: How to read the file.
         unit: What row numbers count: "line" or "record".
-        about: How the file is written, for display.
+        format_facts: How the file is written, by name, for display.
         ignored: Names of the unused columns.
         named: Whether options can select the columns.
 
@@ -62,9 +59,8 @@ def read(
     decimal_commas = _decimal_comma_columns(batch, index.get("rating"))
     row_format = RowFormat(
         fields=len(names),
-        delimiter="\t"
-        if decimal_commas
-        else ",",  # the parser accepts decimal commas unless the comma is the delimiter
+        # The parser accepts decimal commas unless the comma is the delimiter.
+        delimiter="\t" if decimal_commas else ",",
         user=index["user"],
         item=index["item"],
         rating=index.get("rating"),
@@ -96,11 +92,11 @@ def read(
         name=name,
         columns=builder.build(name),
         roles=names,
-        where=lambda row: f"{name}, {unit} {valid_lines[row]}",
+        locate_row=lambda row: f"{name}, {unit} {valid_lines[row]}",
         ignored=ignored,
         rows=first,
         text_times=row_format.time_format is not None,
-        about=about,
+        format_facts=format_facts,
         bad=bad,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
-from recdash.data.split_roles import ALLOWED, FOLD_IN_OF, TRAIN
+from recdash.data.split_parts import ALLOWED, FOLD_IN_OF, TRAIN
 from recdash.errors import DataError
 
 

@@ -24,7 +24,7 @@ from recdash.data.readers.chunks import ProgressCallback
 from recdash.data.readers.read_options import NONE
 from recdash.data.readers.split_checks import SplitChecks
 from recdash.data.readers.time_formats import AmbiguousFormat
-from recdash.data.split_roles import FOLD_IN_OF, SplitFiles
+from recdash.data.split_parts import FOLD_IN_OF, SplitFiles
 from recdash.data.timestamps import DAY_FIRST, MONTH_FIRST, Times
 from recdash.errors import DataError, UsageError
 from recdash.settings import known_name
@@ -105,11 +105,11 @@ def _infer_task(requested: str | None, parts: Sequence[_Part], has_fold_in: bool
         return "ranking", ("task: ranking, because there is a fold-in file",)
     if all(_has_ratings(part.data) for part in parts):
         return "rating", ("task: rating prediction, because all files have ratings; for a ranking add --task ranking",)
-    return "ranking", ("task: ranking, because not every file has different ratings",)
+    return "ranking", ("task: ranking, because not every file contains at least two distinct ratings",)
 
 
 def _has_ratings(data: Dataset) -> bool:
-    """Whether there are different ratings on a scale."""
+    """Whether there are at least two distinct ratings on a scale."""
     return data.ratings is not None and data.feedback == "ratings" and data.ratings.min() < data.ratings.max()
 
 
@@ -221,7 +221,7 @@ def _join(name: str, parts: Sequence[_Part], task: OwnSplit) -> Dataset:
         ),
         ratings=np.concatenate(ratings) if ratings else None,
         times=_join_times(data),
-        known={item.id: item for dataset in data for item in dataset.catalogue.items},
+        items_by_id={item.id: item for dataset in data for item in dataset.catalogue.items},
         scale=_joint_scale(parts),
         feedback=_joint_feedback(parts),
         source=", ".join(part.label for part in parts[::-1]),

@@ -1,4 +1,4 @@
-"""Text layouts other than one interaction per line: user-item matrices, Netflix's blocks, adjacency lists."""
+"""Text layouts other than one interaction per line: user-item matrices, Netflix Prize files, adjacency lists."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from recdash.data.readers.chunks import (
     ProgressCallback,
     read_chunks,
 )
-from recdash.data.readers.column_roles import Roles
-from recdash.data.readers.dataset_builder import Source
-from recdash.data.readers.read_options import NONE, ReadOptions
-from recdash.data.readers.row_stream import FileRow
-from recdash.data.readers.text_streams import Input
-from recdash.data.readers.title_files import (
+from recdash.data.readers.column_names import (
     ID_NAMES,
     ITEM_NAMES,
     TITLE_NAMES,
     normalise_name,
 )
+from recdash.data.readers.column_roles import Roles
+from recdash.data.readers.dataset_builder import Source
+from recdash.data.readers.read_options import NONE, ReadOptions
+from recdash.data.readers.row_stream import FileRow
+from recdash.data.readers.text_streams import Input
 from recdash.errors import DataError
 
 NAMES = {
@@ -63,7 +63,8 @@ def read(
     """Read all rows of a layout."""
     rows = _iter_rows(layout, read_chunks(source, progress=progress), source.name, options)
     names = {role: columns[index] for role, index in roles.items() if index is not None}
-    return row_stream.read(rows, names, source.name, options, about={"format": NAMES[layout], "encoding": "utf-8"})
+    facts = {"format": NAMES[layout], "encoding": "utf-8"}
+    return row_stream.read(rows, names, source.name, options, format_facts=facts)
 
 
 def _iter_rows(layout: str, lines: Iterator[Chunk], name: str, options: ReadOptions) -> Iterator[FileRow]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from recdash.data.readers import encodings
+from recdash.data.readers import encoding_guess
 from recdash.errors import (
     DataError,
     UsageError,
@@ -182,9 +182,11 @@ def detect_encoding(data: bytes, name: str) -> str:
         return "cp1252"
     neighbours = zip([False, *high[:-1]], high, [*high[1:], False], strict=True)
     clustered = sum(1 for before, here, after in neighbours if here and (before or after))
-    found = encodings.guess_encodings(data)
+    found = encoding_guess.guess_encodings(data)
     options = [guess.option for guess in found]
-    if clustered <= 0.5 * sum(high) and not (found and encodings.is_multibyte(found[0]) and "cp1252" not in options):
+    if clustered <= 0.5 * sum(high) and not (
+        found and encoding_guess.is_multibyte(found[0]) and "cp1252" not in options
+    ):
         try:
             data.decode("cp1252")
         except UnicodeDecodeError as error:
@@ -194,13 +196,13 @@ def detect_encoding(data: bytes, name: str) -> str:
     raise DataError(f"{name}: not UTF-8; {_encoding_advice(found)}.", fixes=fixes)
 
 
-def _encoding_advice(found: Sequence[encodings.Guess]) -> str:
+def _encoding_advice(guesses: Sequence[encoding_guess.Guess]) -> str:
     """Return the advice for text in an encoding other than UTF-8 and Western."""
-    if not found:
+    if not guesses:
         return "give the encoding, for example --encoding gbk or --encoding cp1251"
-    if len(found) == 1:
-        return f"looks like {found[0].title}; give --encoding {found[0].option}"
-    *others, last = (f"{guess.title} (--encoding {guess.option})" for guess in found)
+    if len(guesses) == 1:
+        return f"looks like {guesses[0].title}; give --encoding {guesses[0].option}"
+    *others, last = (f"{guess.title} (--encoding {guess.option})" for guess in guesses)
     return f"may be {', '.join(others)} or {last}; give one of them"
 
 
@@ -217,7 +219,7 @@ def _codec_name(encoding: str) -> str:
     except (LookupError, TypeError, ValueError):
         fine = False
     if not fine:
-        raise UsageError(f"There is no encoding {short_repr(encoding)}. Give for example utf-8, cp1252, gbk or utf-16.")
+        raise UsageError(f"Unknown encoding: {short_repr(encoding)}. For example: utf-8, cp1252, gbk or utf-16.")
     return info.name
 
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 
-from recdash.data.readers.chunks import quote
-from recdash.errors import UsageError
+from recdash.errors import UsageError, quote
 
 ISO = "ISO8601"
 _DATES = ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%m %d, %Y", "%b %d, %Y",
@@ -53,7 +52,7 @@ def check_format(time_format: str) -> None:
 
     if time_format == ISO:
         return
-    advice = "Give for example '%d.%m.%Y %H:%M'."
+    advice = "For example: '%d.%m.%Y %H:%M'."
     try:
         pd.to_datetime(pd.Series(["x"]), format=time_format, utc=True, errors="coerce")
     except (ValueError, TypeError, re.error) as error:

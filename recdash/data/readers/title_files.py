@@ -8,15 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import StringIO
 
 from recdash.data.items import Item, parse_title
-from recdash.data.readers.chunks import quote
-from recdash.errors import DataError
+from recdash.data.readers.column_names import ID_NAMES, ITEM_NAMES, TITLE_NAMES, normalise_name
+from recdash.errors import DataError, quote
 
-ID_NAMES = (
-    "movieid", "itemid", "filmid", "productid", "bookid", "songid", "trackid", "artistid", "articleid", "contentid",
-    "businessid", "videoid", "gameid", "iid", "asin", "isbn",
-)  # fmt: skip
-ITEM_NAMES = ("item", "movie", "film", "product", "book", "song", "track", "artist", "article", "game", "title")
-TITLE_NAMES = ("title", "movietitle", "itemtitle", "name", "itemname", "movie", "film", "product", "label")
 _YEAR_NAMES = ("year", "releaseyear", "released", "releasedate", "publicationyear")
 _GENRE_NAMES = ("genres", "genre", "class", "category", "categories")
 _ENDS_WITH_YEAR = re.compile(r"\(\d{4}[^()]*\)\s*$")
@@ -32,18 +26,13 @@ _LONGEST_TITLE = 400
 _NO_GENRE = ("unknown", "(no genres listed)", "")
 
 
-def normalise_name(name: str) -> str:
-    """Normalise a column name: "User_ID", "user id" and "user_id:token" all become "userid"."""
-    return re.sub(r"[^a-z0-9]", "", name.partition(":")[0].lower())
-
-
 def read_u_item(name: str, content: str) -> dict[str, Item]:
     """Read MovieLens-100K's movies: id|title|date|video date|address|19 flags."""
-    known = {}
+    items_by_id = {}
     for location, fields in _rows(name, content, "|", 5 + len(_GENRES_100K)):
         genres = [genre for genre, flag in zip(_GENRES_100K, fields[5:], strict=True) if flag.strip() == "1"]
-        known[_movie_id(fields[0], location)] = _movie(fields[0], fields[1], genres)
-    return known
+        items_by_id[_movie_id(fields[0], location)] = _movie(fields[0], fields[1], genres)
+    return items_by_id
 
 
 def read_movies_dat(name: str, content: str) -> dict[str, Item]:
@@ -113,7 +102,7 @@ def _table(name: str, content: str, delimiter: str, split_genres: Callable[[str]
         raise DataError(
             f"{name}, line 1: expected columns for item id and title, found {found}. Name them id,title,year,genres."
         )
-    known = {}
+    items_by_id = {}
     for location, fields in rows:
         if len(fields) != len(header):
             raise DataError(f"{location}: expected {len(header)} fields, found {len(fields)}. Fix this line.")
@@ -122,8 +111,8 @@ def _table(name: str, content: str, delimiter: str, split_genres: Callable[[str]
             raise DataError(f"{location}: the item id is empty. Fix this line.")
         genres = split_genres(fields[genre_column]) if genre_column is not None else ()
         year_match = _YEAR.search(fields[year_column]) if year_column is not None else None
-        known[item_id] = _item(item_id, fields[title_column], int(year_match[0]) if year_match else None, genres)
-    return known
+        items_by_id[item_id] = _item(item_id, fields[title_column], int(year_match[0]) if year_match else None, genres)
+    return items_by_id
 
 
 def _find_column(columns: Sequence[str], names: Sequence[str], exclude: int | None = None) -> int | None:

@@ -11,10 +11,11 @@ import streamlit as st
 
 from recdash.analysis import curves
 from recdash.analysis.run_labels import run_labels
+from recdash.reporting import dash_patterns
 from recdash.reporting.formatting import escape, plural
 from recdash.runs.run_records import STILL_IMPROVING
 from recdash.ui import glossary
-from recdash.ui.charts import learning_curves, primitives, run_colours
+from recdash.ui.charts import learning_curves, primitives, theme_colours
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,10 +198,10 @@ def build_table(reader: EpochReader, runs: Sequence[RunRecord], name: str, style
 def legend(runs: Sequence[RunRecord]) -> None:
     """Show the colour, state and best epoch of each run, once above all charts."""
     labels = run_labels(runs, one_dataset=False)
-    dashes = run_colours.dashes([run.id for run in runs])
+    dashes = dash_patterns.dashes([run.id for run in runs])
     with st.container(horizontal=True, gap="medium"):
         for run in runs:
-            dot = run_colours.dot(run.id)
+            dot = theme_colours.dot(run.id)
             badges = glossary.warning_badge(run) if run.state == "finished" else glossary.badges(run)
             line = " :gray[:small[dashed]]" if dashes[run.id] else ""
             st.markdown(

@@ -1,4 +1,4 @@
-"""Dumbbell charts: each line leads from the published number to the corrected one. No Streamlit here."""
+"""Dumbbell charts: each line runs from the published number to the corrected one. No Streamlit here."""
 
 from __future__ import annotations
 

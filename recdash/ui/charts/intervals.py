@@ -1,4 +1,4 @@
-"""Means with their 95 % intervals, one row per run, in Altair."""
+"""Means with their 95% intervals, one row per run, in Altair."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from recdash.ui.charts import run_colours
+from recdash.runs import run_colours
 from recdash.ui.charts.primitives import Point
 
 
 def interval_chart(points: Sequence[Point], metric: str, better: str) -> Any:
-    """Return a dot plot of means with 95 % intervals, one row per run in order; `better` ends the axis title."""
+    """Return a dot plot of means with 95% intervals, one row per run in order; `better` ends the axis title."""
     import altair as alt  # lazy: altair
     import pandas as pd  # lazy: pandas
 
@@ -20,7 +20,7 @@ def interval_chart(points: Sequence[Point], metric: str, better: str) -> Any:
     tooltip = [
         alt.Tooltip("label:N", title="Run"),
         alt.Tooltip("mean:Q", title=metric, format=".4f"),
-        alt.Tooltip("low:Q", title="95 % interval from", format=".4f"),
+        alt.Tooltip("low:Q", title="95% interval from", format=".4f"),
         alt.Tooltip("high:Q", title="to", format=".4f"),
     ]
     scale = alt.Scale(zero=False, padding=12)

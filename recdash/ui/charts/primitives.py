@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from recdash.ui.charts import run_colours
+from recdash.reporting import dash_patterns
+from recdash.runs import run_colours
 
 RunLine = tuple[str, str, tuple[int, ...]]  # label, colour and dash pattern of a run
 
@@ -18,8 +19,8 @@ class Point:
         label: Label of the run.
         run: Id of the run; determines its colour.
         mean: Mean of the metric over test users.
-        low: Lower end of the 95 % interval.
-        high: Upper end of the 95 % interval.
+        low: Lower end of the 95% interval.
+        high: Upper end of the 95% interval.
         x: Value on the horizontal axis of a scatter plot, such as seconds; otherwise 0.
         note: Text appended to the tooltip.
     """
@@ -35,5 +36,5 @@ class Point:
 
 def run_lines(labels: Mapping[str, str], run_ids: Sequence[str]) -> tuple[RunLine, ...]:
     """Return label, colour and dash pattern of each run."""
-    dashes = run_colours.dashes(run_ids)
+    dashes = dash_patterns.dashes(run_ids)
     return tuple((labels[run_id], run_colours.colour_of(run_id), dashes[run_id]) for run_id in run_ids)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from recdash.analysis.costs import COSTS
+from recdash.analysis.metric_info import averaging
 from recdash.analysis.run_labels import run_labels
 from recdash.reporting.formatting import plural
 from recdash.ui import cache, glossary
@@ -28,8 +29,8 @@ MAX_RUNS = 8  # in a chart of slices; more marks would overlap
 SLICES = {
     "activity": (
         "Quality by user activity",
-        "of test users by number of input interactions",
-        "Interactions of the user",
+        "of test users by number of {inputs}",
+        "{inputs} of the user",
     ),
     "popularity": (
         "Quality by item popularity",
@@ -69,14 +70,14 @@ def _intervals_and_cost(group: Group, columns: Sequence[str], key: str) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(
-            f"**Quality with intervals** :gray[:small[{title}, mean over test users and 95 % interval]]",
+            f"**Quality with intervals** :gray[:small[{title}, {averaging(metric)}, with 95% interval]]",
             help=glossary.metric_help(metric),
         )
-        alt = f"{title} with 95 % intervals, best first: {', '.join(point.label for point in points)}"
+        alt = f"{title} with 95% intervals, best first: {', '.join(point.label for point in points)}"
         chart = intervals.interval_chart(points, title, better)
         st.altair_chart(chart, key=f"intervals.{key}", width="stretch", alt=alt)
     with right:
-        st.markdown("**Quality against cost** :gray[:small[joined and labelled: no other run is better at lower cost]]")
+        st.markdown("**Quality against cost** :gray[:small[line and labels: Pareto front]]")
         _cost(group, metric, key)
 
 
@@ -100,14 +101,16 @@ def _cost(group: Group, metric: str, key: str) -> None:
 
 
 def _users_and_items(group: Group, key: str) -> None:
+    inputs = _inputs(group.task)
     left, right = st.columns(2, gap="large")
     for column, by in ((left, "activity"), (right, "popularity")):
-        heading, slices_of, along = SLICES[by]
+        heading, slices_of, along = (text.format(inputs=inputs) for text in SLICES[by])
+        along = along[0].upper() + along[1:]
         with column:
             found = cache.slices(group, by)
             title = glossary.metric(found.metric)
             st.markdown(
-                f"**{heading}** :gray[:small[{title} {slices_of}, 95 % intervals]]", help=_slice_help(by, group.task)
+                f"**{heading}** :gray[:small[{title} {slices_of}, 95% intervals]]", help=_slice_help(by, group.task)
             )
             shown = [row for row in result_tables.ranked_rows(group, found.metric) if row.run.id in found.cells]
             _missing_note(len(found.missing), "the values per user")
@@ -139,14 +142,14 @@ def _coverage_and_novelty(group: Group, available: Sequence[str], key: str) -> N
     st.caption(glossary.metric_help(other))
 
 
-def _slice_table(found: SliceView, runs: dict[str, str]) -> pd.DataFrame:
+def _slice_table(view: SliceView, runs: dict[str, str]) -> pd.DataFrame:
     import pandas as pd  # lazy: pandas
 
     rows = []
     for label, run_id in runs.items():
-        for position, (part, cell) in enumerate(zip(found.parts, found.cells[run_id], strict=True)):
+        for position, (part, cell) in enumerate(zip(view.parts, view.cells[run_id], strict=True)):
             if math.isfinite(cell.mean):
-                noun = "user" if found.by == "activity" else "item"
+                noun = "user" if view.by == "activity" else "item"
                 name = f"{part.name}|{plural(part.size, noun)}"
                 rows.append((name, position, part.name, part.size, label, cell.mean, cell.low, cell.high))
     return pd.DataFrame(rows, columns=["slice", "position", "span", "size", "label", "mean", "low", "high"])
@@ -154,12 +157,16 @@ def _slice_table(found: SliceView, runs: dict[str, str]) -> pd.DataFrame:
 
 def _slice_help(by: str, task: str) -> str:
     if by == "activity":
-        reads = "training ratings" if task == "rating" else "fold-in items"
-        return f"Test users in quartiles by their number of {reads}, the least active first."
+        return f"Test users in quartiles by their number of {_inputs(task)}, the least active first."
     whole = (
         "" if task == "rating" else " The full lists are evaluated; only held-out items of the slice count as relevant."
     )
     return f"Four slices of the items with equal shares of the training interactions, the least popular first.{whole}"
+
+
+def _inputs(task: str) -> str:
+    """Return what a model reads of a test user."""
+    return "training ratings" if task == "rating" else "fold-in items"
 
 
 def _missing_note(number: int, what: str) -> None:

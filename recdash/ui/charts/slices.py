@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from recdash.ui.charts import run_colours
+from recdash.runs import run_colours
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,7 @@ SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down"
 
 
 def slice_chart(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along: str) -> Any:
-    """Return means with 95 % intervals by slice of users or items, one mark per run and slice.
+    """Return means with 95% intervals by slice of users or items, one mark per run and slice.
 
     Args:
         table: Columns slice, position, span, size, label, mean, low, high; "|" in a slice's name breaks the line.
@@ -36,7 +36,7 @@ def slice_chart(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along
         alt.Tooltip("span:N", title=along),
         alt.Tooltip("size:Q", title="Users or items", format=","),
         alt.Tooltip("mean:Q", title=metric, format=".4f"),
-        alt.Tooltip("low:Q", title="95 % interval from", format=".4f"),
+        alt.Tooltip("low:Q", title="95% interval from", format=".4f"),
         alt.Tooltip("high:Q", title="to", format=".4f"),
     ]
     x = alt.X("slice:O", sort=alt.EncodingSortField("position"), title=along, axis=axis)

@@ -9,7 +9,8 @@ from typing import Any
 
 from recdash.analysis import costs
 from recdash.reporting import label_placement
-from recdash.ui.charts import run_colours
+from recdash.runs import run_colours
+from recdash.ui.charts import theme_colours
 from recdash.ui.charts.primitives import Point
 
 PLOT_WIDTH = 420  # pixels; approximate width of a plot in half a page
@@ -55,7 +56,7 @@ def scatter(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, th
         y=[point.mean for point in front],
         mode="lines",
         hoverinfo="skip",
-        line={"color": run_colours.MUTED[theme], "width": 1.2, "dash": "dot", "shape": "hv"},
+        line={"color": theme_colours.MUTED[theme], "width": 1.2, "dash": "dot", "shape": "hv"},
     )
     for point, text, side in zip(points, texts, sides, strict=True):
         figure.add_scatter(
@@ -66,7 +67,7 @@ def scatter(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, th
             name=_escaped(point.label),
             text=[_escaped(text)],
             textposition=side,
-            textfont={"color": run_colours.TEXT[theme]},
+            textfont={"color": theme_colours.TEXT[theme]},
             marker={"size": 12, "color": run_colours.colour_of(point.run)},
             cliponaxis=False,
             hovertemplate=_hover(point, metric, axis),

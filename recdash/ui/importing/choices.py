@@ -29,12 +29,13 @@ _ROLE_HELP = {
     "time": "Dates, seconds since 1970, or any increasing number. Without times, histories have no order.",
 }
 _DELIMITERS = {
-    ",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", "::": "::", " ": "space", "spaces": "several spaces",
+    ",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", "::": "::",
+    " ": "space", "spaces": "several spaces",
 }  # fmt: skip
 _ENCODINGS = ("utf-8", "cp1252", "cp1251", "koi8_r", "gbk", "big5", "shift_jis", "euc_kr", "utf-16")
 _AUTOMATIC = ""
 _FIRST_ROWS = {True: "header", False: "data"}
-_QUOTES = {False: "ordinary characters", True: "enclose fields, possibly of several lines"}
+_QUOTES = {False: "ordinary characters", True: "enclose fields, which may span several lines"}
 _FORMATS = {"table": "one interaction", "wide": "one user, an item per column", "lists": "one user and a list of items"}
 _MAX_FIXES, _MAX_OFFERED = 8, 2
 _MAX_STARS = 100
@@ -87,8 +88,8 @@ def other_choices(
     if plan is not None:
         _positive_choices(draft, plan, summary or {})
         st.checkbox(
-            "Skip bad rows",
-            help="Rows with missing ids or invalid values, at most 1 % of the file; each is listed",
+            "Skip invalid rows",
+            help="Rows with missing ids or invalid values, at most 1% of the file; the first ten are listed",
             **_bind(draft, "skip_bad", bool(draft.options.get("skip_bad")), lambda chosen: chosen or None),
         )
     stopped = plan is None or (summary is None and any(name in draft.options for name in FORMAT_OPTIONS))
@@ -168,11 +169,11 @@ def _positive_choices(draft: Draft, plan: DetectedFormat, summary: Mapping[str, 
             _rating_choices(draft, summary)
         st.number_input(
             "Minimum positives", min_value=1, value=None, placeholder="default: 5",
-            help="Minimum number of positives per user; users with fewer are excluded. Empty: 5",
+            help="Minimum number of positives per user; users with fewer are excluded. Default if empty: 5",
             **_bind(draft, "min_positives", draft.options.get("min_positives", _DEFAULT_MIN_POSITIVES)),
         )  # fmt: skip
         if summary.get("tied_share"):
-            _choice(draft, "ties", "Events at the same time", _TIES, _TIE_RULE_NAMES[summary["ties"]], _TIES_HELP)
+            _choice(draft, "ties", "Order of tied events", _TIES, _TIE_RULE_NAMES[summary["ties"]], _TIES_HELP)
 
 
 def _rating_choices(draft: Draft, summary: Mapping[str, Any]) -> None:
@@ -186,7 +187,7 @@ def _rating_choices(draft: Draft, summary: Mapping[str, Any]) -> None:
     )
     st.number_input(
         "Positive from", value=None, placeholder=detected, format="%g", step=0.5,
-        help="Lowest rating that counts as positive. Empty: detected",
+        help="Lowest rating that counts as positive. Default if empty: detected",
         **_bind(draft, "positive_from", draft.options.get("positive_from", least)),
     )  # fmt: skip
     st.text_input(
@@ -207,7 +208,7 @@ def _format_choices(draft: Draft, plan: DetectedFormat | None, summary: Mapping[
         )
         _choice(draft, "header", "First row", _FIRST_ROWS, header, "Header or first interaction")
         _choice(draft, "quotes", "Double quotes", _QUOTES, "", "Meaning of double quotes")
-        _choice(draft, "format", "Rows", _FORMATS, "", "Content of a row")
+        _choice(draft, "format", "Row layout", _FORMATS, "", "Content of a row")
         st.text_input(
             "Date format", placeholder="automatic", help="strptime format, such as %d/%m/%Y for 31/12/2025",
             **_bind(draft, "time_format", draft.options.get("time_format", ""), _text_or_none),

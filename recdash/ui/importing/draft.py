@@ -153,7 +153,7 @@ class Draft:
             fixes = {text: options for text, options in again.fixes.items() if "skip_bad" in options}
         elif not isinstance(again, RecdashError):
             number = len(again.source.bad)
-            fixes = {"Skip the bad row" if number == 1 else f"Skip the {number:,} bad rows": error.fixes[label]}
+            fixes = {"Skip the invalid row" if number == 1 else f"Skip the {number:,} invalid rows": error.fixes[label]}
         others = {text: options for text, options in error.fixes.items() if text != label}
         error.fixes = {**others, **fixes} if fixes else error.fixes
         return error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from recdash import paths
+from recdash import environment
 from recdash.data import dataset_registry
 from recdash.errors import DataError, RecdashError
 from recdash.reporting.formatting import escape
@@ -39,7 +39,7 @@ def section() -> None:
 
 def import_file() -> None:
     """Import one file with a row per interaction, after a preview in which every option can be changed."""
-    if paths.read_only():
+    if environment.read_only():
         st.caption("Importing is disabled (RECDASH_READ_ONLY is set).")
         return
     draft = import_draft.current()

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from recdash import paths
+from recdash import environment
 from recdash.errors import DataError, RecdashError, UsageError
 from recdash.reporting.formatting import escape
 from recdash.services import datasets, import_summary
@@ -25,12 +25,18 @@ FILES = {
         "Training",
         "Training data: one interaction per row, with user, item, and optionally rating and time",
     ),
-    "validation_fold_in": ("Validation fold-in", "Input of each validation user; no file if these are training users"),
+    "validation_fold_in": (
+        "Validation fold-in",
+        "Items that models read for each validation user; leave empty if they are training users",
+    ),
     "validation_held_out": (
         "Validation held-out",
         "Items to rank or ratings to predict for early stopping and model selection",
     ),
-    "test_fold_in": ("Test fold-in", "Input of each test user; no file if these are training users"),
+    "test_fold_in": (
+        "Test fold-in",
+        "Items that models read for each test user; leave empty if they are training users",
+    ),
     "test_held_out": ("Test held-out", "Items to rank or ratings to predict in the final evaluation"),
     "titles": ("Titles", "File with an item id and a title per line, and optionally year and genres"),
 }
@@ -40,13 +46,13 @@ TASKS = {"": "detect automatically", "ranking": "ranking", "rating": "rating pre
 
 def import_split() -> None:
     """Draw the import of an existing split."""
-    if paths.read_only():
+    if environment.read_only():
         st.caption("Importing is disabled (RECDASH_READ_ONLY is set).")
         return
     st.caption(
-        "For an existing split. With a fold-in file, models read the held-out users from it; without one, these must "
-        "be users of the training file. On the command line, run `recdash data import NAME --train F "
-        "--validation F G --test F G`."
+        "For data that is already split. With a fold-in file, models read the held-out users' items from it; without "
+        "one, the held-out users must be in the training file. On the command line, run `recdash data import NAME "
+        "--train F --validation F G --test F G`."
     )
     files = _upload_files()
     row = st.container(horizontal=True, vertical_alignment="bottom")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from recdash.reporting.formatting import escape
+from recdash.runs import run_colours
 from recdash.ui import cache, layout, url_state
-from recdash.ui.charts import run_colours
+from recdash.ui.charts import theme_colours
 
 if TYPE_CHECKING:
     from recdash.data.items import Item
@@ -116,7 +117,7 @@ def tile(item: Item) -> str:
     genre = item.genres[0] if item.genres else item.title
     number = int.from_bytes(blake2b(genre.encode(), digest_size=4).digest())  # equal in every process, unlike hash()
     colour = run_colours.PALETTE[number % len(run_colours.PALETTE)]
-    style = f'{{foreground="{colour}" background="{run_colours.background(colour)}"}}'
+    style = f'{{foreground="{colour}" background="{theme_colours.background(colour)}"}}'
     return f":color[**{escape(initials(item.title))}**]{style}"
 
 

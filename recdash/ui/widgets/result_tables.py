@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash.analysis.metric_info import TIE_LEGEND, TIE_MARK
+from recdash.analysis.metric_info import NOT_SIGNIFICANT_LEGEND, NOT_SIGNIFICANT_MARK, averaging
 from recdash.analysis.run_labels import run_labels
-from recdash.evaluation.criterion import higher_is_better
+from recdash.evaluation.selection_metric import higher_is_better
 from recdash.reporting import seed_tables
 from recdash.reporting.formatting import (
     ago,
@@ -19,9 +19,9 @@ from recdash.reporting.formatting import (
     listed,
     plural,
 )
+from recdash.runs import run_colours
 from recdash.settings import format_setting
 from recdash.ui import glossary
-from recdash.ui.charts import run_colours
 from recdash.ui.charts.primitives import Point
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 DOT = "●"
 NO_VALUE = "–"
-VERSUS_BEST = "Difference to best"
+VERSUS_BEST = "Difference from best"
 REMARKS = "Remarks"
 MAX_NAMED = 4  # runs in a sentence; further ones are counted
 PUBLISHED_COLUMNS = ("rmse", "precision@100", "recall@100", "ndcg@100")  # of the published table, in its order
@@ -48,7 +48,7 @@ LATEST_COLUMNS = {
 }
 
 
-def latest_runs(found: Sequence[RunRecord]) -> pd.DataFrame:
+def latest_runs(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Return a table of runs: state, data, progress, quality and time."""
     import pandas as pd  # lazy: pandas
 
@@ -61,10 +61,10 @@ def latest_runs(found: Sequence[RunRecord]) -> pd.DataFrame:
                 "Protocol": run.protocol,
                 "Epochs": f"{run.epoch} of {run.epochs}" if run.epochs and run.epochs > 1 else "–",
                 "Quality": _quality(run),
-                "Trained in": duration(run.runtime_s if run.runtime_s is not None else run.elapsed_s),
+                "Training time": duration(run.runtime_s if run.runtime_s is not None else run.elapsed_s),
                 "Last change": ago(run.finished or run.started or run.created),
             }
-            for run in found
+            for run in runs
         ]
     )
 
@@ -73,7 +73,7 @@ def points(
     group: Group,
     metric: str,
     *,
-    most: int = 30,
+    max_points: int = 30,
     one_per_model: bool = False,
     x: Callable[[ResultRow], float | None] | None = None,
 ) -> list[Point]:
@@ -82,12 +82,12 @@ def points(
     Args:
         group: Comparable runs.
         metric: Name of the metric.
-        most: Maximum number of points.
+        max_points: Maximum number of points.
         one_per_model: Whether only the best run of each model is returned.
         x: Value of a row on the horizontal axis; rows where it is None are omitted.
     """
     chart_points = []
-    rows = ranked_rows(group, metric, most=most, one_per_model=one_per_model)
+    rows = ranked_rows(group, metric, max_rows=max_points, one_per_model=one_per_model)
     names = run_labels([row.run for row in rows])
     for row in rows:
         value, position = row.metrics[metric], 0.0 if x is None else x(row)
@@ -97,7 +97,7 @@ def points(
     return chart_points
 
 
-def ranked_rows(group: Group, metric: str, *, most: int = 30, one_per_model: bool = False) -> list[ResultRow]:
+def ranked_rows(group: Group, metric: str, *, max_rows: int = 30, one_per_model: bool = False) -> list[ResultRow]:
     """Return the rows that have a metric, best first; with `one_per_model` only the best run of each model."""
     rows = sorted(
         (row for row in group.rows if metric in row.metrics), key=lambda row: _sign(metric) * row.metrics[metric].mean
@@ -105,7 +105,7 @@ def ranked_rows(group: Group, metric: str, *, most: int = 30, one_per_model: boo
     if one_per_model:
         best = {row.run.model: row.run.id for row in reversed(rows)}
         rows = [row for row in rows if best[row.run.model] == row.run.id]
-    return rows[:most]
+    return rows[:max_rows]
 
 
 def results_table(
@@ -123,7 +123,7 @@ def results_table(
         group: Comparable runs.
         metrics: Names of the metric columns.
         comparisons: Comparison of each row with the best, by metric.
-        with_interval: Whether half the width of the 95 % interval follows each mean.
+        with_interval: Whether half the width of the 95% interval follows each mean.
     """
     import pandas as pd  # lazy: pandas
 
@@ -135,10 +135,10 @@ def results_table(
     }
     for name in metrics:
         data[name] = [row.metrics[name].mean if name in row.metrics else None for row in group.rows]
-    data["Runtime"] = [row.run.runtime_s for row in group.rows]
-    formatted = [*metrics, "Runtime"]
+    data["Training time"] = [row.run.runtime_s for row in group.rows]
+    formatted = [*metrics, "Training time"]
     primary = comparisons.get(group.primary)
-    if primary is not None and primary.standings:
+    if primary is not None and primary.differences:
         data[VERSUS_BEST] = [_difference_to_best(primary, row.run.id) for row in group.rows]
         formatted.append(VERSUS_BEST)
     if any(row.run.remarks for row in group.rows):
@@ -151,7 +151,7 @@ def results_table(
         styled = styled.apply(_bold_best(name), subset=[name])
     for index, row in enumerate(group.rows):  # by row, not by value: equal means can have different intervals
         texts: dict[Any, Any] = {name: _mean_text(row, name, comparisons.get(name), with_interval) for name in metrics}
-        texts["Runtime"] = duration(row.run.runtime_s)
+        texts["Training time"] = duration(row.run.runtime_s)
         if primary is not None and VERSUS_BEST in data:
             texts[VERSUS_BEST] = _difference_text(primary, row.run.id)
         styled = styled.format(texts, subset=pd.IndexSlice[[index], formatted], na_rep=NO_VALUE)
@@ -167,9 +167,9 @@ def seed_table(table: SeedTable, metrics: Sequence[str]) -> pd.DataFrame:
     for row in table.rows:
         settings = ", ".join(f"{name} {format_setting(value)}" for name, value in row.settings.items())
         names = {"Model": row.title, "Preset": f"{row.preset}, {settings}" if settings else row.preset}
-        counts = {"Splits": len(row.split_seeds), "Trainings": row.trainings}
+        counts = {"Splits": len(row.split_seeds), "Runs": row.trainings}
         cells = {name: seed_tables.spread_cell(row.metrics.get(name)) for name in shown}
-        rows.append({**names, **counts, **cells, "Runtime": duration(row.runtime_s)})
+        rows.append({**names, **counts, **cells, "Training time": duration(row.runtime_s)})
     return pd.DataFrame(rows)
 
 
@@ -192,19 +192,21 @@ def published_table(table: ReferenceTable) -> tuple[pd.DataFrame, dict[str, Any]
     return pd.DataFrame(data).astype(dict.fromkeys(names, "float64")), config
 
 
-def tied_with_best(group: Group, comparison: BestComparison) -> str:
+def not_different_from_best(group: Group, comparison: BestComparison) -> str:
     """Return the escaped names of runs not significantly different from the best; empty if there are none."""
     names = run_labels([row.run for row in group.rows])
-    tied = [
-        names[row.run.id] for row in group.rows if comparison.tied(row.run.id) and not comparison.is_best(row.run.id)
+    not_different = [
+        names[row.run.id]
+        for row in group.rows
+        if comparison.not_different_from_best(row.run.id) and not comparison.is_best(row.run.id)
     ]
-    more = [plural(len(tied) - MAX_NAMED, "more run")] if len(tied) > MAX_NAMED else []
-    return listed([*map(escape, tied[:MAX_NAMED]), *more]) if tied else ""
+    more = [plural(len(not_different) - MAX_NAMED, "more run")] if len(not_different) > MAX_NAMED else []
+    return listed([*map(escape, not_different[:MAX_NAMED]), *more]) if not_different else ""
 
 
 def direction_label(metric: str) -> str:
     """Return whether higher or lower values of a metric are better, as text."""
-    return {True: "higher is better", False: "lower is better", None: "no direction is better"}[
+    return {True: "higher is better", False: "lower is better", None: "neither direction is better"}[
         higher_is_better(metric)
     ]
 
@@ -235,15 +237,15 @@ def _all_settings(run: RunRecord) -> dict[str, Any]:
 
 
 def _mean_text(row: ResultRow, metric: str, comparison: BestComparison | None, with_interval: bool) -> str:
-    """Return a mean with half the width of its interval, and the tie mark where it applies."""
+    """Return a mean with half the width of its interval, and the mark of no significant difference where it applies."""
     value = row.metrics.get(metric)
     if value is None:
         return NO_VALUE
     text = f"{value.mean:.4f}"
     if with_interval and value.low is not None and value.high is not None:
         text += f" ± {(value.high - value.low) / 2:.4f}"
-    if comparison is not None and comparison.tied(row.run.id) and not comparison.is_best(row.run.id):
-        text += f" {TIE_MARK}"
+    if comparison is not None and comparison.not_different_from_best(row.run.id) and not comparison.is_best(row.run.id):
+        text += f" {NOT_SIGNIFICANT_MARK}"
     return text
 
 
@@ -251,7 +253,7 @@ def _difference_to_best(comparison: BestComparison, run_id: str) -> float | None
     """Return the difference between a run and the best of its table; None if it was not compared."""
     if comparison.is_best(run_id):
         return 0.0
-    return comparison.standings[run_id].difference if run_id in comparison.standings else None
+    return comparison.differences[run_id].difference if run_id in comparison.differences else None
 
 
 def _difference_text(comparison: BestComparison, run_id: str) -> str:
@@ -260,7 +262,7 @@ def _difference_text(comparison: BestComparison, run_id: str) -> str:
         return NO_VALUE
     if difference == 0:
         return "best"
-    mark = f"{TIE_MARK} " if comparison.tied(run_id) else ""
+    mark = f"{NOT_SIGNIFICANT_MARK} " if comparison.not_different_from_best(run_id) else ""
     return f"{mark}{'−' if difference < 0 else '+'}{abs(difference):.4f}"
 
 
@@ -271,19 +273,27 @@ def _columns(metrics: Sequence[str], primary: str) -> dict[str, Any]:
         "Epochs": st.column_config.NumberColumn(
             "Epochs", help="Epochs trained; the weights are those of the best validation epoch."
         ),
-        "Runtime": st.column_config.NumberColumn(
-            "Runtime", help="Training time on this machine, without validation and test."
+        "Training time": st.column_config.NumberColumn(
+            "Training time", help="Training time on the machine that trained the run, without validation and test."
         ),
         VERSUS_BEST: st.column_config.NumberColumn(
             VERSUS_BEST,
-            help=f"{glossary.metric(primary)} of the run minus that of the best run, paired by user. {TIE_LEGEND}.",
+            help=f"{glossary.metric(primary)} of the run minus that of the best run, paired by user. "
+            f"{NOT_SIGNIFICANT_LEGEND}.",
         ),
     }
     columns[REMARKS] = st.column_config.TextColumn(REMARKS, help=f"Unstable: {glossary.UNSTABLE}")
     for name in metrics:
-        meaning = glossary.metric_help(name)
-        text = f"{meaning} Mean over test users ± half the width of the 95 % interval; {direction_label(name)}."
-        text += f" {TIE_MARK} not significantly different from the best." if higher_is_better(name) is not None else ""
+        meaning, average = glossary.metric_help(name), averaging(name)
+        text = (
+            f"{meaning} {average[0].upper()}{average[1:]} ± half the width of the 95% bootstrap interval; "
+            f"{direction_label(name)}."
+        )
+        text += (
+            f" {NOT_SIGNIFICANT_MARK} not significantly different from the best."
+            if higher_is_better(name) is not None
+            else ""
+        )
         columns[name] = st.column_config.NumberColumn(glossary.metric(name), help=text)
     return columns
 

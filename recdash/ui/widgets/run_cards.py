@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from recdash import paths
+from recdash import environment
 from recdash.errors import RecdashError
 from recdash.reporting.formatting import ago, duration, escape
 from recdash.runs.run_records import STILL_IMPROVING
 from recdash.services import launch, runs
 from recdash.splits.split_options import describe_options
 from recdash.ui import glossary
-from recdash.ui.charts import run_colours
+from recdash.ui.charts import theme_colours
 
 if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
@@ -61,14 +61,14 @@ def _card(run: RunRecord) -> None:
         show(escape(run.error), icon=":material/error:" if run.state == "failed" else ":material/warning:")
     if run.note:
         st.markdown(f":gray[:material/notes:] {escape(run.note)}")
-    more = st.expander("Log, events and name", key=f"more.{run.id}", on_change="rerun", type="compact")
+    more = st.expander("Details", key=f"more.{run.id}", on_change="rerun", type="compact")
     if more.open:
         with more:
             _details(run)
 
 
 def _buttons(run: RunRecord) -> None:
-    if paths.read_only():
+    if environment.read_only():
         return
     name = escape(run.name)
     if run.state.is_active():
@@ -79,7 +79,7 @@ def _buttons(run: RunRecord) -> None:
         _button(run, "Retry", ":material/replay:", launch.retry, f"{name} queued as a new run")
         with st.popover("Delete", icon=":material/delete:", type="tertiary", key=f"ask.{run.id}"):
             st.markdown("Deletes weights, curves and results permanently.")
-            _button(run, "Delete run", ":material/delete_forever:", launch.delete, f"{name} deleted")
+            _button(run, "Delete run", ":material/delete_forever:", runs.delete, f"{name} deleted")
 
 
 def _button(
@@ -103,20 +103,20 @@ def _details(run: RunRecord) -> None:
     for event in runs.events(run.id)[-8:]:
         st.caption(f"{ago(event.time)}: {escape(event.kind)} {escape(event.text)}")
     st.code(runs.log(run.id, 40) or "The log is empty", language=None, height=200, wrap_lines=True)
-    if paths.read_only():
+    if environment.read_only():
         return
     with st.form(f"edit.{run.id}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", run.name, max_chars=120, key=f"name.{run.id}")
         note = st.text_input("Note", run.note, max_chars=4000, key=f"note.{run.id}")
         if st.form_submit_button("Save"):
             if name != run.name:
-                launch.rename(run.id, name)
-            launch.annotate(run.id, note)
+                runs.rename(run.id, name)
+            runs.annotate(run.id, note)
             st.rerun()
 
 
 def _name(run: RunRecord) -> str:
-    return f"{run_colours.dot(run.id)} **{escape(run.name)}**"
+    return f"{theme_colours.dot(run.id)} **{escape(run.name)}**"
 
 
 def _facts(run: RunRecord) -> str:

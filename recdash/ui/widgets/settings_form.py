@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recdash.splits.split_options import SplitOptions
 
 MAX_SEEDS = 20
+_LABELS = {"newcomer": "new-user vector (newcomer)"}
 _MAX_SAFE_INTEGER = float(2**53 - 1)  # largest integer that JavaScript represents exactly
 
 
@@ -65,7 +66,7 @@ def _tie_rule() -> str:
     """Return the rule for events at the same time; "" for that of the dataset."""
     rules = {"usual": "as imported", "file": "file order", "random": "random order"}
     chosen = st.selectbox(
-        "Events at the same time",
+        "Order of tied events",
         list(rules),
         format_func=rules.__getitem__,
         help="Order of a user's events with equal times. File order applies if the file is sorted by time; otherwise, "
@@ -84,7 +85,7 @@ def parse_split_options(texts: Mapping[str, str]) -> SplitOptions:
                 values[name] = kind(values[name])
             except ValueError:
                 raise UsageError(
-                    f"{name}: {short_repr(values[name])} is not a number. Enter for example {example}."
+                    f"{name}: {short_repr(values[name])} is not a number. Enter, for example, {example}."
                 ) from None
     return SplitOptions(**values)
 
@@ -125,12 +126,12 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.replace(";", ",").split(","):
         first, _, last = part.strip().partition("-")
         if not first.isdigit() or (last and not last.strip().isdigit()):
-            raise UsageError(f"Seeds {text!r} are not whole numbers. Enter for example 0, or 1, 2, 3, or 1-5.")
+            raise UsageError(f"Seeds {text!r} are not whole numbers. Enter, for example, 0 or 1, 2, 3 or 1-5.")
         numbers += range(int(first), int(last or first) + 1) if int(last or first) - int(first) < 1000 else []
     seeds = list(dict.fromkeys(numbers))
     if not 1 <= len(seeds) <= MAX_SEEDS:
         raise UsageError(
-            f"Seeds {text!r} are {len(seeds)} seeds; at most {MAX_SEEDS} are allowed. Enter for example 1-5."
+            f"Seeds {text!r} are {len(seeds)} seeds; at most {MAX_SEEDS} are allowed. Enter, for example, 1-5."
         )
     return seeds
 
@@ -145,37 +146,42 @@ def _fields(model: str, dataset: str, preset: str) -> None:
             _field(one, default, _key(model, dataset, preset, one.name))
 
 
-def _field(one: Setting, default: Any, key: str) -> None:
-    name = one.name.replace("_", " ")
-    label = escape(name) + (f" :gray[({escape(one.unit)})]" if one.unit and one.unit not in name else "")
-    bounds = f" Range: {one.bounds()}." if one.kind in ("int", "float", "ints") else ""
-    empty = " Empty: off." if one.optional else ""
-    text = f"`{one.name}`: {one.help}.{bounds}{empty} Preset: {format_setting(default)}."
+def _field(setting: Setting, default: Any, key: str) -> None:
+    name = _LABELS.get(setting.name, setting.name.replace("_", " "))
+    label = escape(name) + (f" :gray[({escape(setting.unit)})]" if setting.unit and setting.unit not in name else "")
+    bounds = f" Range: {setting.bounds()}." if setting.kind in ("int", "float", "ints") else ""
+    empty = " Empty: off." if setting.optional else ""
+    text = f"`{setting.name}`: {setting.help}.{bounds}{empty} Preset: {format_setting(default)}."
     help_text = escape(text).replace("\\`", "`")  # the setting's name is shown as code
-    if one.choices:
+    if setting.choices:
         st.selectbox(
-            label, one.choices, index=one.choices.index(default), key=key, help=help_text, persist_state="session"
+            label,
+            setting.choices,
+            index=setting.choices.index(default),
+            key=key,
+            help=help_text,
+            persist_state="session",
         )
-    elif one.kind == "bool":
+    elif setting.kind == "bool":
         st.toggle(label, value=default, key=key, help=help_text, persist_state="session")
-    elif one.kind in ("int", "float"):
-        _number(one, default, key, label, help_text)
+    elif setting.kind in ("int", "float"):
+        _number(setting, default, key, label, help_text)
     else:
         st.text_input(label, value=format_setting(default), key=key, help=help_text, persist_state="session")
 
 
-def _number(one: Setting, default: Any, key: str, label: str, help_text: str) -> None:
-    kind = int if one.kind == "int" else float
+def _number(setting: Setting, default: Any, key: str, label: str, help_text: str) -> None:
+    kind = int if setting.kind == "int" else float
     low, high = (
         None if bound is None else kind(max(-_MAX_SAFE_INTEGER, min(_MAX_SAFE_INTEGER, bound)))
-        for bound in (one.low, one.high)
+        for bound in (setting.low, setting.high)
     )
     st.number_input(
         label,
         min_value=low,
         max_value=high,
         value=None if default is None else kind(default),
-        step=_step(one, default),
+        step=_step(setting, default),
         format=None if kind is int else "%g",
         key=key,
         help=help_text,
@@ -184,10 +190,10 @@ def _number(one: Setting, default: Any, key: str, label: str, help_text: str) ->
     )
 
 
-def _step(one: Setting, default: Any) -> Any:
+def _step(setting: Setting, default: Any) -> Any:
     """Return the step of a number field: about a tenth of the value, rounded down to a power of ten."""
-    size = abs(default or one.default or 1)
-    if one.kind == "int":
+    size = abs(default or setting.default or 1)
+    if setting.kind == "int":
         return max(1, 10 ** (len(str(int(size))) - 2))
     step = 1.0
     while step > size / 5 and step > 1e-9:
@@ -195,10 +201,10 @@ def _step(one: Setting, default: Any) -> Any:
     return round(step, 10)
 
 
-def _read(one: Setting, value: Any) -> Any:
+def _read(setting: Setting, value: Any) -> Any:
     """Convert a widget's value to the setting's value."""
     if isinstance(value, str):
-        return one.parse("" if value == "none" and one.kind == "ints" else value)
+        return setting.parse("" if value == "none" and setting.kind == "ints" else value)
     return value
 
 

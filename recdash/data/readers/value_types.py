@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.dataset_file import Feedback
+from recdash.data.readers.column_names import normalise_name
 from recdash.data.readers.column_roles import (
     COUNT_NAMES,
     LABEL_NAMES,
@@ -17,7 +18,6 @@ from recdash.data.readers.column_roles import (
 )
 from recdash.data.readers.columns import Columns
 from recdash.data.readers.read_options import ReadOptions
-from recdash.data.readers.title_files import normalise_name
 from recdash.data.timestamps import (
     ColumnError,
     Times,
@@ -130,8 +130,8 @@ def infer_values(ratings: NDArray[np.float32], column: str, options: ReadOptions
         )
     if scale is None or (scale == USUAL_SCALES[-1] and high <= scale[1] / 2):
         raise AmbiguousColumn(
-            f"values in {column} range from {low:g} to {high:g}, no usual scale. Give it (--scale {low:g}..{high:g}), "
-            "or use every row as a positive (--rating none).",
+            f"values in {column} range from {low:g} to {high:g}, which is not a standard rating scale. Give the scale "
+            f"(--scale {low:g}..{high:g}), or use every row as a positive (--rating none).",
             {f"The scale is {low:g} to {high:g}": {"scale": (low, high)}, **_EVERY_ROW},
         )
     if low == 0:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from recdash.errors import UsageError
 
-TRAIN, VALIDATION_FOLD_IN, VALIDATION_HELD_OUT, TEST_FOLD_IN, TEST_HELD_OUT = (1 << place for place in range(5))
-ROLES = {
+TRAIN, VALIDATION_FOLD_IN, VALIDATION_HELD_OUT, TEST_FOLD_IN, TEST_HELD_OUT = (1 << index for index in range(5))
+PART_NAMES = {
     TRAIN: "train",
     VALIDATION_FOLD_IN: "validation fold-in",
     VALIDATION_HELD_OUT: "validation held-out",
@@ -53,5 +53,7 @@ class SplitFiles:
         for bit, path in found.items():
             earlier = first.setdefault(os.path.realpath(path), bit)
             if earlier != bit:
-                raise UsageError(f"{path}: given twice, as {ROLES[earlier]} and as {ROLES[bit]}. Give two files.")
+                raise UsageError(
+                    f"{path}: given twice, as {PART_NAMES[earlier]} and as {PART_NAMES[bit]}. Give two files."
+                )
         return found

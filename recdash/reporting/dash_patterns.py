@@ -1,12 +1,10 @@
-"""Colours and dash patterns of runs in charts."""
+"""Dash patterns of runs in charts, for runs of the same colour."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from recdash.runs.run_ids import PALETTE, colour_of
-
-__all__ = ["DASHES", "PALETTE", "colour_of", "dashes"]
+from recdash.runs.run_colours import colour_of
 
 DASHES: tuple[tuple[int, ...], ...] = (
     (),
@@ -14,7 +12,7 @@ DASHES: tuple[tuple[int, ...], ...] = (
     (2, 3),
     (9, 3, 2, 3),
     (4, 2),
-)  # for runs of the same colour in one chart
+)
 
 
 def dashes(run_ids: Iterable[str]) -> dict[str, tuple[int, ...]]:

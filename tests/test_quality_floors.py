@@ -1,4 +1,4 @@
-"""Quality floors on real data: MovieLens-1M with preset `auto`, shortened, so floors are 3 % looser than the full ones.
+"""Quality floors on real data: MovieLens-1M with preset `auto`, shortened, so floors are 3% looser than the full ones.
 
 The full figures are in benchmarks/results/. Every floor has two sides: a figure too good to be true fails as well.
 """

@@ -16,20 +16,20 @@ from recdash.splits.strong import positive_threshold
 MAX_ITEMS = 4000  # the time of EASE grows with the cube of the items: a few seconds at 4,000
 
 
-class UntrainedFallback(NamedTuple):
-    """The fitted model, and a note to show with it."""
+class FallbackModel(NamedTuple):
+    """EASE as fitted now, and a note to show with it."""
 
     model: Model
     note: str
 
 
-def fit_ease(dataset: Dataset) -> UntrainedFallback:
+def fit_ease(dataset: Dataset) -> FallbackModel:
     """Fit EASE with preset `auto` on all positives of all users, for a large catalogue on its most popular items."""
-    positives = dataset.in_item_order
+    positives = dataset.in_time_order_ties_by_item
     threshold = positive_threshold(dataset)
     if threshold is not None and positives.values is not None:
         positives = positives.select(positives.values >= threshold)
-    note = "no model is trained on this dataset yet: EASE was fitted now to the likes of all users"
+    note = "no model is trained on this dataset yet: EASE was just fitted to the positives of all users"
     counts = np.bincount(positives.items, minlength=positives.n_items)
     chosen = np.arange(positives.n_items)
     if positives.n_items > MAX_ITEMS:
@@ -45,4 +45,4 @@ def fit_ease(dataset: Dataset) -> UntrainedFallback:
         raise TypeError("EASE is solved in closed form")
     model.solve(rows)
     model.catalogue = dataset.catalogue.take(chosen)
-    return UntrainedFallback(model, note)
+    return FallbackModel(model, note)

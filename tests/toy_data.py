@@ -31,7 +31,7 @@ def toy_dataset(
         items=np.array(columns),
         ratings=np.array(stars, np.float32) if ratings else None,
         times=np.array(when) if times else None,
-        known={str(i): Item(str(i), f"Film {i}", 1950 + i) for i in range(1, items + 1)},
+        items_by_id={str(i): Item(str(i), f"Film {i}", 1950 + i) for i in range(1, items + 1)},
         scale=(1.0, 5.0) if ratings else None,
         source="toy",
     )

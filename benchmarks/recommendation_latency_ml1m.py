@@ -22,7 +22,7 @@ def main() -> None:
     fail_without_data()
     data = ml_1m()
     split = recdash.make_split(data, "strong")
-    picks = [split.catalogue[place] for place in range(0, 50 * PICKS, 50)]
+    picks = [split.catalogue[index] for index in range(0, 50 * PICKS, 50)]
     found = {}
     for name in registry.names():
         has_epochs = issubclass(registry.model_class(name), GradientModel)
@@ -35,7 +35,10 @@ def main() -> None:
             times.append(1000 * (time.perf_counter() - started))
         found[name] = {"median_ms": round(statistics.median(times), 1), "max_ms": round(max(times), 1)}
         print(name, found[name], flush=True)
-    write("answers_ml1m", {"summary": found, "conditions": conditions(picks=PICKS, list_length=20, with_reasons=True)})
+    write(
+        "recommendation_latency_ml1m",
+        {"summary": found, "conditions": conditions(picks=PICKS, list_length=20, with_reasons=True)},
+    )
 
 
 if __name__ == "__main__":

@@ -47,14 +47,16 @@ class Members(ABC):
 
 
 class _Folder(Members):
-    def __init__(self, folder: Path, known: Collection[str]) -> None:
+    def __init__(self, folder: Path, file_names: Collection[str]) -> None:
         with file_errors(folder.name):
             folders = [
                 folder,
                 *sorted(child for child in folder.iterdir() if child.is_dir() and not child.is_symlink()),
             ]
         candidates = [
-            (folder, names) for folder in folders if (names := [name for name in known if (folder / name).is_file()])
+            (folder, names)
+            for folder in folders
+            if (names := [name for name in file_names if (folder / name).is_file()])
         ]
         self.folder, names = _choose_folder(candidates, folder.name, root=folder)
         super().__init__(self.folder.name, names)
@@ -66,12 +68,12 @@ class _Folder(Members):
 
 
 class _Zip(Members):
-    def __init__(self, archive: zipfile.ZipFile, label: str, known: Collection[str]) -> None:
+    def __init__(self, archive: zipfile.ZipFile, label: str, file_names: Collection[str]) -> None:
         self.archive = archive
         folders: dict[str, list[str]] = {}
         for path in set(archive.namelist()):
             folder, _, name = path.rpartition("/")
-            if name in known and "/" not in folder and "\\" not in folder:
+            if name in file_names and "/" not in folder and "\\" not in folder:
                 folders.setdefault(folder, []).append(name)
         self.folder, names = _choose_folder(list(folders.items()), label, root="")
         super().__init__(label, names)
@@ -99,30 +101,30 @@ class _Zip(Members):
 
 
 @contextmanager
-def open_members(path: Path, known: Collection[str]) -> Iterator[Members]:
+def open_members(path: Path, file_names: Collection[str]) -> Iterator[Members]:
     """Open a folder or zip that contains files of the known names, directly or in one folder inside.
 
     Args:
         path: The folder or zip.
-        known: Names of the files that may be opened.
+        file_names: Names of the files that may be opened.
 
     Raises:
         DataError: There is no such file, several folders inside have some, or the zip is damaged.
     """
     if path.is_dir():
-        yield _Folder(path, known)
+        yield _Folder(path, file_names)
         return
     with file_errors(path.name), path.open("rb") as file:
         with _zip_errors(path.name):
             archive = zipfile.ZipFile(file)
-        yield _Zip(archive, path.name, known)
+        yield _Zip(archive, path.name, file_names)
 
 
-def contains_known_files(path: Path, known: Collection[str]) -> bool:
+def contains_known_files(path: Path, file_names: Collection[str]) -> bool:
     """Whether a zip has files of the known names; also true for a damaged zip, for `open_members` to report."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.rpartition("/")[2] in known for name in archive.namelist())
+            return any(name.rpartition("/")[2] in file_names for name in archive.namelist())
     except (*_ZIP_ERRORS, OSError):
         return True
 

@@ -1,15 +1,8 @@
-"""The colour of a run: the same on every page, on every machine and in every chart."""
+"""Colours of text in charts, and Markdown in the colour of a run."""
 
 from __future__ import annotations
 
-from recdash.reporting.palette import (
-    DASHES,
-    PALETTE,
-    colour_of,
-    dashes,
-)
-
-__all__ = ["DASHES", "MUTED", "PALETTE", "TEXT", "background", "colour_of", "dashes", "dot"]
+from recdash.runs.run_colours import colour_of
 
 TEXT = {"light": "#1b2130", "dark": "#e7eaf0"}
 MUTED = {"light": "#667085", "dark": "#98a2b3"}

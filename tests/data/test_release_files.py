@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recdash.data.readers import archive, movielens
+from recdash.data.readers import movielens, release_files
 from recdash.errors import DataError
 
 
@@ -38,14 +38,14 @@ def test_a_zip_bomb_is_refused_before_it_is_read(zip_of: Callable[..., Path], mo
     path = zip_of("1m", {"ratings.dat": b"1::1::1::1\n" * 2_000_000})
     monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda *_: pytest.fail("the bomb was opened"))
     said = r"ratings.dat claims to unpack from .* to 22,000,000 bytes, more than the limit of 100 times"
-    with archive.open_members(path, movielens.KNOWN) as members, pytest.raises(DataError, match=said):
+    with release_files.open_members(path, movielens.KNOWN) as members, pytest.raises(DataError, match=said):
         members.open("ratings.dat").__enter__()
 
 
 def test_a_member_larger_than_any_published_one_is_refused(
     zip_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MAX_MEMBER_BYTES", 10)
+    monkeypatch.setattr(release_files, "MAX_MEMBER_BYTES", 10)
     with pytest.raises(DataError, match="claims to unpack"):
         movielens.read(zip_of("1m"))
 

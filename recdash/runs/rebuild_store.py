@@ -133,9 +133,9 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _metrics(found: Mapping[str, Any]) -> dict[str, float]:
+def _metrics(values: Mapping[str, Any]) -> dict[str, float]:
     """Return metrics by name; NaN was written as null."""
-    return {name: math.nan if value is None else _checked(value, is_number) for name, value in found.items()}
+    return {name: math.nan if value is None else _checked(value, is_number) for name, value in values.items()}
 
 
 def _interval(pair: Any) -> tuple[float, float]:

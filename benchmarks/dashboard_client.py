@@ -15,7 +15,7 @@ _WHOLE = ForwardMsg.FINISHED_SUCCESSFULLY
 _PART = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
 
 
-class Tab:
+class DashboardClient:
     """One session with the server; live fragments are refreshed as a browser would."""
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -27,7 +27,7 @@ class Tab:
         self.live_draws = 0
 
     @classmethod
-    async def open(cls, port: int, within: float = 30.0) -> Tab:
+    async def open(cls, port: int, within: float = 30.0) -> DashboardClient:
         """Connect; waits for a server that is starting."""
         until = time.monotonic() + within
         while True:

@@ -16,10 +16,10 @@ def higher_is_better(metric: str) -> bool | None:
 
 
 @dataclass(frozen=True)
-class Criterion:
+class SelectionMetric:
     """A metric of the validation part, and its direction."""
 
-    metric: str
+    name: str
     higher_is_better: bool
 
     @property
@@ -28,22 +28,22 @@ class Criterion:
         return 1 if self.higher_is_better else -1
 
     def is_better(self, value: float, than: float | None) -> bool:
-        """Return whether a value is better than another one; any number is better than None, NaN than nothing."""
+        """Return whether a value is better than another one. Any number is better than None; NaN is never better."""
         return value == value and (than is None or self.sign * value > self.sign * than)
 
 
-CRITERIA = {
-    task: Criterion(metric, higher_is_better(metric) is True)
-    for task, metric in (("ranking", "ndcg@100"), ("rating", "rmse"))
+SELECTION_METRICS = {
+    task: SelectionMetric(name, higher_is_better(name) is True)
+    for task, name in (("ranking", "ndcg@100"), ("rating", "rmse"))
 }
-SELECTION_METRICS = tuple(criterion.metric for criterion in CRITERIA.values())
+SELECTION_METRIC_NAMES = tuple(metric.name for metric in SELECTION_METRICS.values())
 
 
 def task_of(values: Mapping[str, float]) -> str:
-    """Return the task whose criterion is among a run's metrics; "ranking" if none is."""
-    return next((task for task, criterion in CRITERIA.items() if criterion.metric in values), "ranking")
+    """Return the task whose selection metric is among a run's metrics; "ranking" if none is."""
+    return next((task for task, metric in SELECTION_METRICS.items() if metric.name in values), "ranking")
 
 
-def criterion_of(values: Mapping[str, float]) -> Criterion | None:
-    """Return the criterion whose metric is among the values of an epoch or a run; None if none is."""
-    return next((criterion for criterion in CRITERIA.values() if criterion.metric in values), None)
+def selection_metric_of(values: Mapping[str, float]) -> SelectionMetric | None:
+    """Return the selection metric that is among the values of an epoch or a run; None if none is."""
+    return next((metric for metric in SELECTION_METRICS.values() if metric.name in values), None)
