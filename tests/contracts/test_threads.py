@@ -9,6 +9,8 @@ import torch
 import recdash
 from recdash.models import registry
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.usefixtures("demo_kept")
 @pytest.mark.parametrize("name", registry.names())

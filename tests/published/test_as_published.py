@@ -34,6 +34,8 @@ from recdash.splits.split import EvaluationPart
 from recdash.training.batch_order import torch_generator
 from tests.toy_data import toy_dataset
 
+pytestmark = pytest.mark.slow
+
 
 def rows(*lists: list[int], items: int = 4) -> Histories:
     return Histories.from_rows(lists, items)

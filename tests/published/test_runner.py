@@ -24,6 +24,8 @@ from recdash.published.subprocess_cell import SubprocessCell
 from recdash.published.table_schema import TableCell
 from tests.toy_data import toy_dataset
 
+pytestmark = pytest.mark.slow
+
 SVAE = TableCell("svae", "svae", "SVAE", svae_rows.svae, own_process=True)
 EASE = TableCell("ease", "ease", "EASE", partial(implicit_rows.closed_form, name="ease"))
 

@@ -34,6 +34,8 @@ from recdash.services import runs as service
 from recdash.splits import RatingSplit
 from recdash.training import TrainingState, fit
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "version-0.2"
 STOPPED, KILLED = "multvae-619b8afc", "recvae-ba596633"
 OLD_RUNS = "SELECT id, twin, wish, wished, born, details FROM runs"
