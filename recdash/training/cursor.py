@@ -85,8 +85,8 @@ class Cursor:
         phase, pass_index, batch = self.position.phase, self.position.pass_index, self.position.batch
         if batch >= self.batches:
             pass_index, batch = pass_index + 1, 0
-        if phase < len(self.passes) and pass_index >= self.passes[phase]:
+        while phase < len(self.passes) and pass_index >= self.passes[phase]:
             phase, pass_index = phase + 1, 0
-        if batch != self.position.batch or pass_index != self.position.pass_index:
+        if (phase, pass_index, batch) != (self.position.phase, self.position.pass_index, self.position.batch):
             self.position = replace(self.position, phase=phase, pass_index=pass_index, batch=batch)
         return phase < len(self.passes)

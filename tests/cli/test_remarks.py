@@ -11,20 +11,6 @@ from recdash.cli.main import main
 from tests.run_helpers import Runs
 
 
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command line that must succeed; gives standard output and standard error."""
-
-    def do(*words: str) -> tuple[str, str]:
-        capsys.readouterr()
-        status = main(list(words))
-        out, err = capsys.readouterr()
-        assert status == 0, err
-        return out, err
-
-    return do
-
-
 def test_runs_list_shows_remarks_next_to_the_state(call: Any, runs: Runs) -> None:
     runs.finished(unstable=3, best=2), runs.finished("ease", epochs=1)
     lines = call("runs", "list")[0].splitlines()

@@ -5,24 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
-from recdash.cli.main import main
 from recdash.services import launch, training_requests
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a command line that must succeed; gives standard output and standard error."""
-
-    def do(*words: str) -> tuple[str, str]:
-        capsys.readouterr()
-        status = main(list(words))
-        out, err = capsys.readouterr()
-        assert status == 0, err
-        return out, err
-
-    return do
 
 
 def test_data_show_prints_labels_and_formatted_values(call: Any, demo_cache: Any) -> None:

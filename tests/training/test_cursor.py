@@ -70,3 +70,8 @@ def test_finishing_an_epoch_keeps_the_totals_and_clears_the_rest() -> None:
     expected = Position(epoch=1, update=len(ALL), seconds=len(ALL) / 2, unstable_epoch=1)
     assert cursor.position == expected
     assert [step[:3] for step in run(cursor)] == ALL
+
+
+def test_phases_without_passes_are_left_out() -> None:
+    steps = run(Cursor((0, 0, 2), 3))
+    assert [step[:3] for step in steps] == [(2, pass_index, batch) for pass_index, batch in product(range(2), range(3))]
