@@ -17,6 +17,7 @@ POINTS = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1)), min_size=1, max
 
 
 @pytest.mark.parametrize("model", registry.names())
+@pytest.mark.slow
 def test_every_model_records_its_costs_and_per_user_results(here, model: str) -> None:
     compare.start(compare.requests("toy", [model], epochs=2))
     (group,) = results.groups()

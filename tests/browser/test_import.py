@@ -50,6 +50,7 @@ def counts(tab: Any) -> dict[str, str]:
     return dict(text.split("\n")[:: len(text.split("\n")) - 1] for text in found.all_inner_texts())
 
 
+@pytest.mark.slow
 def test_a_new_user_imports_a_file_with_an_unusual_column_in_under_five_clicks(
     app: str, tab: Any, unusual: Path
 ) -> None:

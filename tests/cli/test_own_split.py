@@ -99,6 +99,7 @@ def test_from_files_to_results_and_recommendations(call, document, here, ranking
     assert lists["picks"][0]["title"] == "Film 4" and len(lists["recommendations"]["ease"]) == 3
 
 
+@pytest.mark.slow
 def test_unsuitable_models_are_skipped_with_the_reason(call, waiting, ranking) -> None:
     assert call("data", "import", "mine", *ranking)[0] == 0
     status, out, err = call("compare", "--dataset", "mine", "--detach", "--json")
@@ -119,6 +120,7 @@ def test_split_seeds_repeat_the_training_and_not_the_split(document, here, ranki
     assert len({row["split"] for row in found["results"]}) == 1
 
 
+@pytest.mark.slow
 def test_a_split_of_ratings_without_validation(call, document, here, rating) -> None:
     status, _, err = call("data", "import", "stars", *rating)
     assert status == 0 and "rating prediction, because all files have ratings" in err

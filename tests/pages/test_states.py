@@ -48,6 +48,7 @@ def test_one_finished_run_is_shown(page: str, open_page: Open, runs: Runs) -> No
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.slow
 def test_many_runs_in_all_states_are_shown(page: str, open_page: Open, runs: Runs) -> None:
     for number in range(14):
         runs.finished(["multvae", "ease", "popularity", "multdae"][number % 4], 0.2 + number / 100, seed=number)
@@ -63,6 +64,7 @@ def test_many_runs_in_all_states_are_shown(page: str, open_page: Open, runs: Run
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.slow
 def test_a_run_with_a_damaged_folder_breaks_no_page(page: str, open_page: Open, runs: Runs) -> None:
     run_id = runs.finished()
     folder = paths.checkpoint_dir() / run_id / "best"

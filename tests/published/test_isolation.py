@@ -84,6 +84,7 @@ print(*sorted(name for name in sys.modules if name.startswith("recdash.published
 """
 
 
+@pytest.mark.slow
 def test_importing_everything_else_loads_the_figures_and_nothing_more_of_the_package() -> None:
     """Imports in a process of its own; this also covers imports that no search of the source text finds."""
     command = [sys.executable, "-c", EVERYTHING_ELSE]
@@ -102,6 +103,7 @@ print(status, *sorted(name for name in sys.modules if name.startswith("recdash.p
 
 
 @pytest.mark.parametrize(("command", "loads"), [(["results", "--json"], False), (["reproduce", "--models", "x"], True)])
+@pytest.mark.slow
 def test_of_the_commands_only_reproduce_loads_what_computes_as_published(command: list[str], loads: bool) -> None:
     result = subprocess.run(
         [sys.executable, "-c", RUN_OF_ANOTHER_COMMAND, *command], capture_output=True, text=True, cwd=ROOT, timeout=120

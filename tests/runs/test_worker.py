@@ -276,7 +276,7 @@ def test_a_stop_request_is_honoured_within_two_seconds(work, store: Store) -> No
     assert time.monotonic() - asked[0] < 2
 
 
-def test_heartheartbeats_continue_during_training(work, store: Store, monkeypatch) -> None:
+def test_heartbeats_continue_during_training(work, store: Store, monkeypatch) -> None:
     monkeypatch.setattr(worker, "HEARTBEAT_SECONDS", 0.05)
     monkeypatch.setattr(worker, "STOP_CHECK_SECONDS", 0.02)
     heartbeats = []
