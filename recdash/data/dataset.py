@@ -67,6 +67,7 @@ class Dataset:
         ties: Rule that orders events of one user at the same time, see `in_time_order`.
         parts: (n,) uint8 bits of `recdash.data.split_parts`, for data imported as a split; None otherwise.
         own_split: Task of that split; None otherwise.
+        item_word: Word for the items, such as "book", if the reader found one; see `recdash.data.item_words`.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Dataset:
     ties: TieRule = "file"
     parts: NDArray[np.uint8] | None = None
     own_split: OwnSplit | None = None
+    item_word: str | None = None
 
     @property
     def n_users(self) -> int:
@@ -277,6 +279,7 @@ class Dataset:
         positive_from: float | None = None,
         min_positives: int | None = None,
         ties: TieRule = "file",
+        item_word: str | None = None,
     ) -> Self:
         """Build a dataset from raw columns.
 
@@ -300,6 +303,7 @@ class Dataset:
             positive_from: Lowest rating that counts as a positive.
             min_positives: Fewest positives of a user in a split.
             ties: Rule that orders events of one user at the same time.
+            item_word: Word for the items.
 
         Raises:
             DataError: There are no rows.
@@ -344,6 +348,7 @@ class Dataset:
             ties=ties,
             parts=parts,
             own_split=own_split,
+            item_word=item_word,
         )
         object.__setattr__(dataset, "fingerprint", _fingerprint(dataset))
         return dataset
@@ -377,6 +382,7 @@ class Dataset:
                 min_positives=facts["min_positives"],
                 ties=facts["ties"],
                 own_split=facts["own_split"],
+                item_word=facts["item_word"],
             )
 
     @staticmethod
@@ -409,6 +415,7 @@ class Dataset:
             "ties": self.ties,
             "tied_share": self.tied_share,
             "own_split": self.own_split,
+            "item_word": self.item_word,
         }
 
     def format_time(self, value: int) -> str:

@@ -39,6 +39,7 @@ _FACT_TYPES: dict[str, tuple[type, ...]] = {
     "ties": (str,),
     "tied_share": (float, int),
     "own_split": (str, type(None)),
+    "item_word": (str, type(None)),
 }
 _ADDED_IN_FORMAT_2: dict[str, Any] = {
     "ticks": 1, "feedback": "ratings", "positive_from": None, "min_positives": None, "ties": "file", "tied_share": 0.0,
@@ -81,6 +82,7 @@ def open_dataset(folder: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, An
             facts = _upgrade_facts(facts, _tied_share_of(folder / _FILE, (folder / _FILE).stat().st_mtime_ns))
         elif facts["format"] != _FORMAT:
             raise DataError(f"{folder}: written by another version of recdash. Get or import the dataset again.")
+        facts.setdefault("item_word", None)  # missing in files of earlier versions
         _check_facts(facts)
         yield facts, members
 

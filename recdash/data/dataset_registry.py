@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from recdash import paths
 from recdash.data import dataset_cache, download
 from recdash.data.dataset import Dataset
-from recdash.data.dataset_cache import demo_dataset, load_path
+from recdash.data.dataset_cache import demo_dataset, demo_key, load_path
 from recdash.data.dataset_file import OwnSplit
 from recdash.data.readers import movielens
 from recdash.data.readers import split_files as own_reader
@@ -275,9 +276,14 @@ def _write_error(folder: Path, error: OSError) -> DataError:
 
 def _demo_entry() -> DatasetEntry:
     try:
-        demo = demo_dataset()
+        return _demo_entry_of(demo_key())
     except DataError as error:
         return DatasetEntry(DEMO, False, notes=(str(error),), generated=True)
+
+
+@lru_cache(maxsize=2)  # pages ask for it many times, and reading the whole demo takes 30 ms
+def _demo_entry_of(_key: str) -> DatasetEntry:
+    demo = demo_dataset()
     return DatasetEntry(
         DEMO,
         True,
@@ -292,6 +298,13 @@ def _demo_entry() -> DatasetEntry:
         demo.scale,
         demo.tied_share,
     )
+
+
+def installed_entry(name: str) -> DatasetEntry | None:
+    """Return the entry of an installed dataset, or None; faster than `available`, which reads all of them."""
+    if name == DEMO:
+        return _demo_entry()
+    return saved_entry(name) if _is_saved(name) else None
 
 
 def saved_entry(name: str) -> DatasetEntry:

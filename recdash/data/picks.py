@@ -16,6 +16,7 @@ from recdash.data.title_tokens import weight_of, words_of
 from recdash.errors import UsageError, short_repr
 
 MIN_RELEVANCE = 0.8  # below it a title is only suggested
+_MIN_SUGGESTED_RELEVANCE = 0.4  # below it a title is no suggestion either
 MIN_LEAD = 0.03  # score of the best match ahead of the second; 8 times the popularity gives as much
 _MIN_POPULARITY_RATIO = 0.9  # of the first part of a series to its most popular part, to prefer the first
 _MIN_SERIES_SIMILARITY = 0.85  # share of matching letters in the name of a series
@@ -93,7 +94,7 @@ def _by_id(catalogue: Catalogue, id_: str, popularity: NDArray[Any] | None) -> i
 def _best_match(catalogue: Catalogue, text: str, popularity: NDArray[Any] | None) -> int:
     if not catalogue.has_titles:
         raise UsageError(f"No item matches {short_repr(text)}. {_example(catalogue, popularity)}")
-    hits = search(catalogue, text, _MAX_CANDIDATES, popularity)
+    hits = search(catalogue, text, _MAX_CANDIDATES, popularity, min_relevance=_MIN_SUGGESTED_RELEVANCE)
     is_specific = any(weight_of(word) == 1 for word in words_of(text))  # unlike "the" or "part of"
     relevant = [hit for hit in hits if hit.relevance >= MIN_RELEVANCE and is_specific]
     if not relevant:

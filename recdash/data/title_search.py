@@ -2,12 +2,17 @@
 
 The relevance of a title is about 1 if it has all words of the query and no others:
 
-- It is the share of the query's words found in the title. A query word may also be a prefix of a title word, differ in
-  one letter (two from eight letters on), or sound like it, at a small cost. Words such as "of" or "part" count less.
+- It is the share of the query's words found in the title, in any order. A query word may also be the start of a title
+  word, differ in some letters or sound like it, see `vocabulary`. Words such as "of" or "part" count less.
 - Title words that are not in the query cost up to 0.1.
-- A year at the end of the query adds 0.1 for items of that year and costs 0.25 for items more than two years off.
+- A title that is as a whole, without spaces, within a few letters of the query is as relevant as the share of right
+  letters.
+- Numbers match spelt, in digits and as roman numerals. A year at either end of the query adds 0.1 for items of that
+  year and costs 0.25 for items more than two years off.
+- Another title than the main one costs 0.02.
 
-Popularity adds up to 0.1, with 0.01 per doubling, so it mainly orders titles of about equal relevance.
+Titles with at most half of the query are no results. Popularity adds up to 0.1, with 0.01 per doubling, so it mainly
+orders titles of about equal relevance.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from numpy.typing import NDArray
 
 from recdash.data.catalogue import Catalogue
 
-MIN_SHOWN_RELEVANCE = 0.4  # below it a title is unrelated to the query
+MIN_SHOWN_RELEVANCE = 0.5  # up to it a title is unrelated to the query
 _BONUS_PER_DOUBLING, _MAX_BONUS = 0.01, 0.1
 _EXACT_BONUS = 0.1  # for items whose title equals the query, word by word
 
@@ -32,7 +37,14 @@ class Hit(NamedTuple):
     score: float
 
 
-def search(catalogue: Catalogue, text: str, limit: int = 20, popularity: NDArray[Any] | None = None) -> list[Hit]:
+def search(
+    catalogue: Catalogue,
+    text: str,
+    limit: int = 20,
+    popularity: NDArray[Any] | None = None,
+    *,
+    min_relevance: float = MIN_SHOWN_RELEVANCE,
+) -> list[Hit]:
     """Return the items that match the text, best first.
 
     Args:
@@ -40,13 +52,14 @@ def search(catalogue: Catalogue, text: str, limit: int = 20, popularity: NDArray
         text: Query.
         limit: Maximum number of results.
         popularity: (items,) counts; among about equally relevant titles the popular ones come first.
+        min_relevance: Titles up to this relevance are no results.
     """
     index = catalogue.search_index
     relevance = index.relevance(text)
     score = relevance + popularity_bonus(popularity)
     score[index.exact_matches(text)] += _EXACT_BONUS
-    order = np.lexsort((np.arange(len(score)), -score))
-    order = order[relevance[order] > MIN_SHOWN_RELEVANCE][:limit]
+    related = np.flatnonzero(relevance > min_relevance)
+    order = related[np.argsort(-score[related], kind="stable")][:limit]
     return [Hit(int(i), float(relevance[i]), float(score[i])) for i in order]
 
 

@@ -7,7 +7,7 @@ Arguments that the functions share:
 - `top`: (users, ranks) item indices by rank, -1 after the end of a list.
 - `k`: length of the list that counts.
 
-Ranks start at 1. Among equal scores the lower item index comes first (see `top_k`).
+Ranks start at 1. Among equal scores the lower item index comes first (see `recdash.models.ranking`).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +19,7 @@ from recdash.models.base import (
     GradientModel,
     Loss,
     TrainingProgress,
+    read_only_array,
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
@@ -165,6 +167,10 @@ class AutoRec(RatingModel, GradientModel):
         weights = torch.stack([weight for weight, _ in rows])  # rows x (latent,) -> (rows, latent)
         biases = torch.stack([bias for _, bias in rows])  # rows x () -> (rows,)
         return self.demote_rare_items(functional.linear(weights, self.codes) + biases[:, None])
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the weights of the output layer, or the hidden layer of each item's ratings, (items, latent)."""
+        return read_only_array(self.codes if self.by_item else self.last.weight)
 
     def _ridge_row(self, batch: Batch, ratings: Tensor, row: int) -> tuple[Tensor, Tensor]:
         """Decoder weights (latent,) and bias () of a new user, with the encoder fixed.

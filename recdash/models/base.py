@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -17,14 +18,18 @@ from torch import Tensor, nn
 from recdash import devices
 from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
-from recdash.data.picks import resolve_all
+from recdash.data.pick_rows import history_of, rows_of
+from recdash.data.picks import Pick, resolve_all
 from recdash.errors import UsageError
 from recdash.models import checkpoint_io
 from recdash.models.batch import Batch, Noise
 from recdash.models.data_shape import DataShape
+from recdash.models.explain import Explanation, explanation, pick_contributions
+from recdash.models.ranking import TopItems, top_items
 from recdash.settings import Config, setting, whole_number
 
 Task = Literal["ranking", "rating"]
+ScoreKind = Literal["softmax", "sigmoid", "stars", "relative"]
 ACTIVE_UNIT_MIN_KL = 0.01  # nats; a latent dimension closer to the prior carries no information
 SMALL_DATA_USERS = 3_000  # below, overhead dominates an update, so presets make fewer and larger ones
 POPULARITY_FILE = "popularity.json"  # next to the weights; models saved by early versions have none
@@ -75,6 +80,13 @@ class GradientConfig(Config):
 def auto_batch_size(shape: DataShape, updates: int = 45) -> int:
     """Return the batch size that gives about so many updates per epoch, between 8 and 1,000 users."""
     return int(np.clip(round(shape.users / updates), 8, 1000))
+
+
+def read_only_array(tensor: Tensor) -> NDArray[np.float32]:
+    """Return the values of a tensor as a float32 array on the CPU that cannot be written to."""
+    array: NDArray[np.float32] = tensor.detach().float().cpu().numpy().view()
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True)
@@ -154,6 +166,8 @@ class Model(ABC):
     config_class: ClassVar[type[Config]]
     needs_order: ClassVar[bool] = False
     accepts_empty_history: ClassVar[bool] = False
+    exact_contributions: ClassVar[bool] = False  # True: the score is a sum over the picks, see `contributions`
+    lowest_listed: ClassVar[float] = -inf  # only items with a higher score are recommended
     uses_history: ClassVar[bool] = True  # False: the ranking does not depend on them, so there are no reasons
 
     config: Any
@@ -198,6 +212,15 @@ class Model(ABC):
         """Number of learned values; training data that the model stores does not count."""
         return sum(tensor.numel() for tensor in self.tensors().values())
 
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the scores of a history are, for display.
+
+        "softmax": logits over all items; "sigmoid": a logit of each item; "stars": ratings; "relative": numbers that
+        only compare items.
+        """
+        return "stars" if self.task == "rating" else "relative"
+
     def score_chunks(
         self, histories: Histories, users: NDArray[np.int64] | None = None
     ) -> Iterator[tuple[slice, Tensor]]:
@@ -236,29 +259,125 @@ class Model(ABC):
             out[chunk] = scores.cpu().numpy()
         return out
 
-    def recommend(self, picks: Sequence[str | int], k: int = 10) -> list[Recommendation]:
+    def recommend(
+        self,
+        picks: Sequence[Pick],
+        k: int = 10,
+        *,
+        ratings: Sequence[float] | None = None,
+        exclude: Sequence[Pick] = (),
+    ) -> list[Recommendation]:
         """Recommend items to a user who likes the picks; the picks are never in the list.
+
+        Example: `model.recommend(["Heat (1995)", "Toy Story"], k=5, exclude=["Jumanji (1995)"])`.
 
         Args:
             picks: Titles, with or without year, or item ids, in the order in which they were liked; small typing
                 errors are corrected (`recdash.data.picks.resolve`).
             k: Maximum length of the list.
+            ratings: Rating of each pick, for models that predict ratings. Without them a pick counts as a high rating.
+            exclude: Other items that must not be in the list, for example disliked ones.
 
         Returns:
-            The list, best item first.
+            The list, best item first; of equal scores the lower item index first. Items that a rating model has too
+            few ratings of are left out.
 
         Raises:
-            UsageError: A title matches no item or several, or the model needs at least one pick.
+            UsageError: A title matches no item or several, the model needs at least one pick, or the ratings do not
+                fit the picks or the model.
+            TrainingError: A score is NaN or infinite.
         """
-        chosen, k = resolve_all(self.catalogue, picks, self.popularity), whole_number("k", k, 0)
-        if not chosen and not self.accepts_empty_history:
+        history, k = self._read_picks(picks, ratings), min(whole_number("k", k, 0), self.shape.items)
+        excluded = resolve_all(self.catalogue, exclude, self.popularity)
+        seen = Histories.from_rows([[*history.items.tolist(), *excluded]], self.shape.items)
+        top = top_items(self, history, k, seen=seen, lowest=self.lowest_listed)
+        return [
+            Recommendation(self.catalogue[index].id, self.catalogue[index].label, score)
+            for index, score in zip(top.items[0].tolist(), top.scores[0].tolist(), strict=True)
+            if index >= 0
+        ]
+
+    def recommend_users(self, histories: Any, k: int = 10, *, seen: Any = None) -> TopItems:
+        """Recommend items to many users at once, in bounded memory; each list equals that of `recommend`.
+
+        Example: `items, scores = model.recommend_users([["Heat (1995)"], ["1", "32"]], k=5)`; the title of an item is
+        `model.catalogue[index].label`.
+
+        Args:
+            histories: What the model reads of each user: Histories, a scipy CSR matrix (users, items), or a list with
+                the titles or item ids of each user, in order. Rating models read the values of Histories.
+            k: Length of the lists.
+            seen: Items that must not be in the lists, one row per user, in the same forms; by default those of the
+                histories. Give all interactions of the users if the histories are a part of them.
+
+        Returns:
+            Item indices and scores, (users, k) each, with at most as many columns as there are items. A shorter list
+            ends in -1 and minus infinity, and a user without history has no list if the model needs one.
+
+        Raises:
+            DataError: The rows are invalid, or have another number of users or items.
+            UsageError: A title matches no item or several.
+            TrainingError: A score is NaN or infinite.
+        """
+        k = min(whole_number("k", k, 0), self.shape.items)
+        rows = rows_of(self.catalogue, histories, self.shape.items, self.popularity)
+        masked = None if seen is None else rows_of(self.catalogue, seen, self.shape.items, self.popularity)
+        top = top_items(self, rows, k, seen=masked, lowest=self.lowest_listed)
+        if not self.accepts_empty_history:
+            without = rows.counts == 0  # (users,)
+            top.items[without], top.scores[without] = -1, -np.inf
+        return top
+
+    def explain(
+        self,
+        picks: Sequence[Pick],
+        items: Sequence[Pick] | None = None,
+        k: int = 10,
+        *,
+        ratings: Sequence[float] | None = None,
+    ) -> Explanation:
+        """Explain recommendations: what each pick contributes to the score of each item.
+
+        EASE and item-kNN give exact parts, which add up to the score (kind "contribution"). For other models a
+        contribution is the score lost without the pick (kind "score drop"). Models that read no picks, and those
+        without exact parts for a single pick, give none; the note says so.
+
+        Example: `model.explain(["Heat (1995)", "Toy Story"]).items[0].contributions`.
+
+        Args:
+            picks: Liked items, as for `recommend`.
+            items: Items to explain; by default the list of `recommend`.
+            k: Length of that list.
+            ratings: Rating of each pick, as for `recommend`.
+
+        Returns:
+            The items in the given order, each with the contributions of all picks.
+
+        Raises:
+            UsageError: As for `recommend`.
+        """
+        history = self._read_picks(picks, ratings)
+        if items is None:
+            top = top_items(self, history, min(whole_number("k", k, 0), self.shape.items), lowest=self.lowest_listed)
+            chosen = [index for index in top.items[0].tolist() if index >= 0]
+        else:
+            chosen = resolve_all(self.catalogue, items, self.popularity)
+        scores = self.score(history)[0, chosen]
+        found = pick_contributions(self, history, chosen)
+        return explanation(self.catalogue, history.items.tolist(), chosen, scores, found)
+
+    def _read_picks(self, picks: Sequence[Pick], ratings: Sequence[float] | None) -> Histories:
+        """Return the picks as a single row, with ratings if given."""
+        if ratings is not None and self.task != "rating":
+            raise UsageError(
+                f"{self.name} reads liked items, not ratings. Leave ratings out and give only liked items."
+            )
+        history = history_of(self.catalogue, picks, self.popularity, ratings=ratings, scale=self.shape.scale)
+        if not history.n_entries and not self.accepts_empty_history:
             raise UsageError(
                 f"{self.name} needs at least one pick. Name an item, for example {self.catalogue[0].label!r}."
             )
-        scores = self.score(Histories.from_rows([chosen], self.shape.items))[0]
-        scores[chosen] = -np.inf
-        best = np.lexsort((np.arange(len(scores)), -scores))[: min(k, len(scores) - len(chosen))]
-        return [Recommendation(self.catalogue[i].id, self.catalogue[i].label, float(scores[i])) for i in best.tolist()]
+        return history
 
     def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32] | None:
         """Return what each pick adds to the score of each item, if the score is such a sum.
@@ -269,6 +388,14 @@ class Model(ABC):
 
         Returns:
             (picks, items) float32, or None for models whose score is no such sum.
+        """
+        return None
+
+    def item_vectors(self) -> NDArray[np.float32] | None:
+        """Return one vector per item, near for items that the model recommends to the same users; read-only.
+
+        Returns:
+            (items, width) float32, or None for models without such vectors.
         """
         return None
 

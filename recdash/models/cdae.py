@@ -7,13 +7,16 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recdash.models.base import (
     GradientConfig,
     GradientModel,
     Loss,
+    ScoreKind,
     TrainingProgress,
+    read_only_array,
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
@@ -81,6 +84,11 @@ class CDAE(GradientModel):
         self.users = nn.Parameter(torch.empty(shape.users, config.latent))
         self.last = nn.Linear(config.latent, shape.items)
 
+    @property
+    def score_kind(self) -> ScoreKind:
+        """Logits of each item's own probability with the logistic loss; numbers of no unit with the square loss."""
+        return "sigmoid" if self.config.likelihood == "logistic" else "relative"
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw weights and user vectors uniformly, with the Xavier bound of the item layers; biases are 0."""
         if self.config.formula == "published":
@@ -108,6 +116,10 @@ class CDAE(GradientModel):
         vectors = self.users[batch.users] if batch.users is not None else self.new_user_vectors(batch, item_part)
         scores: Tensor = self.last(self._hidden(item_part + vectors))  # (rows, latent) -> (rows, items)
         return scores
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the weights of the output layer, (items, latent)."""
+        return read_only_array(self.last.weight)
 
     def new_user_vectors(self, batch: Batch, item_part: Tensor) -> Tensor:
         """Return vectors of new users, with all weights fixed.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +19,7 @@ from recdash.models.base import (
     GradientModel,
     Loss,
     TrainingProgress,
+    read_only_array,
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
@@ -124,6 +126,10 @@ class DeepRec(RatingModel, GradientModel):
     def score_batch(self, batch: Batch) -> Tensor:
         """Return predicted ratings of all items for any user's ratings, (rows, items); no re-feeding."""
         return self.demote_rare_items(self._forward(self.first(batch, self.ratings_of(batch)), None))
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the weights of the output layer, (items, width)."""
+        return read_only_array(self.last.weight)
 
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Return the outputs of single items, (pairs,), from the users' training ratings."""

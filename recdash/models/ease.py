@@ -18,6 +18,7 @@ from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
 from recdash.models.layers import sparse_product
+from recdash.models.low_rank import ITEM_VECTOR_WIDTH, truncated_svd
 from recdash.settings import Config, setting
 
 FLOAT64_MAX_ITEMS = 12_000  # above, three matrices of items x items take more than 3.2 GiB in float64
@@ -46,6 +47,7 @@ class EASE(ClosedFormModel):
     """Each item regressed on all others; scores are x B with diag(B) = 0 (Steck, WWW 2019, equations 1 and 8)."""
 
     name: ClassVar[str] = "ease"
+    exact_contributions: ClassVar[bool] = True
     title: ClassVar[str] = "EASE"
     about: ClassVar[str] = "Linear autoencoder solved in closed form."
     source: ClassVar[str] = "Steck, WWW 2019"
@@ -108,6 +110,15 @@ class EASE(ClosedFormModel):
     def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32]:
         """Return what each pick adds to the score of each item, exactly: B[pick, item], (picks, items)."""
         return np.asarray(self.weights[list(picks)][:, list(items)].cpu().numpy(), np.float32)
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the leading right singular vectors of B times their singular values, (items, width).
+
+        Row j approximates column j of B, which predicts item j, up to a rotation that keeps distances.
+        """
+        weights = self.weights.cpu().numpy()  # (items, items)
+        svd = truncated_svd(weights, ITEM_VECTOR_WIDTH)
+        return (svd.right * svd.values).astype(np.float32)
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Return the sum of the rows of B for the items of each history, (rows, items)."""

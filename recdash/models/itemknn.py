@@ -16,6 +16,7 @@ from recdash.data.histories import Histories
 from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
+from recdash.models.low_rank import ITEM_VECTOR_WIDTH, truncated_svd
 from recdash.settings import Config, setting
 
 _CELLS_PER_CHUNK = 1 << 23  # dense similarities in memory at once: 64 MiB
@@ -45,6 +46,7 @@ class ItemKNN(ClosedFormModel):
     """Scores are sums of similarities to the picks: s_ij = c_ij / (sqrt(c_i c_j) + shrinkage), c counting users."""
 
     name: ClassVar[str] = "itemknn"
+    exact_contributions: ClassVar[bool] = True
     title: ClassVar[str] = "Item-kNN"
     about: ClassVar[str] = "Items similar to the picks, by co-occurrence among training users."
     source: ClassVar[str] = "Sarwar et al., WWW 2001"
@@ -94,6 +96,14 @@ class ItemKNN(ClosedFormModel):
     def n_parameters(self) -> int:
         """Number of stored similarities, without their indices."""
         return self.tensors()["similarity"].numel()
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the leading right singular vectors of the similarities times their singular values, (items, width).
+
+        Row j approximates column j, the similarities that predict item j, up to a rotation that keeps distances.
+        """
+        svd = truncated_svd(self.similarities, ITEM_VECTOR_WIDTH)
+        return (svd.right * svd.values).astype(np.float32)
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Return the sums of similarities, (rows, items); the sparse product runs on the CPU."""

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recdash.models.base import (
     GradientConfig,
     GradientModel,
     Loss,
+    ScoreKind,
     TrainingProgress,
     auto_batch_size,
+    read_only_array,
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
@@ -69,6 +73,11 @@ class MultDAE(GradientModel):
         self.middle = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(widths))
         self.last = nn.Linear(widths[-1], shape.items)
 
+    @property
+    def score_kind(self) -> ScoreKind:
+        """Logits of a multinomial distribution over all items."""
+        return "softmax"
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights as the authors' code does."""
         initialise_xavier(self, generator)
@@ -83,6 +92,10 @@ class MultDAE(GradientModel):
     def score_batch(self, batch: Batch) -> Tensor:
         """Return the logits of the uncorrupted row, (rows, items)."""
         return self._logits(batch, l2_normalised(batch))
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the weights of the output layer, (items, width)."""
+        return read_only_array(self.last.weight)
 
     def _logits(self, batch: Batch, entries: Tensor) -> Tensor:
         hidden = torch.tanh(self.first(batch, entries))  # (entries,) -> (rows, width)

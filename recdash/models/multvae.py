@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recdash.models.base import (
@@ -14,8 +16,10 @@ from recdash.models.base import (
     GradientConfig,
     GradientModel,
     Loss,
+    ScoreKind,
     TrainingProgress,
     auto_batch_size,
+    read_only_array,
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
@@ -91,6 +95,11 @@ class MultVAE(GradientModel):
         self.decoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(up))
         self.last = nn.Linear(up[-1], shape.items)
 
+    @property
+    def score_kind(self) -> ScoreKind:
+        """Logits of a multinomial distribution over all items."""
+        return "softmax"
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights as the authors' code does, or as PyTorch does by default."""
         if self.config.initial == "xavier":
@@ -119,6 +128,10 @@ class MultVAE(GradientModel):
         """Return the logits at z = mu, without dropout, (rows, items)."""
         mu, _ = self.encode(batch, l2_normalised(batch))
         return self.decode(mu)
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the weights of the output layer, (items, width)."""
+        return read_only_array(self.last.weight)
 
     def encode(self, batch: Batch, entries: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of q(z | x), (rows, latent) float32 each."""

@@ -17,6 +17,7 @@ from recdash.errors import DataError, UsageError
 from recdash.models.base import Model, Task
 from recdash.models.batch import Batch
 
+RARE_ITEM_PENALTY = 1e6  # stars; far below any prediction
 MIN_RATINGS_TO_RANK = 5  # items with fewer training ratings are never recommended
 PAPER_DEFAULT_RATING = 3.0  # AutoRec, WWW 2015: prediction for users or items without training ratings
 RATINGS_PREFIX = "observed."  # prefix of the training ratings in a checkpoint
@@ -55,6 +56,7 @@ class RatingModel(Model):
     """A model of the task "rating": `predict` for pairs of known users and items, `score` for any user's ratings."""
 
     task: ClassVar[Task] = "rating"
+    lowest_listed: ClassVar[float] = -RARE_ITEM_PENALTY / 2
     training_ratings: TrainingRatings
     _codes: Tensor | None = None
 
@@ -158,4 +160,4 @@ class RatingModel(Model):
         is_rare = torch.from_numpy(self.training_ratings.item_counts < MIN_RATINGS_TO_RANK).to(predictions.device)
         if bool(is_rare.all()):
             return predictions
-        return torch.where(is_rare, predictions - 1e6, predictions)
+        return torch.where(is_rare, predictions - RARE_ITEM_PENALTY, predictions)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,7 +21,9 @@ from recdash.models.base import (
     GradientModel,
     Loss,
     Phase,
+    ScoreKind,
     TrainingProgress,
+    read_only_array,
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
@@ -113,6 +116,11 @@ class RecVAE(GradientModel):
         self._old_encoder: dict[str, Tensor] = {}
         self._old_posteriors: tuple[Tensor, Tensor] | None = None
 
+    @property
+    def score_kind(self) -> ScoreKind:
+        """Logits of a multinomial distribution over all items."""
+        return "softmax"
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw weights and biases uniformly within 1 / sqrt(inputs); layer normalisation starts with 1 and 0."""
         initialise_uniform([self.encoder.first, *self.encoder.layers, self.encoder.posterior, self.last], generator)
@@ -180,6 +188,10 @@ class RecVAE(GradientModel):
         mu, _ = self.encoder(batch, l2_normalised(batch))
         logits: Tensor = self.last(mu)  # (rows, latent) -> (rows, items)
         return logits
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the weights of the output layer, (items, latent)."""
+        return read_only_array(self.last.weight)
 
     def training_tensors(self) -> dict[str, Tensor]:
         """Return the weights, and those of the encoder at the start of its phase."""

@@ -19,7 +19,9 @@ from recdash.models.base import (
     GradientConfig,
     GradientModel,
     Loss,
+    ScoreKind,
     TrainingProgress,
+    read_only_array,
 )
 from recdash.models.batch import Batch, batch_bounds
 from recdash.models.data_shape import DataShape
@@ -117,6 +119,11 @@ class SVAE(GradientModel):
         self.up = nn.Linear(config.latent, config.hidden_width)
         self.last = nn.Linear(config.hidden_width, shape.items)
 
+    @property
+    def score_kind(self) -> ScoreKind:
+        """Logits of a multinomial distribution over all items."""
+        return "softmax"
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights as the authors' code does: Xavier-normal linear weights, PyTorch's defaults for the rest."""
         nn.init.normal_(self.embedding, generator=generator)
@@ -196,6 +203,10 @@ class SVAE(GradientModel):
         if batch.ordered:
             return self._last_logits(batch)
         return torch.stack([self._last_logits(_shuffled(batch, number)) for number in range(_N_ORDERS)]).mean(0)
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the weights of the output layer, (items, hidden_width)."""
+        return read_only_array(self.last.weight)
 
     def _last_logits(self, batch: Batch) -> Tensor:
         """Logits after the last item of each history, (rows, items)."""

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from recdash.data.histories import Histories
 from recdash.evaluation import metrics
-from recdash.evaluation.top_k import hits_in, mask_seen, top_k
+from recdash.evaluation.top_k import hits_in
 from recdash.models.base import Model
+from recdash.models.ranking import mask_seen, top_k
 from recdash.splits.split import EvaluationPart
 from recdash.splits.weak import rows_by_activity
 

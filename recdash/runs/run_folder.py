@@ -3,8 +3,10 @@
 checkpoints/RUN_ID/run.json        the record, so that a lost store can be rebuilt
                    epochs.jsonl    one line per epoch; the last line of an epoch counts
                    best/           weights of the best validation epoch
+                   snapshots/      weights of a few earlier epochs (`recdash.runs.snapshots`)
                    last/ previous/ the two newest training states to resume from; deleted when the run is finished
                    arrays/         short arrays per epoch
+                   maps/           positions of the items on a map that took long to compute
                    per_user.npz    test metrics and top-100 lists of every test user
                    facts.npz       history lengths, held-out items and popularity, for results by slice
                    log.txt         output of the worker, including tracebacks
@@ -45,6 +47,7 @@ class RunFolder:
         if not _RUN_ID.fullmatch(run_id) or not self.path.is_relative_to(root):
             raise CheckpointError(f"{run_id!r} is not the id of a run. See `recdash runs list`.")
         self.best = self.path / "best"
+        self.snapshots = self.path / "snapshots"
         self.last = self.path / "last"
         self.previous = self.path / "previous"
         self.log = self.path / _LOG

@@ -22,6 +22,7 @@ from recdash.runs import peak_memory, process_env, queue
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
+from recdash.runs.snapshots import SnapshotWriter
 from recdash.runs.states import State
 from recdash.runs.store import Store
 
@@ -85,6 +86,7 @@ class Worker:
         self.store, self.run, self.owner, self.device = store, run, owner, device or run.device
         self.folder = RunFolder(run.id)
         self.heartbeat = Heartbeat(store, run.id, owner)
+        self.snapshots = SnapshotWriter(self.folder.snapshots, self._record_snapshot_problem)
         self._state_throttle, self._best_throttle = Throttle(), Throttle()
         self._best_value: float | None = None
         self._unstable = False
@@ -142,6 +144,7 @@ class Worker:
             should_stop=self.heartbeat.stop_requested.is_set,
             on_checkpoint=self._on_checkpoint,
             on_best=self._on_best,
+            on_weights=self.snapshots.offer,
             resume=resume,
             **self.run.settings,
         )
@@ -227,6 +230,11 @@ class Worker:
             model.save(self.folder.best)
             self._best_throttle.record(started)
 
+    def _record_snapshot_problem(self, text: str) -> None:
+        _log(text)
+        with suppress(StoreError):
+            self.store.update_run(self.run.id, self.owner, details={"snapshot_note": text})
+
     def _results(self, model: Model, split: Split | RatingSplit) -> dict[str, Any]:
         from recdash.evaluation import evaluate  # lazy: scipy
         from recdash.evaluation.latency import seconds_per_list  # lazy: torch
@@ -234,6 +242,7 @@ class Worker:
         peak = peak_memory.peak_bytes()
         _log("evaluating on the test users")
         model.save(self.folder.best)
+        self.snapshots.finish(model.record.get("best_epoch"))
         report = evaluate(model, split, on="test")
         self.folder.write_per_user(report.per_user, report.top)
         self.folder.write_facts(report.facts)

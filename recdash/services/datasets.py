@@ -41,6 +41,8 @@ def entries() -> list[DatasetEntry]:
 
 def entry(name: str) -> DatasetEntry:
     """Return one dataset; raises UsageError with the known names for any other name."""
+    if (installed := dataset_registry.installed_entry(name)) is not None:
+        return installed
     known = {one.name: one for one in entries()}
     if name not in known:
         raise unknown_name("dataset", name, known)
@@ -68,8 +70,8 @@ def load(name: str) -> Dataset:
 
     A file that cannot be read with default options is read with those of the newest run on it.
     """
-    installed = next((one for one in entries() if one.name == name and one.ready), None)
-    if installed is not None:
+    installed = dataset_registry.installed_entry(name)
+    if installed is not None and installed.ready:
         return _loaded(name, installed.fingerprint)
     try:
         return dataset_registry.load_dataset(name)

@@ -67,6 +67,30 @@ def best_runs(dataset: str, models: str | Sequence[str] | None = None) -> list[R
     return [best[model] for model in dict.fromkeys(chosen)]
 
 
+def runs_by_id(dataset: str, run_ids: str | Sequence[str]) -> list[RunRecord]:
+    """Return exactly these runs, in the given order.
+
+    Args:
+        dataset: Name of a dataset, or path of a file.
+        run_ids: A list of ids, or ids separated by commas.
+
+    Raises:
+        UsageError: The list is empty, or a run is unknown, without weights or of another dataset.
+    """
+    ids = name_list(run_ids)
+    if not ids:
+        raise UsageError(
+            "The list of runs is empty. Name at least one, or leave it out for the best run of each model."
+        )
+    runs = [open_store().run(run_id) for run_id in ids]
+    for run in runs:
+        if datasets.name_in_runs(run.dataset) != datasets.name_in_runs(dataset):
+            raise UsageError(f"Run {run.id} was trained on {run.dataset}, not on {dataset}. Name that dataset.")
+        if not RunFolder(run.id).has_model():
+            raise UsageError(f"Run {run.id} is {run.state.value} and has no weights yet. Choose a finished run.")
+    return runs
+
+
 def _current_fingerprint(dataset: str, runs: Sequence[RunRecord]) -> str:
     """Return the fingerprint of the dataset's content, read only if the runs differ; "" if the dataset is gone."""
     recorded = {run.dataset_fingerprint for run in runs}

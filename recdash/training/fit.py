@@ -55,6 +55,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     on_checkpoint: Callable[[TrainingState], Any] | None = None,
     on_best: Callable[[GradientModel], Any] | None = None,
+    on_weights: Callable[[int, GradientModel], Any] | None = None,
     resume: TrainingState | None = None,
     **settings: Any,
 ) -> Model:
@@ -75,6 +76,9 @@ def fit(
         on_checkpoint: Called with a `TrainingState` after every epoch and at a stop. It is valid during the call only,
             unless copied or saved.
         on_best: Called with the model whenever an epoch is the best so far.
+        on_weights: Called with 0 and the untrained model, unless the training is resumed, and after every epoch with
+            its number and the model, ready to score with the weights that a validation uses. The weights change when
+            the call is over: copy what you keep, and do not change the model. Closed forms have no epochs: no call.
         resume: State to continue from, of the same model, split, settings and seed.
         **settings: Settings of the model by name; they override the preset.
 
@@ -95,6 +99,7 @@ def fit(
     check_callable("should_stop", should_stop)
     check_callable("on_checkpoint", on_checkpoint)
     check_callable("on_best", on_best)
+    check_callable("on_weights", on_weights)
     settings = registry.model_class(name).config_class.checked(settings)
     config = registry.configure(name, split.shape, preset, settings)
     if registry.preset_used(name, preset) != preset:
@@ -113,7 +118,7 @@ def fit(
         "versions": devices.versions(),
         "machine": devices.machine_info(),
     }
-    callbacks = Callbacks(on_epoch, should_stop, on_checkpoint, on_best)
+    callbacks = Callbacks(on_epoch, should_stop, on_checkpoint, on_best, on_weights)
     with devices.wrap_out_of_memory(chosen):
         model = registry.build(name, config, split.shape)
         model.catalogue = split.catalogue

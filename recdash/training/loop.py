@@ -56,6 +56,7 @@ class Callbacks:
     should_stop: Callable[[], bool] | None = None
     on_checkpoint: Callable[[TrainingState], Any] | None = None
     on_best: Callable[[GradientModel], Any] | None = None
+    on_weights: Callable[[int, GradientModel], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class Training:
         self.best_tensors: dict[str, Tensor] = {}
         self.average = WeightAverage(model, self.config.averaging)
         self.stopped = False
+        self.is_resumed = resume is not None
         if resume is not None:
             self._restore(resume)
 
@@ -126,6 +128,9 @@ class Training:
         Without validation these are the last weights, or their average.
         """
         with devices.deterministic(self.model.device):
+            if not self.is_resumed:
+                self.model.eval()
+                self._report_weights(0)
             while self.position.epoch < self.config.epochs and not self._out_of_patience():
                 values = self._epoch()
                 if self.stopped:
@@ -228,10 +233,15 @@ class Training:
         """Validate where it is due, move to the next epoch and report the finished one."""
         epoch = self.position.epoch + 1
         self.average.update()
-        started = time.perf_counter()
-        if self.validation is not None and (epoch % self.config.validate_every == 0 or epoch == self.config.epochs):
-            values |= self._validate(self.validation, epoch)
-        validation_seconds = self.position.validation_seconds + time.perf_counter() - started
+        validation, validation_seconds = self._due_validation(epoch), self.position.validation_seconds
+        if validation is not None or self.callbacks.on_weights is not None:
+            started = time.perf_counter()
+            self.model.eval()
+            with self.average.applied():
+                if validation is not None:
+                    values |= self._validate(validation, epoch)
+                    validation_seconds += time.perf_counter() - started
+                self._report_weights(epoch)
         arrays = {name: (np.array(sums) / n).astype(np.float32) for name, (sums, n) in self.position.arrays.items()}
         values |= self.model.summarise_arrays(arrays)
         first = self.position.first_losses or stability.losses_of(values)
@@ -241,14 +251,21 @@ class Training:
             seconds = self.position.seconds + validation_seconds
             self.callbacks.on_epoch(EpochRecord(epoch, self.position.update, seconds, values, arrays, unstable))
 
+    def _due_validation(self, epoch: int) -> Validation | None:
+        """Return the validation if this epoch is validated."""
+        is_due = epoch % self.config.validate_every == 0 or epoch == self.config.epochs
+        return self.validation if is_due else None
+
     def _validate(self, validation: Validation, epoch: int) -> dict[str, float]:
-        """Measure the model with its averaged weights, and save them if they are the best so far."""
-        self.model.eval()
-        with self.average.applied():
-            values = validation.measure(self.model)
-            metric = validation.selection_metric
-            self._update_best(metric.sign * values[metric.name], epoch)
+        """Measure the model, which has its averaged weights, and save them if they are the best so far."""
+        values = validation.measure(self.model)
+        metric = validation.selection_metric
+        self._update_best(metric.sign * values[metric.name], epoch)
         return values
+
+    def _report_weights(self, epoch: int) -> None:
+        if self.callbacks.on_weights is not None:
+            self.callbacks.on_weights(epoch, self.model)
 
     def _update_best(self, value: float, epoch: int) -> None:
         n_validations = self.best.n_validations + 1

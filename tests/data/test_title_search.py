@@ -195,8 +195,8 @@ def test_each_doubling_of_the_popularity_counts_the_same_down_to_a_thousandth_of
 
 
 def test_one_word_of_a_title_does_not_stand_for_two_of_the_query() -> None:
-    (hit, *_) = search(films("To Kill a Mockingbird"), "kill bill")
-    assert hit.relevance < 0.5
+    catalogue = films("To Kill a Mockingbird")
+    assert catalogue.search_index.relevance("kill bill") < 0.5 and not search(catalogue, "kill bill")
 
 
 def test_numbers_are_not_misspelt_numbers() -> None:
@@ -233,7 +233,8 @@ def test_titles_of_punctuation_alone_differ_from_each_other() -> None:
         ("A Bug's Life", ("bugs", "life")),
         ("The", ("the",)),
         ("6th 21st", ("sixth", "21st")),
-        ("8½", ("eight", "one", "two")),
+        ("8½", ("eight", "half")),
+        ("8 1/2", ("eight", "half")),
         ("七人の侍", ("七人の侍",)),
         ("", ()),
     ],

@@ -66,8 +66,8 @@ def test_a_model_does_on_a_gpu_what_it_does_on_the_cpu(name: str, split: Split, 
 
     picks = [split.catalogue[3], split.catalogue[6]]
     assert len(model.recommend([pick.id for pick in picks], k=5)) == 5
-    found = ranked_list.rank(model, picks, 5, explain=True)
-    expected = ranked_list.rank(on_cpu, picks, 5, explain=True)
+    found = ranked_list.rank(model, picks, 5)
+    expected = ranked_list.rank(on_cpu, picks, 5)
     assert len(found.items) == 5 and found.reason_kind == expected.reason_kind
 
     model.save(tmp_path / "model")

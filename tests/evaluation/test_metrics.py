@@ -15,9 +15,10 @@ from recdash.errors import TrainingError, UsageError
 from recdash.evaluation import evaluate, metrics
 from recdash.evaluation.bootstrap import bootstrap_intervals
 from recdash.evaluation.evaluator import NAMES, default_metrics
-from recdash.evaluation.top_k import hits_in, mask_seen, top_k
+from recdash.evaluation.top_k import hits_in
 from recdash.models import registry
 from recdash.models.data_shape import DataShape
+from recdash.models.ranking import mask_seen, top_k
 from recdash.splits import EvaluationPart, Split
 from tests.toy_data import random_histories, toy_split
 

@@ -69,6 +69,7 @@ BAD: dict[str, list[Any]] = {
     "should_stop": [3, "print", [], True],
     "on_checkpoint": [3, "a"],
     "on_best": [3, "a"],
+    "on_weights": [3, "a"],
     "resume": [3, "state", {}, True],
 }
 GOOD: dict[str, list[Any]] = {
@@ -80,6 +81,7 @@ GOOD: dict[str, list[Any]] = {
     "should_stop": [None, lambda: False],
     "on_checkpoint": [None],
     "on_best": [None],
+    "on_weights": [None],
     "resume": [None],
 }
 SETTINGS: dict[str, tuple[list[tuple[Any, Any]], list[Any]]] = {

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from recdash import paths
 from recdash.models import registry
-from recdash.runs import queue, worker
+from recdash.runs import queue, snapshots, worker
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
@@ -84,6 +85,8 @@ def test_the_folder_of_a_run_holds_the_whole_record(work, store: Store) -> None:
     assert kept["top"].dtype == np.int32 and kept["top"].shape == (30, 100)
     assert registry.load(folder.best).name == "multvae"
     assert not folder.last.exists() and not folder.previous.exists(), "there is nothing to resume"
+    kept_epochs = snapshots.saved_epochs(folder.snapshots)
+    assert kept_epochs[0] == 0 and kept_epochs[-1] < run.best_epoch
 
 
 def test_a_closed_form_is_a_run_of_one_epoch(work, store: Store) -> None:
@@ -161,6 +164,7 @@ def test_a_run_computes_on_the_device_that_its_supervisor_chose(store: Store, to
     assert run.details["assigned_device"] == "cuda:0" and run.details["device"] == "cuda: Fake GPU"
     assert run.details["card_memory_bytes"] == 1 << 30
     assert registry.load(RunFolder(run.id).best).device.type == "cpu"
+    assert snapshots.saved_epochs(RunFolder(run.id).snapshots)[0] == 0, "weights are copied from the GPU"
 
 
 def test_a_run_out_of_gpu_memory_fails_with_the_amount_and_can_resume(
@@ -230,6 +234,41 @@ def test_a_run_whose_worker_died_resumes_to_the_same_result(work, store: Store) 
     resumed = work(resume=lost.id)
     assert resumed.metrics == straight.metrics
     assert [row.epoch for row in sorted(store.epochs([lost.id]), key=lambda row: row.epoch)] == [1, 2, 3, 4, 5, 6]
+
+
+def snapshots_of(run: RunRecord) -> dict[int, dict[str, torch.Tensor]]:
+    folder = RunFolder(run.id).snapshots
+    return {epoch: snapshots.read(folder, epoch) for epoch in snapshots.saved_epochs(folder)}
+
+
+def test_a_resumed_run_has_the_snapshots_of_an_uninterrupted_one(work, monkeypatch) -> None:
+    monkeypatch.setattr(snapshots, "FREE_SECONDS", 600.0)
+    settings = {**SMALL, "epochs": 14}
+    straight = work(seed=9, settings=settings)
+    stopped = work(seed=9, settings=settings, before=stop_at(6))
+    assert list(snapshots_of(stopped)) == [0, 1, 2, 3, 4, 6], "a stopped run keeps what a resume may need"
+    resumed = work(resume=stopped.id)
+    expected, ours = snapshots_of(straight), snapshots_of(resumed)
+    assert straight.best_epoch > 8 and list(ours) == list(expected), "the test needs a training that still improves"
+    for epoch, tensors in expected.items():
+        assert all(bool((ours[epoch][name] == tensor).all()) for name, tensor in tensors.items())
+    assert bool((expected[0]["last.weight"] != expected[1]["last.weight"]).any())
+
+
+def test_a_run_without_room_for_snapshots_finishes_and_says_why_it_has_none(work, store: Store, capsys) -> None:
+    def block(one: worker.Worker) -> None:
+        one.folder.make()
+        one.folder.snapshots.write_text("")
+
+    run = work(before=block)
+    assert run.state is State.FINISHED and run.error == "" and run.metrics == work().metrics
+    assert "No more snapshots" in run.details["snapshot_note"] and "\n" not in run.details["snapshot_note"]
+    assert run.details["snapshot_note"] in capsys.readouterr().out
+
+
+def test_a_closed_form_has_no_snapshots(work) -> None:
+    run = work("ease")
+    assert not RunFolder(run.id).snapshots.exists() and "snapshot_note" not in run.details
 
 
 def test_a_run_with_a_damaged_state_resumes_from_the_previous_one(work, store: Store) -> None:

@@ -16,9 +16,11 @@ from recdash.data.dataset import Dataset
 from recdash.data.items import Item
 from recdash.errors import CheckpointError, UsageError
 from recdash.models import registry
+from recdash.recommend.ranked_list import ListOptions
 from recdash.services import datasets, recommend
+from recdash.services.dataset_popularity import popularity_of
 from recdash.training import fit
-from recdash.ui import cache
+from recdash.ui.recommend import queries
 from tests.toy_data import toy_dataset, toy_split
 
 TITLES = {"7": "9", "9": "Cat Lives", "11": "Blue Moon", "12": "Pink Moon", "13": "Green Sea", "14": "Deep Sea"}
@@ -71,8 +73,9 @@ def test_the_service_lists_what_fits_equally_well(moons: str) -> None:
 
 def test_popularity_is_counted_once(moons: str) -> None:
     loaded = datasets.load("moons")
-    assert recommend._popularity(loaded) is recommend._popularity(loaded)
-    np.testing.assert_array_equal(recommend._popularity(loaded), np.bincount(loaded.items, minlength=loaded.n_items))
+    assert popularity_of(loaded) is popularity_of(loaded)
+    counts = popularity_of(loaded).counts
+    np.testing.assert_array_equal(counts, np.bincount(loaded.items, minlength=loaded.n_items))
 
 
 def test_the_command_line_prints_the_chosen_item(moons: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +107,8 @@ def test_a_pick_that_names_no_single_item_is_one_line_and_status_two(
 
 
 def test_a_click_on_the_page_picks_that_very_film(moons: str, fresh_cache: None) -> None:
-    answer = cache.recommendations("moons", ("9", "7"), [], 3)
+    entries = (("9", "like"), ("7", "like"))
+    answer = queries.recommendations("moons", entries, [], ListOptions(k=3))
     assert [pick.title for pick in answer.picks] == ["Cat Lives", "9"]
 
 

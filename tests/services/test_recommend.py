@@ -9,17 +9,17 @@ import pytest
 
 from recdash.data.histories import Histories
 from recdash.errors import UsageError
-from recdash.models import registry
-from recdash.models.base import Model
 from recdash.recommend import ease_fallback, ranked_list
+from recdash.recommend.item_filter import ItemFilter
+from recdash.recommend.ranked_list import ListOptions
+from recdash.recommend.taste import DISLIKE, Taste, TasteEntry
 from recdash.runs.run_folder import RunFolder
-from recdash.services import compare, datasets, recommend, trained_runs
+from recdash.services import compare, datasets, recommend, snapshots, trained_runs
 from recdash.services import runs as run_service
 from recdash.services import runs as service
-from recdash.training import fit
 from tests.devices import fake_gpu
 from tests.run_helpers import Runs
-from tests.toy_data import toy_dataset, toy_split
+from tests.toy_data import toy_dataset
 
 PICKS = ["Film 4 (1954)", "7", "film 13"]
 
@@ -228,42 +228,6 @@ def test_the_document_names_protocol_and_split_of_each_list(runs: Runs) -> None:
     assert about["still_improving"] is True and about["unstable_epoch"] is None
 
 
-@pytest.fixture(scope="module")
-def trained_models() -> dict[str, Model]:
-    """Every registered model, trained for a moment."""
-    small = {"epochs": 2, "latent": 8, "hidden": (), "hidden_width": 16, "embedding": 8, "recurrent": 8}
-    split, made = toy_split(), {}
-    for name in registry.names():
-        fields = registry.model_class(name).config_class.__dataclass_fields__
-        made[name] = fit(name, split, **{key: value for key, value in small.items() if key in fields})
-    return made
-
-
-def test_a_model_whose_order_does_not_depend_on_the_picks_gives_no_reasons(trained_models: dict[str, Model]) -> None:
-    silent = {name for name, model in trained_models.items() if not model.uses_history}
-    assert silent == {name for name, model in trained_models.items() if model.accepts_empty_history} | {"bias"}
-    for name in silent:
-        found = reasoned(trained_models[name])
-        assert found.reason_kind == "" and not any(place.reasons for place in found.items), name
-
-
-def test_every_other_model_gives_reasons(trained_models: dict[str, Model]) -> None:
-    for name, model in trained_models.items():
-        if model.uses_history:
-            found = reasoned(model)
-            assert found.reason_kind and all(len(place.reasons) == 3 for place in found.items), name
-
-
-def test_picks_move_the_stars_of_the_bias_model_but_never_its_order(trained_models: dict[str, Model]) -> None:
-    model = trained_models["bias"]
-    scores = model.score(Histories.from_rows([[3], [6, 12]], model.shape.items))
-    assert np.ptp(scores[0] - scores[1]) < 1e-5
-
-
-def reasoned(model: Model) -> ranked_list.RankedList:
-    return ranked_list.rank(model, [model.catalogue[index] for index in (3, 6, 12)], 5)
-
-
 @pytest.mark.parametrize("nothing", [[], "", " , "])
 def test_an_empty_list_of_models_or_runs_is_refused(runs: Runs, nothing: str | list[str]) -> None:
     runs.answering()
@@ -300,3 +264,86 @@ def test_an_unavailable_device_is_refused(here) -> None:
     compare.start(compare.requests("toy", ["popularity"]))
     with pytest.raises(UsageError, match="This machine has no device 'cuda:7'"):
         recommend.recommend("toy", PICKS, device="cuda:7")
+
+
+def test_a_taste_with_dislikes_and_options_answers_in_place_of_picks(here, small) -> None:
+    compare.start(compare.requests("toy", ["ease", "multvae"], settings=small))
+    catalogue = datasets.load("toy").catalogue
+    by_id = {item.id: item for item in catalogue.items}
+    taste = Taste((TasteEntry(by_id["4"]), TasteEntry(by_id["7"], DISLIKE), TasteEntry(by_id["13"], 5.0)), (1, 5))
+    options = ListOptions(k=45, filter=ItemFilter(year_from=1960))
+    answer = recommend.recommend("toy", taste=taste, options=options)
+    assert [pick.id for pick in answer.picks] == ["4", "13"] and answer.taste == taste
+    for one in answer.lists:
+        assert {ranked.item.id for ranked in one.items} == {str(number) for number in range(10, 46)} - {"13"}
+        assert one.reads.startswith("reads 2 likes") and one.n_permitted == len(one.items)
+    document = answer.to_dict()
+    assert [entry["mark"] for entry in document["taste"]] == ["like", "dislike", "5"]
+    assert document["models"]["multvae"]["scale"] == "probability"
+    with pytest.raises(UsageError, match="picks and taste exclude each other"):
+        recommend.recommend("toy", PICKS, taste=taste)
+
+
+def test_k_and_explain_override_the_options(here) -> None:
+    compare.start(compare.requests("toy", ["ease"]))
+    (found,) = recommend.recommend("toy", PICKS, k=3, explain=False, options=ListOptions(k=20)).lists
+    assert len(found.items) == 3 and found.reason_kind == ""
+
+
+def test_a_filter_that_nothing_passes_is_said(here) -> None:
+    compare.start(compare.requests("toy", ["ease"]))
+    options = ListOptions(filter=ItemFilter(year_from=2050))
+    (found,) = recommend.recommend("toy", PICKS, options=options).lists
+    assert found.items == () and found.note == "no item passes the filters"
+
+
+def test_popularity_is_that_of_the_dataset(here) -> None:
+    compare.start(compare.requests("toy", ["ease"]))
+    loaded = datasets.load("toy")
+    options = ListOptions(k=45, filter=ItemFilter(popularity=(0.5, 1.0)))
+    (found,) = recommend.recommend("toy", PICKS, options=options).lists
+    counts = np.bincount(loaded.items)
+    listed = {loaded.catalogue.index_of[ranked.item.id] for ranked in found.items}
+    popular = {index for index in range(45) if np.mean(counts < counts[index]) >= 0.5}
+    picks = {loaded.catalogue.index_of[pick] for pick in ("4", "7", "13")}
+    assert listed == popular - picks
+
+
+def test_the_last_position_of_the_epoch_slider_is_the_list_of_the_model(here, small) -> None:
+    (run,) = compare.start(compare.requests("toy", ["multvae"], settings=small))
+    record = service.find(run.id)
+    epochs = snapshots.snapshot_epochs(record)
+    assert epochs[0] == 0 and epochs[-1] == record.best_epoch
+
+    def at(epoch: int) -> recommend.RecommendationList:
+        (found,) = recommend.recommend("toy", PICKS, epochs={run.id: epoch}).lists
+        assert found.epoch == epoch
+        return found
+
+    (saved,) = recommend.recommend("toy", PICKS).lists
+    assert saved.epoch is None and at(epochs[-1]).items == saved.items
+    assert at(0).items != saved.items and at(0).items == at(0).items
+    untrained = recommend.load_model(record, epoch=0)
+    assert untrained is recommend.load_model(record, epoch=0) is not recommend.load_model(record)
+
+
+def test_an_epoch_without_a_snapshot_is_a_note(here, small) -> None:
+    (run,) = compare.start(compare.requests("toy", ["multvae"], settings=small))
+    (found,) = recommend.recommend("toy", PICKS, epochs={run.id: 77}).lists
+    assert found.items == () and "77" in found.note
+
+
+def test_a_list_of_a_model_with_broken_weights_is_a_note(here, monkeypatch) -> None:
+    (run,) = compare.start(compare.requests("toy", ["ease"]))
+    model = recommend.load_model(service.find(run.id))
+    model.weights[3] = float("nan")
+    (found,) = recommend.recommend("toy", PICKS).lists
+    assert found.items == () and "contain NaN" in found.note
+
+
+def test_missing_reasons_of_a_very_long_taste_are_said(here, small, monkeypatch) -> None:
+    compare.start(compare.requests("toy", ["popularity", "ease", "multvae"], settings=small))
+    monkeypatch.setattr(ranked_list, "MAX_LEFT_OUT", 2)
+    notes = {one.model: one.note for one in recommend.recommend("toy", PICKS).lists}
+    assert "no reasons for more than" in notes["multvae"] and notes["ease"] == ""
+    assert "no reasons" not in notes["popularity"]

@@ -62,7 +62,7 @@ class TestFit:
     def test_threads_are_a_whole_number_from_one(self, threads: Any) -> None:
         assert refusal_of(recdash.fit, "popularity", split_of(), threads=threads).startswith("threads = ")
 
-    @pytest.mark.parametrize("hook", ["on_epoch", "should_stop", "on_checkpoint", "on_best"])
+    @pytest.mark.parametrize("hook", ["on_epoch", "should_stop", "on_checkpoint", "on_best", "on_weights"])
     def test_hooks_can_be_called(self, hook: str) -> None:
         for given in (3, "print", [], True):
             assert f"{hook} = {given!r} is not callable" in refusal_of(

@@ -112,16 +112,25 @@ def test_stopping_anywhere_and_resuming_equals_not_stopping(
 
     asked = iter(range(10**6))
     records: list[EpochRecord] = []
+    scored: list[int] = []
+
+    def score(epoch: int, model: GradientModel) -> None:
+        scored.append(epoch)
+        model.score(split.test.fold_in.slice(0, 2))
+
     stopped = fit(
         model,
         split,
         should_stop=lambda: next(asked) + 1 >= stop_after,
         on_checkpoint=lambda state: state.save(tmp_path / "last"),
         on_epoch=records.append,
+        on_weights=score,
         **small,
     )
     assert stopped.record["stopped"]
-    resumed = fit(model, split, resume=TrainingState.load(tmp_path / "last"), on_epoch=records.append, **small)
+    resume = TrainingState.load(tmp_path / "last")
+    resumed = fit(model, split, resume=resume, on_epoch=records.append, on_weights=score, **small)
+    assert scored == [0, 1, 2, 3, 4]
     timeless, expected = (
         [{k: v for k, v in r.values.items() if k != "examples/s"} for r in several]
         for several in (records, whole_records)
@@ -242,6 +251,50 @@ def test_what_is_kept_can_be_a_running_mean_of_the_weights_also_after_a_stop(spl
     resume = TrainingState.load(tmp_path / "last")
     assert resume.position.epoch >= 1 and resume.average
     assert_equal(best, fit("multdae", split, epochs=4, averaging=0.6, resume=resume, **SMALL))
+
+
+def test_the_weights_of_every_epoch_are_reported_as_they_are_validated(split: Split) -> None:
+    reported: dict[int, float] = {}
+    validated: dict[int, float] = {}
+    untrained: list[dict[str, torch.Tensor]] = []
+
+    def measure(epoch: int, model: GradientModel) -> None:
+        assert not model.training
+        reported[epoch] = evaluate(model, split, on="validation").mean["ndcg@100"]
+        if epoch == 0:
+            untrained.append(tensors_of(model))
+
+    def watch(record: EpochRecord) -> None:
+        if "ndcg@100" in record.values:
+            validated[record.epoch] = record.values["ndcg@100"]
+
+    words: dict[str, Any] = {**SMALL, "epochs": 5, "averaging": 0.6, "validate_every": 2}
+    model = fit("multdae", split, on_weights=measure, on_epoch=watch, **words)
+    assert list(reported) == [0, 1, 2, 3, 4, 5] and list(validated) == [2, 4, 5]
+    assert validated == pytest.approx({epoch: reported[epoch] for epoch in validated}, abs=1e-12)
+    assert_equal(model, fit("multdae", split, **words))
+    drawn = registry.build("multdae", model.config, split.shape)
+    assert isinstance(drawn, GradientModel)
+    drawn.initialise(batch_order.torch_generator(0, "weights"))
+    assert all(torch.equal(tensor, untrained[0][name]) for name, tensor in drawn.tensors().items())
+
+
+def test_between_validations_the_reported_weights_are_the_average_too(split: Split) -> None:
+    reported: list[dict[str, torch.Tensor]] = []
+    states: list[dict[str, torch.Tensor]] = []
+    fit(
+        "multdae",
+        split,
+        on_weights=lambda epoch, model: reported.append(tensors_of(model)),
+        on_checkpoint=lambda state: states.append({name: tensor.clone() for name, tensor in state.average.items()}),
+        **{**SMALL, "epochs": 3, "averaging": 0.6, "validate_every": 3},
+    )
+    for weights, average in zip(reported[1:], states, strict=True):
+        assert all(torch.equal(weights[name], tensor) for name, tensor in average.items())
+
+
+def test_a_closed_form_reports_no_weights(split: Split) -> None:
+    fit("ease", split, on_weights=lambda epoch, model: pytest.fail(f"epoch {epoch}"))
 
 
 def test_a_state_of_another_training_is_refused(split: Split) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
+from recdash.data.item_words import word_of_column, word_of_name
 from recdash.data.items import Item
 from recdash.data.readers import value_types
 from recdash.data.readers.columns import BadRows, Columns
@@ -153,11 +154,18 @@ def build_dataset(
         positive_from=options.positive_from if options.positive_from is not None else values and values.positive_from,
         min_positives=options.min_positives,
         ties=options.ties or "file",
+        item_word=_item_word(source, options),
     )
     dropped += [note for note in dataset.notes if "duplicate (user" in note]
     reading = Reading(dataset, source, tuple(dropped))
     notes = (*([reading.column_summary()] if note_columns else []), *dataset.notes, *_title_notes(dataset, items_by_id))
     return replace(reading, dataset=replace(dataset, notes=notes))
+
+
+def _item_word(source: Source, options: ReadOptions) -> str | None:
+    """Return the word for the items from the name of their column, or of the file of their titles."""
+    word = word_of_column(source.roles.get("item", ""))
+    return word if word or options.titles is None else word_of_name(options.titles.name)
 
 
 def _without_ignored(source: Source, options: ReadOptions) -> tuple[Columns, NDArray[np.int64], list[str]]:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from recdash.data.dataset import Dataset
+from recdash.data.item_words import MOVIE
 from recdash.data.items import Item
 from recdash.data.readers import title_files
 from recdash.data.readers.chunks import (
@@ -113,6 +114,7 @@ def read(
         items_by_id=movies,
         scale=chosen.row_format.scale,
         source=label,
+        item_word=MOVIE,
     )
     untitled = sum(item.id not in movies for item in dataset.catalogue.items)
     if not untitled:

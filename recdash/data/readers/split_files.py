@@ -228,6 +228,7 @@ def _join(name: str, parts: Sequence[_Part], task: OwnSplit) -> Dataset:
         parts=np.concatenate([np.full(len(part.data), part.bit, np.uint8) for part in parts]),
         own_split=task,
         ties=data[0].ties,
+        item_word=next((dataset.item_word for dataset in data if dataset.item_word), None),
         positive_from=min(
             (dataset.positive_from for dataset in data if dataset.positive_from is not None), default=None
         ),
