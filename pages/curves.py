@@ -5,6 +5,7 @@ import streamlit as st
 from recdash.services import runs
 from recdash.ui import curves_page, layout
 from recdash.ui.charts import latent
+from recdash.ui.recommend import learning
 
 layout.heading("Curves", "Losses and validation metrics by epoch, live. A diamond marks the best epoch of a run.")
 all_runs = runs.list_runs()
@@ -22,6 +23,7 @@ if not chosen:
 options = curves_page.curve_options()
 names = curves_page.choose_values(chosen)
 curves_page.live([run.id for run in chosen], names, options)
+learning.draw(chosen)
 latent.kl_per_dimension(chosen)
 curves_page.differences(chosen)
 curves_page.export(chosen)

@@ -1,25 +1,12 @@
-"""Recommend: pick titles, compare the models' lists, explanations and overlap."""
+"""Recommend: pick items, compare the models' lists, and see why they differ."""
 
 import streamlit as st
 
-from recdash.ui import cache, layout, recommend_page
-from recdash.ui.widgets import item_picker
+from recdash.ui import layout, recommend_page
 
-layout.heading("Recommend", "Pick titles you like and compare the lists of the trained models, with explanations.")
-dataset, lists, length, device = recommend_page.options()
-if cache.is_generated(dataset):
-    layout.generated_note()
-chosen = item_picker.picks(dataset)
-trained = cache.trained_runs(dataset)
-answering = [run for run in trained if run.id in lists]
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns([4, 1], vertical_alignment="bottom")
 with left:
-    item_picker.search(dataset)
+    layout.heading("Recommend", "Pick what you like: every trained model answers side by side, and says why.")
 with right:
-    if chosen:
-        item_picker.chips(dataset, chosen)
-    elif answering or not trained:
-        recommend_page.prompt(answering)
-with st.expander("Popular picks to start with", expanded=not chosen, icon=":material/star:"):
-    item_picker.starters(dataset, chosen)
-recommend_page.answers(dataset, chosen, trained, answering, length, device)
+    dataset = recommend_page.choose_dataset()
+recommend_page.draw(dataset)

@@ -184,7 +184,7 @@ def _check_all_users(options: argparse.Namespace) -> None:
         "--adventure": options.adventure,
     }
     for names, given in excluded.items():
-        if given:
+        if given or given == "":
             raise UsageError(f"recommend: --all-users reads the users of the dataset. Leave out {names}.")
 
 
@@ -204,12 +204,22 @@ def _default_dataset(models: str | None) -> str:
     from recdash.settings import name_list  # lazy: with the services
 
     names = None if models is None else name_list(models)
-    trained = [
-        run for run in runs.list_runs() if run.state.is_finished() and (names is None or run.model in names)
-    ]  # newest first
-    dataset = trained[0].dataset if trained else "demo"
+    datasets = dict.fromkeys(
+        run.dataset for run in runs.list_runs() if run.state.is_finished() and (names is None or run.model in names)
+    )  # newest run first
+    dataset = next(filter(_is_available, datasets), "demo")
     print_message(f"Dataset: {dataset}")
     return dataset
+
+
+def _is_available(dataset: str) -> bool:
+    """Return whether the dataset of a run is still there."""
+    from recdash.data import dataset_registry  # lazy: numpy
+
+    try:
+        return dataset_registry.name_of(dataset) == dataset
+    except UsageError:
+        return False
 
 
 def _list_options(options: argparse.Namespace, dataset: str) -> ListOptions:

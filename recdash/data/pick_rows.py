@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from recdash.data.items import Item
 from recdash.data.picks import Pick, resolve_all
 from recdash.errors import UsageError, short_repr
 from recdash.settings import real_number
+
+_MAX_RATING = float(np.finfo(np.float32).max)
 
 
 def history_of(
@@ -38,6 +40,7 @@ def history_of(
     """
     if ratings is None:
         return Histories.from_rows([resolve_all(catalogue, picks, popularity)], len(catalogue))
+    picks = list(picks) if isinstance(picks, Iterator) else picks  # which can be read only once
     listed = picks if isinstance(picks, Collection) and not isinstance(picks, str | Item) else (picks,)
     try:
         given = list(ratings)
@@ -49,9 +52,11 @@ def history_of(
             f"ratings: {len(given)} ratings for {len(listed)} picks of {len(chosen)} different items. "
             "Name each item once, and give one rating for each."
         )
-    values = np.array([real_number("rating", value) for value in given], np.float32)  # (picks,)
-    if scale is not None and (outside := values[(values < scale[0]) | (values > scale[1])]).size:
-        raise UsageError(f"rating = {outside[0]:g} is outside the scale [{scale[0]:g}, {scale[1]:g}].")
+    numbers = np.array([real_number("rating", value) for value in given], np.float64)  # (picks,)
+    low, high = (-_MAX_RATING, _MAX_RATING) if scale is None else scale
+    values = numbers.clip(-_MAX_RATING, _MAX_RATING).astype(np.float32)  # (picks,)
+    if (outside := numbers[(values < low) | (values > high) | (np.abs(numbers) > _MAX_RATING)]).size:
+        raise UsageError(f"rating = {outside[0]:g} is outside the scale [{low:g}, {high:g}].")
     row = Histories.from_rows([chosen], len(catalogue))
     return Histories(row.indptr, row.items, values, row.n_items)
 

@@ -78,7 +78,7 @@ class EASE(ClosedFormModel):
             The model itself.
 
         Raises:
-            TrainingError: The matrices do not fit into memory; nothing has been computed yet.
+            TrainingError: The matrices do not fit into memory, or the penalty is too small for the precision.
         """
         rows = train if isinstance(train, Histories) else Histories.from_csr(train)
         self.shape = DataShape(len(rows), rows.n_items, rows.n_entries)
@@ -88,7 +88,14 @@ class EASE(ClosedFormModel):
         self._check_memory(device, dtype)
         gram = _gram(rows, dtype).to(device)  # (users, items) -> (items, items)
         gram.diagonal().add_(self.config.l2)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
+        factor, failed = torch.linalg.cholesky_ex(gram)
+        if bool(failed):  # rounding made an eigenvalue negative
+            advice = "Set precision=float64, or raise" if dtype == torch.float32 else "Raise"
+            raise TrainingError(
+                f"EASE: l2 = {self.config.l2:g} is too small to solve for the weights in {self.precision}. {advice} l2."
+            )
+        inverse = torch.cholesky_inverse(factor)
+        del factor  # (items, items), before the weights are copied
         weights = inverse.div_(-inverse.diagonal().clone())
         weights.diagonal().zero_()
         self.load_tensors({"weights": weights.float()})
@@ -109,7 +116,9 @@ class EASE(ClosedFormModel):
 
     def contributions(self, picks: Sequence[int], items: Sequence[int]) -> NDArray[np.float32]:
         """Return what each pick adds to the score of each item, exactly: B[pick, item], (picks, items)."""
-        return np.asarray(self.weights[list(picks)][:, list(items)].cpu().numpy(), np.float32)
+        rows, columns = (torch.tensor(list(chosen), dtype=torch.long) for chosen in (picks, items))
+        found = self.weights[rows[:, None], columns]  # only these cells: (picks, all items) may take gigabytes
+        return np.asarray(found.cpu().numpy(), np.float32)
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the leading right singular vectors of B times their singular values, (items, width).

@@ -234,8 +234,9 @@ def read_saved_taste(content: bytes) -> tuple[str, list[TasteEntry]]:
 
     Items have only what is in the file: id, title and year. Raises DataError if the file is damaged.
     """
-    file = read_rows(content, "taste")
-    cells = parse_cells(split_lines(content)[0], ",") or []
+    first, *others = split_lines(content)
+    file = read_rows("".join(["\n", *others]).encode(), "taste")  # without the name, which may look like a header
+    cells = parse_cells(first, ",") or []
     if file.source != RECDASH or len(cells) != 2 or cells[0] != "name":
         raise DataError("no name above the header")
     if file.bad_rows:

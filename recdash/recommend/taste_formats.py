@@ -16,6 +16,7 @@ from recdash.recommend.taste import LIKE, Mark, parse_mark
 from recdash.recommend.taste_csv import csv_records, parse_cells, parse_dates, split_lines, unescape_cell
 
 MAX_ROWS = 50_000
+_MAX_COLUMNS = 200  # each row is stored with all of them until it is read
 STARS = (0.5, 5.0)  # scale of all sites, once IMDb's 1 to 10 is halved
 LETTERBOXD, IMDB, MOVIELENS_ORG, MOVIELENS, RECDASH = "Letterboxd", "IMDb", "MovieLens.org", "MovieLens", "recdash"
 _DELIMITERS = (",", ";", "\t")
@@ -166,6 +167,11 @@ def _header(lines: Sequence[str], name: str) -> tuple[int, str, list[str], _Form
             first = first or (cells if any(cells) and not cells[0].startswith("sep=") else [])
             for form in _FORMATS:
                 if all(any(option in header for option in group) for group in form.required):
+                    if len(header) > _MAX_COLUMNS:
+                        raise DataError(
+                            f"{quote(name)}: {len(header):,} columns, at most {_MAX_COLUMNS} are read. "
+                            "Choose the file as exported."
+                        )
                     return position, delimiter, _unique(header), form
     found = ", ".join(map(quote, first[:8])) or "nothing"
     known = "; ".join(f"{form.source} ({form.example})" for form in _FORMATS[:-1])

@@ -120,7 +120,7 @@ class SnapshotWriter:
                 self._saved = self._delete_from(epoch)
             if self._is_due(epoch, self._saved):
                 self._saved = self._write(epoch, model, self._saved)
-        except (RecdashError, OSError, MemoryError) as error:
+        except (RecdashError, OSError, MemoryError, RuntimeError) as error:  # PyTorch raises the last for full memory
             with suppress(OSError):
                 _delete(_path(self.folder, epoch))
             self._stop(f"No more snapshots of the weights are kept: {_reason(error)}")
@@ -214,4 +214,5 @@ def _delete(path: Path) -> None:
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
-    return str(error) or "not enough memory."
+    lines = str(error).splitlines()  # PyTorch adds advice and a stack in further lines
+    return lines[0] if lines else "not enough memory."

@@ -14,6 +14,7 @@ from recdash.runs.run_records import RunRecord
 from recdash.services import loaded_models
 from recdash.services.loaded_models import LoadedModel
 from recdash.services.run_splits import SplitSource
+from recdash.settings import real_number
 
 if TYPE_CHECKING:
     from recdash.data.histories import Histories
@@ -32,12 +33,12 @@ def refit_ease(run: RunRecord, l2: float) -> Model:
     Raises:
         UsageError: The run is of another model, or the penalty is out of range.
         DataError: The dataset has changed since the run.
-        TrainingError: The matrices do not fit into memory.
+        TrainingError: The matrices do not fit into memory, or the penalty is too small for the precision.
     """
     if run.model != "ease":
         raise UsageError(f"Run {run.id} is of {run.model}, but only EASE has a ridge penalty. Choose a run of ease.")
     trained = loaded_models.load_model(run)
-    config = replace(trained.config, l2=float(l2))  # checks the range
+    config = replace(trained.config, l2=real_number("l2", l2))  # checks the range
     if config == trained.config:
         return trained
     return loaded_models.cached(("ease", run.id, run.split_fingerprint, config.l2), lambda: _solve(run, l2)).model

@@ -16,6 +16,7 @@ from recdash.data.title_search import search
 from recdash.errors import CheckpointError, TrainingError, UsageError
 from recdash.models import registry
 from recdash.recommend import ease_fallback, ranked_list
+from recdash.recommend.item_filter import ItemFilter
 from recdash.recommend.ranked_list import ListOptions, RankedItem, Reason
 from recdash.recommend.taste import Taste, TasteEntry
 from recdash.runs import gpu_placement
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 NO_PICK_NOTE = "needs at least one pick"
-NO_PERMITTED_NOTE = "no item passes the filters"
+NO_PERMITTED_NOTE, NO_ITEM_LEFT_NOTE = "no item passes the filters", "no item is left to recommend"
 TOO_MANY_ENTRIES_NOTE = f"no reasons for more than {ranked_list.MAX_LEFT_OUT} entries"
 
 
@@ -189,7 +190,7 @@ def _notes(model: Model, ranked: ranked_list.RankedList, taste: Taste, options: 
     elif ranked.unknown:
         notes.append(f"does not know {', '.join(item.label for item in ranked.unknown)}")
     if not ranked.items and not ranked.n_permitted and (ranked.n_read or model.accepts_empty_history):
-        notes.append(NO_PERMITTED_NOTE)
+        notes.append(NO_ITEM_LEFT_NOTE if options.filter == ItemFilter() else NO_PERMITTED_NOTE)
     has_reasons = ranked.reason_kind or not options.reasons or not model.uses_history
     if ranked.items and not has_reasons and ranked.n_read > ranked_list.MAX_LEFT_OUT:
         notes.append(TOO_MANY_ENTRIES_NOTE)

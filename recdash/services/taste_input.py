@@ -13,6 +13,7 @@ from recdash.data.picks import resolve
 from recdash.errors import DataError, UsageError, unknown_name
 from recdash.recommend.taste import Mark, Taste, TasteEntry
 from recdash.recommend.taste_files import TasteImport
+from recdash.recommend.taste_uploads import MAX_BYTES
 from recdash.services import datasets, taste_profiles
 from recdash.services.dataset_popularity import popularity_of
 from recdash.services.taste_starts import empty_taste
@@ -110,6 +111,7 @@ def known_genres(dataset: str, names: Sequence[str]) -> tuple[str, ...]:
 
 def _read_bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)  # one more than is allowed: the reader refuses it
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}). Name an exported file of ratings.") from error

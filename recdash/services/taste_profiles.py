@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from recdash import paths
 from recdash.atomic_files import replace_file
 from recdash.data import dataset_registry
@@ -28,6 +26,7 @@ from recdash.recommend.taste_files import TasteImport, read_saved_taste, read_ta
 from recdash.recommend.taste_uploads import MAX_BYTES
 from recdash.recommend.title_matching import TitleMatcher
 from recdash.services import datasets
+from recdash.services.dataset_popularity import popularity_of
 from recdash.services.store_access import refuse_when_read_only
 from recdash.services.taste_starts import empty_taste
 
@@ -70,8 +69,7 @@ def import_ratings(dataset: str, content: bytes, file_name: str) -> TasteImport:
     loaded = datasets.load(dataset)
     start = empty_taste(loaded)
     if loaded not in _MATCHERS:
-        counts = np.bincount(loaded.items, minlength=loaded.n_items)
-        _MATCHERS[loaded] = TitleMatcher(loaded.catalogue, counts)
+        _MATCHERS[loaded] = TitleMatcher(loaded.catalogue, popularity_of(loaded).counts)
     return read_taste_file(
         content,
         file_name,
@@ -169,6 +167,8 @@ def delete(dataset: str, name: str) -> None:
 def _checked_name(name: str) -> str:
     shown = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in name)
     tidy = " ".join(unicodedata.normalize("NFC", shown).split())
+    if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in tidy):
+        tidy = ""  # nothing of it can be seen
     if not tidy or len(tidy) > MAX_NAME:
         raise UsageError(f"The name of a taste has 1 to {MAX_NAME} letters, found {len(tidy)}. Choose another name.")
     if not tidy.isascii() and any("\ud800" <= letter <= "\udfff" for letter in tidy):

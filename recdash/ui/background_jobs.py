@@ -1,4 +1,4 @@
-"""Background jobs, one server thread each: dataset downloads that any page can start and show.
+"""Background jobs, one server thread each: downloads of datasets, and EASE solved again with another penalty.
 
 Threads never call Streamlit: they write progress to a `Job`, and pages read it.
 """
@@ -50,9 +50,9 @@ def start(key: str, title: str, work: Callable[[JobProgress], Any]) -> bool:
     return True
 
 
-def any_running() -> bool:
-    """Whether any job is running."""
-    return any(not job.finished for job in _jobs().values())
+def any_running(prefix: str = "") -> bool:
+    """Whether any job whose key has this prefix is running."""
+    return any(not job.finished for job in jobs(prefix).values())
 
 
 def is_running(key: str) -> bool:
@@ -61,9 +61,9 @@ def is_running(key: str) -> bool:
     return job is not None and not job.finished
 
 
-def jobs() -> dict[str, Job]:
-    """Return all jobs that were not dismissed, by key."""
-    return dict(_jobs())
+def jobs(prefix: str = "") -> dict[str, Job]:
+    """Return all jobs that were not dismissed and whose key has this prefix, by key."""
+    return {key: job for key, job in dict(_jobs()).items() if key.startswith(prefix)}
 
 
 def dismiss(key: str) -> None:

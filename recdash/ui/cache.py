@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,7 @@ if TYPE_CHECKING:
     from recdash.analysis.slices import SliceView
     from recdash.analysis.versus_best import BestComparison
     from recdash.data.dataset_registry import DatasetEntry
-    from recdash.data.items import Item
     from recdash.services.options import ModelChoice
-    from recdash.services.recommend import Recommendations
-    from recdash.services.runs import RunRecord
     from recdash.splits.protocols import Protocol
 
 
@@ -94,68 +90,28 @@ def protocols_of(dataset: str) -> list[Protocol]:
 
 def describe(name: str) -> dict[str, Any]:
     """Return the statistics of a dataset."""
-    return _describe(name, _fingerprint(name))
+    return _describe(name, fingerprint(name))
 
 
 def distributions(name: str) -> Distributions:
     """Return the distributions of a dataset."""
-    return _distributions(name, _fingerprint(name))
+    return _distributions(name, fingerprint(name))
 
 
 def split_facts(name: str, protocol: str) -> Mapping[str, Any]:
     """Return the sizes of the split that a protocol makes of a dataset."""
-    return _split_facts(name, _fingerprint(name), protocol)
-
-
-def trained_runs(dataset: str) -> list[RunRecord]:
-    """Return the finished runs of a dataset that can recommend, the best of each model first."""
-    from recdash.services import trained_runs  # lazy: torch
-
-    return trained_runs.trained_runs(dataset)
-
-
-def items(dataset: str) -> Mapping[str, Item]:
-    """Return the items of a dataset by id."""
-    return _items(dataset, _fingerprint(dataset))
-
-
-def find_items(dataset: str, text: str, limit: int) -> list[Item]:
-    """Return items whose titles match a query."""
-    from recdash.services import recommend  # lazy: torch
-
-    return recommend.find_items(dataset, text, limit)
-
-
-def starter_items(dataset: str, limit: int) -> list[Item]:
-    """Return popular items of varied genres: each is the most popular one left of the least covered genre."""
-    return _starter_items(dataset, _fingerprint(dataset))[:limit]
-
-
-def devices() -> list[str]:
-    """Return the devices on which trained models can score items, the CPU first."""
-    from recdash.services import recommend  # lazy: torch
-
-    return recommend.available_devices()
-
-
-def recommendations(
-    dataset: str, picks: tuple[str, ...], runs: Sequence[RunRecord], length: int, device: str = "cpu"
-) -> Recommendations:
-    """Return the runs' lists for the picks. Without runs, a model fitted for this query is used."""
-    from recdash.services import runs as store  # lazy: import lock
-
-    ids, versions = tuple(run.id for run in runs), tuple(str(run.version) for run in runs) or (store.version(),)
-    return _recommendations(dataset, _fingerprint(dataset), picks, ids, versions, length, device)
+    return _split_facts(name, fingerprint(name), protocol)
 
 
 def ease_with_and_without_seen() -> dict[str, float]:
     """Return NDCG@100 of EASE on the published table's split, with and without seen items in the lists."""
     from recdash.services import reproduce  # lazy: import lock
 
-    return _ease_with_and_without_seen(_fingerprint(reproduce.dataset_of("metarec")))
+    return _ease_with_and_without_seen(fingerprint(reproduce.dataset_of("metarec")))
 
 
-def _fingerprint(name: str) -> str:
+def fingerprint(name: str) -> str:
+    """Return the fingerprint of a dataset's content."""
     from recdash.services import datasets  # lazy: import lock
 
     return datasets.entry(name).fingerprint
@@ -215,42 +171,3 @@ def _split_facts(name: str, fingerprint: str, protocol: str) -> Mapping[str, Any
     from recdash.services import datasets  # lazy: import lock
 
     return datasets.split_facts(name, protocol)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Loading items")
-def _items(dataset: str, fingerprint: str) -> Mapping[str, Item]:
-    from recdash.services import datasets  # lazy: import lock
-
-    return {item.id: item for item in datasets.load(dataset).catalogue.items}
-
-
-@st.cache_data(max_entries=8, show_spinner="Finding popular items")
-def _starter_items(dataset: str, fingerprint: str) -> list[Item]:
-    from recdash.services import recommend  # lazy: torch
-
-    left, covered = recommend.popular_items(dataset, 150), Counter[str]()
-    chosen: list[Item] = []
-    while left and len(chosen) < 60:
-        item = min(left, key=lambda item: (sum(covered[genre] for genre in item.genres[:2]), left.index(item)))
-        left.remove(item)
-        covered.update(item.genres[:2])
-        chosen.append(item)
-    return chosen
-
-
-@st.cache_data(max_entries=256, show_spinner="Computing recommendations")
-def _recommendations(
-    dataset: str,
-    fingerprint: str,
-    picks: tuple[str, ...],
-    run_ids: tuple[str, ...],
-    versions: tuple[str, ...],
-    length: int,
-    device: str,
-) -> Recommendations:
-    from recdash.services import recommend  # lazy: torch
-
-    known = items(dataset)
-    # Items, not ids: an id such as "1984" may be the title of another item.
-    chosen = [known[item_id] for item_id in picks]
-    return recommend.recommend(dataset, chosen, run_ids=run_ids or None, k=length, device=device)

@@ -20,6 +20,7 @@ from recdash.ui.widgets import run_cards
 if TYPE_CHECKING:
     from recdash.data.dataset_registry import DatasetEntry
 
+_DOWNLOADS = "get-"  # prefix of the keys of this page's background jobs
 SPLIT_PARTS = {"train_users": "train", "validation_users": "validation", "test_users": "test"}
 
 
@@ -92,13 +93,13 @@ def protocol(name: str) -> None:
 
 def job_progress() -> None:
     """Show running and finished background jobs; live."""
-    if background_jobs.jobs():
-        st.fragment(_job_progress, run_every=0.7 if background_jobs.any_running() else None)()
+    if background_jobs.jobs(_DOWNLOADS):
+        st.fragment(_job_progress, run_every=0.7 if background_jobs.any_running(_DOWNLOADS) else None)()
 
 
 @layout.with_error_boundary
 def _job_progress() -> None:
-    for key, job in background_jobs.jobs().items():
+    for key, job in background_jobs.jobs(_DOWNLOADS).items():
         if not job.finished:
             size = f"{job.done / 1e6:,.1f} MB" if job.done else "connecting"
             progress = f"{job.done / 1e6:,.1f} of {job.total / 1e6:,.1f} MB" if job.total else size
@@ -109,7 +110,7 @@ def _job_progress() -> None:
         else:
             st.success(f"{escape(job.title)}: finished", icon=":material/check_circle:")
         st.button("Dismiss", key=f"dismiss.{key}", type="tertiary", on_click=_dismiss, args=(key,))
-    running = background_jobs.any_running()
+    running = background_jobs.any_running(_DOWNLOADS)
     if st.session_state.get("_jobs_running", False) and not running:
         st.session_state["_jobs_running"] = False
         st.rerun()  # the whole page, so that it lists the new dataset
@@ -129,7 +130,7 @@ def movielens_releases(entries: Sequence[DatasetEntry]) -> None:
                     f"{count(entry.interactions)} ratings, {count(entry.users)} users, {count(entry.items)} movies"
                 )
                 if not environment.read_only():
-                    busy = background_jobs.is_running(f"get-{entry.name}")
+                    busy = background_jobs.is_running(f"{_DOWNLOADS}{entry.name}")
                     st.button(
                         "Downloading" if busy else "Download",
                         icon=":material/download:",
@@ -222,7 +223,9 @@ def _user_split(facts: Mapping[str, Any]) -> None:
 
 
 def _download(name: str) -> None:
-    background_jobs.start(f"get-{name}", f"Downloading {name}", lambda report: datasets.get(name, progress=report))
+    background_jobs.start(
+        f"{_DOWNLOADS}{name}", f"Downloading {name}", lambda report: datasets.get(name, progress=report)
+    )
 
 
 def _from_zip(names: Sequence[str]) -> None:
@@ -232,7 +235,9 @@ def _from_zip(names: Sequence[str]) -> None:
         if given is not None and st.button("Import archive", key="read_zip", icon=":material/input:"):
             path = save(given)
             background_jobs.start(
-                f"get-{name}", f"Importing {given.name}", lambda report: datasets.get(name, path, progress=report)
+                f"{_DOWNLOADS}{name}",
+                f"Importing {given.name}",
+                lambda report: datasets.get(name, path, progress=report),
             )
             st.rerun()
 

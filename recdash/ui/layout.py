@@ -31,6 +31,12 @@ PAGES = {
     "recommend": ("Recommend", ":material/recommend:", "Pick titles and compare the models' lists"),
     "data": ("Data", ":material/database:", "Explore, download, import and remove datasets"),
 }
+# Streamlit writes text in the primary colour, which in the dark theme has to be dark enough below white text.
+_STYLE = (
+    "<style>:root { color-scheme: %s; }"  # also for popovers, which are outside the app's element
+    '[data-testid="stSliderThumbValue"] p, button[data-selected="true"] p, button[data-selected="true"] '
+    '[data-testid="stIconMaterial"] { color: light-dark(#2f56c4, #93acf5); }</style>'
+)
 PAGE_WIDTH = 1240  # pixels; longer text lines and wider charts are harder to read
 _import_lock, _imports_done = threading.Lock(), threading.Event()
 POLL_SECONDS = 2.0  # between two queries of the store while a run is active
@@ -65,6 +71,7 @@ def _show(page: Any) -> None:
     with error_boundary(silent=True):
         st.session_state["_running"] = running_ids()
     _start_polling(page.title)
+    st.html(_STYLE % ("dark" if st.context.theme.type == "dark" else "light"))
     with st.container(horizontal_alignment="center"), st.container(width=PAGE_WIDTH, gap="medium"), error_boundary():
         page.run()
 

@@ -28,15 +28,17 @@ def welcome() -> None:
     """Show three first steps while no run exists."""
     with st.grid(3, min_column_width=280, gap="medium"):
         with st.container(border=True, height="stretch"):
+            st.subheader("Pick movies", anchor=False)
+            st.markdown(
+                "Tap a few movies and see what a model makes of your taste, and why. It answers at once: no training."
+            )
+            layout.link("recommend", "Pick movies")
+        with st.container(border=True, height="stretch"):
             st.subheader("Try the demo", anchor=False)
             st.markdown(
                 "Train every model on the demo with preset fast: about a minute on two CPU cores, no network needed."
             )
             start_demo("primary")
-        with st.container(border=True, height="stretch"):
-            st.subheader("Get recommendations", anchor=False)
-            st.markdown("Pick a few titles. Without a trained model, EASE is fitted on demand.")
-            layout.link("recommend", "Pick titles")
         with st.container(border=True, height="stretch"):
             st.subheader("Use your own data", anchor=False)
             st.markdown(
@@ -165,15 +167,16 @@ def next_steps(records: Sequence[RunRecord]) -> None:
 def _suggestions(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
     finished = [run for run in records if run.state.is_finished()]
     resumable = [run for run in records if run.state.can_resume()]
-    steps = []
+    why = (
+        "Every trained model's list side by side, with explanations."
+        if finished
+        else "EASE answers before any training."
+    )
+    steps = [("recommend", "Pick movies" if not finished else "Get recommendations", why)]
     if resumable and not environment.read_only():
         states = listed(sorted({run.state.value for run in resumable}))
-        why = f"{plural(len(resumable), 'run')} {states}; training continues from the last checkpoint."
-        steps.append(("train", "Resume runs", why))
-    if finished:
-        steps.append(
-            ("recommend", "Get recommendations", "Every trained model's list side by side, with explanations.")
-        )
+        details = f"{plural(len(resumable), 'run')} {states}; training continues from the last checkpoint."
+        steps.append(("train", "Resume runs", details))
     if len(finished) > 1:
         steps.append(("results", "Compare results", "Test metrics with intervals and significance."))
     if any(run.epoch > 1 for run in records):

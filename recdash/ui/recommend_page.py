@@ -1,199 +1,118 @@
-"""The Recommend page: the trained models' lists for the same picks, explanations, and overlap of the lists."""
+"""The Recommend page: a search and tiles first, then the picks and the lists of the models in several views."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
-from recdash.analysis.run_labels import run_labels
-from recdash.reporting.formatting import escape, listed
-from recdash.runs import run_colours
-from recdash.ui import cache, glossary, url_state
-from recdash.ui.charts import theme_colours
-from recdash.ui.widgets import item_picker
-
-if TYPE_CHECKING:
-    from recdash.services.recommend import (
-        RankedItem,
-        RecommendationList,
-        Recommendations,
-    )
-    from recdash.services.runs import RunRecord
-
-MAX_LISTS = 8
-REASONS = {
-    "contribution": "Share of each pick in the positive contributions to the score, which is a sum of one weight "
-    "per pick.",
-    "score drop": "Estimated share: drop of the score without the pick, relative to the sum of all drops.",
-}
+from recdash.recommend.taste_history import Entries
+from recdash.reporting.formatting import listed, plural
+from recdash.services import runs
+from recdash.services.recommend import Recommendations
+from recdash.ui import cache, layout, url_state
+from recdash.ui.recommend import (
+    blind,
+    details,
+    differences,
+    ease_penalty,
+    lists_view,
+    map_view,
+    options,
+    picker,
+    queries,
+    starts,
+    taste_state,
+)
+from recdash.ui.recommend.choice import Choice
 
 
-def options() -> tuple[str, list[str], int, str]:
-    """Draw the options: dataset, lists, list length and, if there is a GPU, the device."""
-    ready, devices = cache.installed(), cache.devices()
-    first, second, third, *fourth = st.columns(
-        [2, 6, 1, 1] if len(devices) > 1 else [2, 6, 1], vertical_alignment="top"
-    )
-    with first:
-        dataset = str(st.selectbox("Dataset", ready, **url_state.bind("dataset", ready[0], options=ready)))
-    trained = cache.trained_runs(dataset)
-    names = run_labels(trained)
-    best = list({run.model: run.id for run in reversed(trained)}.values())[::-1]
-    with second:
-        chosen = st.multiselect(
-            "Models",
-            list(names),
-            format_func=lambda run_id: names[run_id],
-            max_selections=MAX_LISTS,
-            select_all=False,
-            wrap=True,
-            disabled=not trained,
-            placeholder="Select runs" if trained else "No trained model yet: EASE is fitted on demand",
-            **url_state.bind("list", best[:MAX_LISTS], options=names, many=True),
-        )
-    with third:
-        length = st.number_input("List length", 3, 50, **url_state.bind("k", 10, read=_parse_length))
-    device = devices[0]
-    for column in fourth:
-        with column:
-            about = "Device that computes the lists; the CPU is used if its memory is full"
-            bound = url_state.bind("device", devices[0], options=devices)
-            device = str(st.selectbox("Device", devices, help=about, **bound))
-    return dataset, list(chosen), int(length), device
+def choose_dataset() -> str:
+    """Draw the choice of the dataset; by default that of the newest finished run."""
+    ready = cache.installed()
+    finished = [run for run in runs.list_runs(active=False) if run.state.is_finished()]
+    default = next((run.dataset for run in finished if run.dataset in ready), ready[0])
+    return str(st.selectbox("Dataset", ready, **url_state.bind("dataset", default, options=ready)))
 
 
-def lists(answer: Recommendations, chosen: Sequence[str]) -> None:
-    """Draw all lists side by side."""
-    counts = Counter(ranked.item.id for one in answer.lists for ranked in one.items)
-    names = _names(answer.lists)
-    with st.grid(len(answer.lists), min_column_width=264, gap="small", wrap=False):
-        for one in answer.lists:
-            with st.container(border=True, key=f"list.{one.key}", gap="small"):
-                _heading(one, names)
-                for ranked in one.items:
-                    _row(one, ranked, counts[ranked.item.id], len(answer.lists), len(chosen))
+def draw(dataset: str) -> None:
+    """Draw the page below its heading."""
+    if cache.is_generated(dataset):
+        layout.generated_note()
+    history, entries = taste_state.current(dataset), taste_state.shown(dataset)
+    controls = st.container(gap="small")
+    with controls:
+        picker.search(dataset)
+        start_row = st.container()  # filled last: it needs the choice, which is drawn further down
+    if history.entries:
+        with controls:
+            picker.taste_bar(dataset)
+            choice = options.choose(dataset)
+        answer = _answer(choice, entries)
+        if answer is not None:
+            answer = ease_penalty.apply(choice, answer, entries)
+        with start_row:
+            starts.draw(choice, answer)
+        _views(choice, answer, entries)
+        with st.expander(f"Popular {queries.item_words(dataset).plural}", icon=":material/star:"):
+            picker.tiles(dataset, dict(history.marks))
+        named = None if choice.view == "blind" else answer  # before a vote no list has a name
+        details.show_requested(dataset, named, {} if named is None else lists_view.names(named))
+    else:
+        with controls:
+            picker.tiles(dataset, {})
+        choice = options.choose(dataset)
+        with start_row:
+            starts.draw(choice, None)
+        _prompt(choice)
+        details.show_requested(dataset, None, {})
 
 
-def overlap(answer: Recommendations) -> None:
-    """Show the overlap of the lists and the items unique to each."""
-    full = [one for one in answer.lists if one.items]
-    if len(full) < 2:
-        return
-    import pandas as pd  # lazy: pandas
-
-    st.subheader("How the lists differ", anchor=False)
-    names = list(_names(full).values())
-    sets = [{ranked.item.id for ranked in one.items} for one in full]
-    table = pd.DataFrame([[len(a & b) for b in sets] for a in sets], index=names, columns=names)
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.caption(f"Items shared by each pair of lists (out of {max(map(len, sets))})")
-        colour, longest = run_colours.PALETTE[0], max(1, max(map(len, sets)))
-        shade = table.style.apply(
-            lambda row: [
-                f"background-color: {theme_colours.background(colour, 0.5 * value / longest)}" for value in row
-            ],
-            axis=1,
-        )
-        st.dataframe(shade, width="stretch", key="overlap", alt="Number of items shared by each pair of lists")
-    with right:
-        st.caption("Items in one list only")
-        for one, name in zip(full, names, strict=True):
-            others = {ranked.item.id for other in full if other is not one for ranked in other.items}
-            unique = [ranked.item for ranked in one.items if ranked.item.id not in others]
-            titles = ", ".join(escape(item.label) for item in unique[:5]) or ":gray[none]"
-            more = f" :gray[and {len(unique) - 5} more]" if len(unique) > 5 else ""
-            st.markdown(f"**{escape(name)}** {titles}{more}")
+def _answer(choice: Choice, entries: Entries) -> Recommendations | None:
+    """Return the lists for the shown picks; None if no model is selected, or nothing was picked when they were made."""
+    if not entries or (choice.trained and not choice.runs):
+        return None
+    epochs = lists_view.chosen_epochs(choice)
+    return queries.recommendations(choice.dataset, entries, choice.runs, choice.lists, choice.device, epochs)
 
 
-def answers(
-    dataset: str,
-    picks: Sequence[str],
-    trained: Sequence[RunRecord],
-    chosen: Sequence[RunRecord],
-    length: int,
-    device: str = "cpu",
-) -> None:
-    """Draw the lists of the chosen runs for the picks, or ask for a run if none is chosen."""
-    if trained and not chosen:
+def _views(choice: Choice, answer: Recommendations | None, entries: Entries) -> None:
+    if choice.trained and not choice.runs:
         st.info("No model is selected. Select at least one under Models.", icon=":material/playlist_add:")
-    elif picks:
-        answer = cache.recommendations(dataset, tuple(picks), chosen, length, device)
-        lists(answer, picks)
-        overlap(answer)
-
-
-def prompt(trained: Sequence[RunRecord]) -> None:
-    """Explain what to do while nothing is picked."""
-    if trained:
-        models = listed(dict.fromkeys(escape(run.name.split(" on ")[0]) for run in trained))
-        text = f"Pick one or more titles to see the lists of {models} side by side."
+        return
+    if answer is None:
+        return
+    marks, held_out = taste_state.current(choice.dataset).marks, starts.hits(choice)
+    starts.caption(choice, held_out)
+    shown = lists_view.ShownLists(choice, answer, entries, marks, held_out)
+    if choice.view == "merged":
+        lists_view.draw_merged(shown)
+    elif choice.view == "differences":
+        _update_note(choice.dataset)
+        differences.draw(answer)
+    elif choice.view == "blind":
+        blind.draw(answer, marks)
+    elif choice.view == "map":
+        _update_note(choice.dataset)
+        map_view.draw(choice, answer)
     else:
-        text = "Pick one or more titles. No model is trained on this dataset yet; EASE is fitted on demand."
-    st.info(text, icon=":material/touch_app:")
+        lists_view.draw(shown)
 
 
-def _heading(ranked_list: RecommendationList, names: dict[str, str]) -> None:
-    reasons = REASONS.get(ranked_list.reason_kind, "")
-    run = ranked_list.run
-    if run is None:
-        st.markdown(f"**{escape(ranked_list.title)}** :gray[:small[fitted on demand]]", help=reasons or None)
+def _update_note(dataset: str) -> None:
+    """Offer to update the lists behind a view that shows no list of its own."""
+    if changed := taste_state.changes_since_shown(dataset):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{plural(changed, 'change')} to your picks since these lists were made.", width="content")
+            st.button("Update lists", type="primary", on_click=taste_state.update_lists, key="update_lists")
+
+
+def _prompt(choice: Choice) -> None:
+    words = queries.item_words(choice.dataset)
+    if choice.trained and not choice.runs:
+        st.info("No model is selected. Select at least one under Models.", icon=":material/playlist_add:")
+    elif choice.runs:
+        models = listed(dict.fromkeys(lists_view.titles(choice.runs)))
+        st.caption(f"Tap or search a few {words.plural}: {models} answer at once.")
     else:
-        quality = f"{glossary.quality(run.validation)} on validation. " if run.validation else ""
-        remarks = "".join(f"{remark[0].upper()}{remark[1:]}. " for remark in run.remarks)
-        about = f"{escape(run.name)}, run {run.id}, preset {escape(run.preset)}, seed {run.seed}"
-        st.markdown(
-            f"{theme_colours.dot(run.id)} **{escape(names[ranked_list.key])}** {glossary.warning_badge(run)}",
-            help=f"{about}. {quality}{remarks}{reasons}",
+        st.caption(
+            f"Tap or search a few {words.plural}. No model is trained on this dataset yet; EASE is fitted on demand."
         )
-        st.caption(f"{escape(run.protocol)}, split seed {run.split_seed}")
-    if ranked_list.note:
-        st.caption(escape(f"{ranked_list.note[0].upper()}{ranked_list.note[1:]}".removesuffix(".") + "."))
-
-
-def _row(ranked_list: RecommendationList, ranked: RankedItem, count: int, lists: int, picks: int) -> None:
-    item = ranked.item
-    year = f" :gray[{item.year}]" if item.year else ""
-    details = [escape(", ".join(item.genres[:3]))] if item.genres else []
-    if lists > 1:
-        details.append(f"in {count} of {lists} lists")
-    why = _reasons(ranked, picks)
-    lines = [" · ".join(details), f"because of {why[0]}" if why else ""]
-    reasons = f" Because of {listed(why)}." if len(why) > 1 else ""
-    with st.container(gap=None):
-        st.button(
-            f"{item_picker.tile(item)} **{escape(item.title)}**{year}",
-            key=f"like.{ranked_list.key}.{item.id}",
-            type="tertiary",
-            on_click=item_picker.add,
-            args=(item.id,),
-            wrap=False,
-            help=f"Add {escape(item.label)} to your picks.{reasons}",
-        )
-        st.caption("  \n".join(line for line in lines if line))
-
-
-def _reasons(ranked: RankedItem, picks: int) -> list[str]:
-    """Return the picks with the largest share in a suggestion, largest first, with their shares."""
-    positive = [reason for reason in ranked.reasons if reason.share > 0]
-    total = sum(reason.share for reason in positive)
-    if picks < 2:
-        return []
-    return [f"{escape(_short(reason.pick.title))} {reason.share / total:.0%}" for reason in positive[:4]]
-
-
-def _short(title: str, max_length: int = 26) -> str:
-    return title if len(title) <= max_length else f"{title[: max_length - 1].rstrip()}…"
-
-
-def _names(shown_lists: Sequence[RecommendationList]) -> dict[str, str]:
-    """Return the name of each list by its key."""
-    named = run_labels([one.run for one in shown_lists if one.run is not None])
-    return {one.key: named.get(one.key, one.title) for one in shown_lists}
-
-
-def _parse_length(text: str) -> int:
-    return min(50, max(3, int(text)))

@@ -65,12 +65,12 @@ def key_of(param: str) -> str:
     return f"url.{param}"
 
 
-def value_list(param: str, options: Collection[str] | None = None) -> list[str]:
+def value_list(param: str, *, unique: bool = True) -> list[str]:
     """Return a list of texts stored in the URL without a widget, such as the picked items."""
     key = key_of(param)
     texts, changed = _current(param)
     if changed or key not in st.session_state:
-        st.session_state[key] = _value(texts, [], options, True, str)
+        st.session_state[key] = _value(texts, [], None, True, str) if unique else [text for text in texts if text]
     st.session_state[f"_default.{param}"] = []
     return list(st.session_state[key])
 
@@ -121,8 +121,8 @@ def _value(
             continue
         if text and (options is None or value in options) and value not in values:
             values.append(value)
-    if many:
-        return values
+    if many:  # an empty text means that nothing is chosen; if nothing of a choice is left, the default holds
+        return values if values or not any(texts) else list(default or [])
     return values[-1] if values else default
 
 
@@ -134,8 +134,10 @@ def _drop_unavailable(value: Any, default: Any, options: Collection[Any], many: 
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return tuple(map(str, value)) or ("",)
+    if isinstance(value, tuple):  # both ends of a slider
+        return (",".join(map(str, value)),)
     return (str(value),) if value is not None else ("",)
 
 

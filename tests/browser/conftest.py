@@ -12,9 +12,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -34,21 +34,36 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def app(demo_kept: None, own_folders: Path) -> Iterator[str]:
-    """Start `streamlit run app.py` on empty folders; gives its address."""
+class Server(NamedTuple):
+    """A running app: its address, port and process id."""
+
+    url: str
+    port: int
+    pid: int
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[Server]:
+    """Start `streamlit run app.py` in an environment, and end it with everything it started."""
     port = free_port()
-    environment = {**os.environ, "RECDASH_MAX_RUNS": "2"}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield f"http://127.0.0.1:{port}"
+        yield Server(f"http://127.0.0.1:{port}", port, server.pid)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=20)
         with suppress(OSError, ValueError, KeyError):
-            kill_tree(int(json.loads((own_folders / "recdash.db.supervisor").read_text())["pid"]))
+            supervisor = Path(environment["RECDASH_DATA_DIR"], "recdash.db.supervisor")
+            kill_tree(int(json.loads(supervisor.read_text())["pid"]))
+
+
+@pytest.fixture
+def app(demo_kept: None, own_folders: Path) -> Iterator[str]:
+    """Start `streamlit run app.py` on empty folders; gives its address."""
+    with serving({**os.environ, "RECDASH_MAX_RUNS": "2"}) as server:
+        yield server.url
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], seconds: float = 30) -> None:
@@ -62,17 +77,24 @@ def wait_for(url: str, server: subprocess.Popen[bytes], seconds: float = 30) -> 
     raise AssertionError(f"the app did not answer at {url}")
 
 
-@pytest.fixture
-def tab() -> Iterator[Any]:
-    """A browser tab, 1440 pixels wide; skipped where there is no Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Start headless Chromium; the test is skipped where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
         pytest.skip("no Chromium here: install the package chromium to run the browser tests")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=found, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab() -> Iterator[Any]:
+    """A browser tab, 1440 pixels wide; skipped where there is no Chromium."""
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 1200})
         page.set_default_timeout(30_000)
         yield page
-        browser.close()

@@ -15,13 +15,16 @@ from playwright.sync_api import Browser, sync_playwright
 from recdash.runs import run_colours
 from tests.browser.conftest import QUIET
 
-FILMS = ("The Matrix (1999)", "The Godfather (1972)", "Amélie (2001)")
+FILMS = ("The Matrix (1999)", "The Godfather (1972)", "Amélie (2001)", "Alien (1979)", "Toy Story (1995)")
 VIEWS = {  # name: (address, width, height, theme)
     "overview": ("/", 1440, 1120, "light"),
     "train": ("/train?model=multdae&model=multvae&seeds=1-3", 1440, 1000, "light"),
     "curves": ("/curves", 1440, 1120, "light"),
     "results": ("/results?protocol=strong", 1440, 1100, "light"),
+    "recommend-start": ("/recommend", 1440, 900, "light"),
     "recommend": ("/recommend", 1440, 1180, "light"),
+    "recommend-merged": ("/recommend?view=merged", 1440, 1180, "dark"),
+    "recommend-map": ("/recommend?view=map", 1440, 1180, "light"),
     "data": ("/data", 1440, 1100, "light"),
     "published": ("/published", 1440, 1300, "light"),
     "recommend-dark": ("/recommend", 1440, 1180, "dark"),
@@ -35,13 +38,16 @@ def main(address: str, folder: Path, wanted: list[str]) -> None:
     picks = "".join(f"&pick={item_id}" for item_id in picked())
     lists = "".join(f"&list={run_id}" for run_id in ranking_runs())
     curves = "&".join(f"run={run_id}" for run_id in learned_runs())
-    words = {"/recommend": f"{picks[1:]}{lists}", "/curves": curves}
+    asked = {name: f"{picks[1:]}{lists}" for name in VIEWS if name.startswith("recommend")}
+    asked |= {name: curves for name in VIEWS if name.startswith("curves")}
+    asked["recommend-start"] = "dataset=demo"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
         for name, (path, width, height, theme) in VIEWS.items():
             if not wanted or name in wanted:
-                asked = f"{path}?{words[path]}" if path in words else path
-                take(browser, f"{address}{asked}", folder / f"{name}.png", (width, height), theme)
+                joint = "&" if "?" in path else "?"
+                url = f"{address}{path}{joint}{asked[name]}" if name in asked else f"{address}{path}"
+                take(browser, url, folder / f"{name}.png", (width, height), theme)
         browser.close()
 
 
@@ -97,7 +103,7 @@ def ranking_runs() -> list[str]:
     from recdash.services import trained_runs
 
     found = {run.model: run.id for run in trained_runs.best_runs("demo") if run.protocol == "strong"}
-    return [found[model] for model in ("itemknn", "ease", "multvae", "recvae") if model in found]
+    return [found[model] for model in ("ease", "multdae", "multvae", "recvae") if model in found]
 
 
 if __name__ == "__main__":

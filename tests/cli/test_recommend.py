@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from recdash.cli.main import INTERRUPTED, main
+from recdash.data import dataset_registry
 from recdash.data.items import Item
 from recdash.recommend.taste import Mark, TasteEntry
 from recdash.recommend.taste_files import write_taste_csv
@@ -153,6 +154,8 @@ def test_filters_and_adventure(trained, document) -> None:
         (("--all-users", "--output", "x.parquet", "--adventure", "1"), "Leave out --adventure"),
         (("--all-users", "--output", "x.txt"), "must be .parquet or .csv"),
         (("--all-users", "--output", "x.parquet", "-k", "0"), "outside [1, 1000]"),
+        (("--all-users", "--output", "x.parquet", "--profile", ""), "Leave out --profile"),
+        (("--all-users", "--output", "x.parquet", "--years", ""), "Leave out --years"),
     ],
 )
 def test_usage_errors_are_one_line(runs: Runs, capsys: Any, words: tuple[str, ...], message: str) -> None:
@@ -163,6 +166,17 @@ def test_usage_errors_are_one_line(runs: Runs, capsys: Any, words: tuple[str, ..
 def test_a_missing_file_of_ratings_is_named(toy, capsys: Any, tmp_path: Path) -> None:
     told = error_of(capsys, *TOY, "--from-csv", str(tmp_path / "no.csv"), status=1)
     assert "no.csv: cannot be read (No such file or directory)" in told
+
+
+def test_the_default_dataset_is_one_that_is_still_there(trained, document) -> None:
+    assert document("recommend", "--pick", "4")["dataset"] == "toy"
+    dataset_registry.remove("toy")
+    assert document("recommend", "--pick", "Heat")["dataset"] == "demo"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs an endless file")
+def test_a_file_of_ratings_is_not_read_beyond_the_limit(toy, capsys: Any) -> None:
+    assert '"zero": larger than 20 MB' in error_of(capsys, *TOY, "--from-csv", "/dev/zero", status=1)
 
 
 def test_all_users_are_written_to_a_file(trained, document, call, tmp_path: Path) -> None:

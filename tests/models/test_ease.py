@@ -82,3 +82,11 @@ def test_the_gram_matrix_is_the_same_in_blocks(dense: NDArray[np.float64], monke
     monkeypatch.setattr(module, "_CELLS_PER_CHUNK", 13)
     found = module._gram(Histories.from_csr(dense), torch.float64)
     np.testing.assert_array_equal(found.numpy(), dense.T @ dense)
+
+
+def test_a_penalty_too_small_for_the_precision_is_one_clear_error() -> None:
+    same = np.ones((20_000, 6))  # equal columns: only the penalty makes the matrix invertible
+    model = EASE(EASEConfig(l2=1e-6, precision="float32"))
+    with pytest.raises(TrainingError, match=r"l2 = 1e-06 is too small .* in float32\. Set precision=float64, or raise"):
+        model.solve(sparse.csr_matrix(same))
+    assert np.isfinite(EASE(EASEConfig(l2=1.0, precision="float32")).solve(sparse.csr_matrix(same)).weights).all()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recdash.data.histories import Histories
+from recdash.data.pick_rows import history_of
 from recdash.errors import DataError, TrainingError, UsageError
 from recdash.models import registry
 from recdash.models.base import Model
@@ -156,6 +157,7 @@ def test_ratings_reach_models_that_predict_ratings() -> None:
         ("autorec", 5, "expected a list of numbers"),
         ("autorec", [5, 6], r"rating = 6 is outside the scale \[1, 5\]"),
         ("autorec", [5, np.nan], "rating = nan is not a number"),
+        ("autorec", [5, 1e300], r"rating = 1e\+300 is outside the scale \[1, 5\]"),
     ],
 )
 def test_ratings_that_do_not_fit_are_refused(name: str, ratings: Any, message: str) -> None:
@@ -163,6 +165,16 @@ def test_ratings_that_do_not_fit_are_refused(name: str, ratings: Any, message: s
         model_of(name).recommend(["Film 4", "Film 7"], ratings=ratings)
     with pytest.raises(UsageError, match=message):
         model_of(name).explain(["Film 4", "Film 7"], ratings=ratings)
+
+
+def test_picks_and_ratings_may_be_iterators() -> None:
+    model, picks, ratings = model_of("autorec"), ["Film 4", "7"], [5, 1]
+    assert model.recommend(iter(picks), ratings=iter(ratings)) == model.recommend(picks, ratings=ratings)
+
+
+def test_ratings_beyond_float32_are_refused_without_a_scale() -> None:
+    with pytest.raises(UsageError, match=r"rating = 1e\+300 is outside the scale"):
+        history_of(model_of("autorec").catalogue, ["Film 4"], ratings=[1e300])
 
 
 def test_a_pick_named_twice_has_no_two_ratings() -> None:

@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.recommend_helpers import components, trained, trained_folder
 from tests.run_helpers import Runs, demo_cache, here, runs, small, store, toy, waiting
 
-__all__ = ["Runs", "demo_cache", "here", "runs", "small", "store", "toy", "waiting"]
+__all__ = [
+    "Runs", "components", "demo_cache", "here", "runs", "small", "store", "toy", "trained", "trained_folder", "waiting",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = ("overview", "train", "curves", "results", "published", "recommend", "data")

@@ -11,6 +11,7 @@ from tests.pages.conftest import (
     page_text,
     table_with,
 )
+from tests.pages.recommend_helpers import drawn
 
 BADGE = ":orange-badge[:material/warning: unstable since epoch 3]"
 IMPROVING = "still improving when it ended"
@@ -71,18 +72,23 @@ def test_the_results_have_a_badge_and_a_column_of_remarks(open_page: Open, runs:
     assert table_with(tab, "Remarks")["Remarks"].tolist() == [f"unstable since epoch 3; {IMPROVING}", ""]
 
 
-def test_recommendations_have_the_badge_at_the_heading_of_the_list(open_page: Open, runs: Runs) -> None:
+@pytest.mark.usefixtures("components")
+def test_recommendations_have_it_at_the_heading_of_the_list(open_page: Open, runs: Runs) -> None:
     run_id = runs.answering(unstable=3, protocol="weak", split_seed=7)
     tab = open_page("recommend", dataset="toy", pick=["1", "4"])
     assert not tab.exception and not tab.error, page_text(tab)
-    assert f"**Mult\\-VAE** {BADGE}" in page_text(tab)
-    assert "weak, split seed 7" in page_text(tab)
-    assert "Unstable since epoch 3. Still improving when it ended. " in helps(tab) and run_id in helps(tab)
+    (one,) = drawn(tab, "ranked_lists.lists")["lists"]
+    assert one["title"] == "Mult-VAE" and one["subtitle"] == "weak, split seed 7"
+    assert one["note"].startswith("Unstable since epoch 3.")
+    assert "Unstable since epoch 3. Still improving when it ended. " in one["tip"] and run_id in one["tip"]
 
 
 @pytest.mark.parametrize("page", ["train", "overview", "curves", "results", "recommend"])
+@pytest.mark.usefixtures("components")
 def test_a_run_of_which_nothing_is_to_be_said_has_no_mark(page: str, open_page: Open, runs: Runs) -> None:
     runs.answering(best=3)
     tab = open_page(page, dataset="toy", pick=["1"]) if page == "recommend" else open_page(page)
     assert "unstable" not in page_text(tab) and "improving" not in page_text(tab) + helps(tab)
     assert not any("Remarks" in frame.value.columns for frame in tab.dataframe)
+    if page == "recommend":
+        assert "improving" not in str(drawn(tab, "ranked_lists.lists"))

@@ -1,4 +1,4 @@
-"""Curves, Results, Recommend, Data and Overview: what they show, and that the address keeps the view."""
+"""Curves, Results, Data and Overview: what they show, and that the address keeps the view."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from recdash.services import curves
 from tests.pages.conftest import (
     Open,
     Runs,
-    labels,
     page_text,
     table_with,
 )
@@ -126,43 +125,6 @@ def test_a_run_name_is_shown_and_not_run(page: str, open_page: Open, runs: Runs,
     assert not tab.exception
     assert "<img" not in page_text(tab).replace("\\<img", "")
     assert "**bold**" not in page_text(tab)
-
-
-def test_before_any_training_ease_is_fitted_on_demand(open_page: Open) -> None:
-    tab = open_page("recommend", dataset="toy", pick=["1", "4"])
-    assert not tab.exception and not tab.error, page_text(tab)
-    assert "fitted on demand" in page_text(tab)
-    tiles = [label for label in labels(tab) if "Film" in label and "**" in label]
-    assert len(tiles) == 10
-    assert "because of" in page_text(tab)
-
-
-def test_picks_are_found_added_and_taken_back_and_live_in_the_address(open_page: Open) -> None:
-    tab = open_page("recommend", dataset="toy")
-    tab.text_input(key="search").set_value("flim 7").run()
-    tab.button(key="found.7").click().run()
-    assert tab.query_params["pick"] == "7"
-    assert tab.text_input(key="search").value == ""
-    tab.button(key="start.9" if any(b.key == "start.9" for b in tab.button) else "like.instant.10").click().run()
-    assert len(tab.query_params["pick"]) == 2
-    tab.button(key="pick.7").click().run()
-    assert "7" not in tab.query_params["pick"]
-
-
-@pytest.mark.slow
-def test_every_trained_model_has_a_list_and_their_overlap_is_shown(
-    open_page: Open, here: list[str], small: dict[str, object]
-) -> None:
-    from recdash.services import launch, training_requests
-
-    launch.train(training_requests.build_requests(["popularity", "ease", "multvae"], "toy", settings={}, epochs=2))
-    tab = open_page("recommend", dataset="toy", pick=["1", "4", "7"])
-    assert not tab.exception and not tab.error, page_text(tab)
-    assert len(here) == 3
-    assert table_with(tab, "EASE").shape == (3, 3)
-    assert "in 1 of 3 lists" in page_text(tab) or "in 3 of 3 lists" in page_text(tab)
-    tab.multiselect(key="url.list").unselect(here[0]).run()
-    assert not tab.exception and len(tab.query_params["list"]) == 2
 
 
 def test_overview_names_the_best_model_with_its_interval(open_page: Open, runs: Runs) -> None:

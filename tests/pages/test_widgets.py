@@ -17,7 +17,7 @@ from recdash.reporting import dash_patterns, formatting
 from recdash.runs import run_colours
 from recdash.ui import glossary
 from recdash.ui.charts import curve_panels, learning_curves, primitives, tradeoff
-from recdash.ui.widgets import item_picker, result_tables, settings_form
+from recdash.ui.widgets import result_tables, settings_form
 
 NASTY = (
     "M*A*S*H",
@@ -205,14 +205,6 @@ def test_every_state_and_preset_is_explained() -> None:
 
     assert set(glossary.STATES) == {state.value for state in State}
     assert set(glossary.PRESETS) == set(PRESETS)
-
-
-@pytest.mark.parametrize(
-    ("title", "letters"),
-    [("The Silence of the Lambs", "SL"), ("Heat", "HE"), ("M*A*S*H", "MA"), ("8½", "8½"), ("???", "?")],
-)
-def test_a_tile_has_the_initials_of_a_title(title: str, letters: str) -> None:
-    assert item_picker.initials(title) == letters
 
 
 def test_only_settings_that_differ_are_listed() -> None:

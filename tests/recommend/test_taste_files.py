@@ -261,6 +261,12 @@ def test_uploads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         read(zip_of({"ratings.csv": LETTERBOXD + "2020-01-01,Heat,1995,u1,2\n" * 100}), "a.zip")
 
 
+def test_columns_are_bounded() -> None:
+    many = ",".join(f"c{number}" for number in range(300))
+    with pytest.raises(DataError, match=r"302 columns, at most 200 are read"):
+        read(f"item_id,mark,{many}\n1,like\n")
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
     with pytest.raises(DataError, match="too large when unpacked"):
         read(zip_of({"ratings.csv": b"0" * 5_000_000}), "bomb.zip")  # a thousandth of its size, below the limit

@@ -233,6 +233,22 @@ def test_a_full_disk_ends_the_series_with_one_report(
     assert len(problems) == 1 and "No space left on device" in problems[0] and "\n" not in problems[0]
 
 
+def test_full_memory_ends_the_series_with_one_report(
+    start, model: GradientModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, folder, problems = start()
+    offer(writer, model, range(3))
+
+    def full(tensors: object) -> None:
+        torch.empty(1 << 60)  # PyTorch's own error, a RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshots, "compact", full)
+        offer(writer, model, range(3, 12))
+    assert saved_epochs(folder) == [0, 1, 2]
+    assert len(problems) == 1 and "memory" in problems[0] and "\n" not in problems[0]
+
+
 def test_the_last_space_on_a_disk_is_left_to_the_run(
     start, model: GradientModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,8 +42,9 @@ def test_only_ease_has_a_penalty_and_it_is_in_range(here) -> None:
     ease, popularity = compare.start(compare.requests("toy", ["ease", "popularity"]))
     with pytest.raises(UsageError, match="only EASE has a ridge penalty"):
         ease_refits.refit_ease(service.find(popularity.id), 10)
-    with pytest.raises(UsageError, match="l2"):
-        ease_refits.refit_ease(service.find(ease.id), -1)
+    for l2 in (-1, float("nan"), 10**400, "20", True):
+        with pytest.raises(UsageError, match="l2"):
+            ease_refits.refit_ease(service.find(ease.id), l2)  # type: ignore[arg-type]
 
 
 def test_a_changed_dataset_cannot_be_refitted(here, tmp_path) -> None:

@@ -297,6 +297,12 @@ def test_a_filter_that_nothing_passes_is_said(here) -> None:
     assert found.items == () and found.note == "no item passes the filters"
 
 
+def test_a_taste_of_all_items_leaves_none_and_blames_no_filter(here) -> None:
+    compare.start(compare.requests("toy", ["ease"]))
+    (found,) = recommend.recommend("toy", datasets.load("toy").catalogue.items).lists
+    assert found.items == () and found.note == "no item is left to recommend"
+
+
 def test_popularity_is_that_of_the_dataset(here) -> None:
     compare.start(compare.requests("toy", ["ease"]))
     loaded = datasets.load("toy")

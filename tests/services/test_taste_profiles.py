@@ -18,6 +18,8 @@ NAMES = [
     "a" * 80,
     "=HYPERLINK(1)",
     "name",
+    ";item_id;mark",
+    "a;name;year;rating",
     "*?<b>|",
     "NUL.",
 ]
@@ -60,7 +62,7 @@ def test_names_differ_by_their_letters_only(toy: str) -> None:
     assert len(taste_profiles.load(toy, "film noir").taste) == 3
 
 
-@pytest.mark.parametrize("name", ["", " \n ", "a" * 81, "\ud800"])
+@pytest.mark.parametrize("name", ["", " \n ", "\u200b \u202e", "a" * 81, "\ud800"])
 def test_a_name_must_be_text_of_reasonable_length(toy: str, name: str) -> None:
     with pytest.raises(UsageError, match="Choose another name"):
         taste_profiles.save(toy, name, three(toy))

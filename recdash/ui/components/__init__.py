@@ -1,0 +1,1 @@
+"""Components in HTML and JavaScript for the Recommend page."""

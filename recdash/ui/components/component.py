@@ -1,0 +1,57 @@
+"""Mounts the page's own components: HTML and JavaScript for what Streamlit's widgets cannot do.
+
+Each is a pair of files NAME.js and NAME.css next to this one. They draw what `data` says, with text as text nodes, and
+answer with actions such as {"kind": "like", "id": "260"}; they keep no state that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_FOLDER = Path(__file__).parent
+_HTML = '<div class="root"></div>'
+Handler = Callable[[dict[str, Any]], None]
+
+
+def mount(name: str, key: str, data: Mapping[str, Any], on_action: Handler, *, reruns_page: bool = False) -> None:
+    """Draw a component; `on_action` gets each action of the visitor before the page reruns.
+
+    Args:
+        name: Name of the component, such as "ranked_lists".
+        key: Key of this instance.
+        data: JSON values to draw.
+        on_action: Called with the action, from a callback.
+        reruns_page: Whether an action inside a fragment reruns the whole page.
+    """
+
+    def handle() -> None:
+        action = st.session_state[key].get("action")
+        if action:
+            on_action(dict(action))
+            if reruns_page:
+                st.rerun()
+
+    _renderer(name)(key=key, data=dict(data), on_action_change=handle, on_query_change=_ignore)
+
+
+def query(key: str) -> str:
+    """Return the text in the search field of an instance of "title_search"."""
+    state = st.session_state.get(key) or {}
+    return str(state.get("query") or "")
+
+
+def _ignore() -> None:
+    """A changed query only reruns the fragment."""
+
+
+@st.cache_resource(show_spinner=False)
+def _renderer(name: str) -> Any:
+    script, style = (
+        "\n".join((_FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in ("shared", name))
+        for kind in ("js", "css")
+    )
+    return st.components.v2.component(f"recdash_{name}", html=_HTML, css=style, js=script)

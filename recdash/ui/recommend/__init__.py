@@ -1,0 +1,1 @@
+"""Parts of the Recommend page: finding items, the visitor's taste, lists and their comparison."""
