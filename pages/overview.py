@@ -13,6 +13,7 @@ overview_page.demo_progress()
 if not all_runs:
     overview_page.welcome()
     st.stop()
+layout.link("recommend", "Pick movies and compare what the models recommend")
 overview_page.run_counts(all_runs)
 best, now = st.columns([3, 2], gap="large")
 with now:

@@ -9,4 +9,6 @@ with left:
     layout.heading("Recommend", "Pick what you like: every trained model answers side by side, and says why.")
 with right:
     dataset = recommend_page.choose_dataset()
+with left:
+    recommend_page.note(dataset)
 recommend_page.draw(dataset)

@@ -33,10 +33,14 @@ def choose_dataset() -> str:
     return str(st.selectbox("Dataset", ready, **url_state.bind("dataset", default, options=ready)))
 
 
-def draw(dataset: str) -> None:
-    """Draw the page below its heading."""
+def note(dataset: str) -> None:
+    """Mark generated ratings."""
     if cache.is_generated(dataset):
         layout.generated_note()
+
+
+def draw(dataset: str) -> None:
+    """Draw the page below its heading."""
     history, entries = taste_state.current(dataset), taste_state.shown(dataset)
     controls = st.container(gap="small")
     with controls:
