@@ -21,6 +21,7 @@ from recdash.ui.recommend import (
     queries,
     starts,
     taste_state,
+    train_offer,
 )
 from recdash.ui.recommend.choice import Choice
 
@@ -56,6 +57,7 @@ def draw(dataset: str) -> None:
         with start_row:
             starts.draw(choice, answer)
         _views(choice, answer, entries)
+        train_offer.draw(choice)
         with st.expander(f"Popular {queries.item_words(dataset).plural}", icon=":material/star:"):
             picker.tiles(dataset, dict(history.marks))
         named = None if choice.view == "blind" else answer  # before a vote no list has a name
@@ -67,6 +69,7 @@ def draw(dataset: str) -> None:
         with start_row:
             starts.draw(choice, None)
         _prompt(choice)
+        train_offer.draw(choice)
         details.show_requested(dataset, None, {})
 
 

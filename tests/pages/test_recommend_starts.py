@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from recdash.recommend.taste_files import read_taste_file
 from recdash.reporting.formatting import escape
-from recdash.services import recommend, taste_profiles
+from recdash.services import compare, recommend, taste_profiles
 from recdash.services.trained_runs import trained_runs
-from tests.pages.conftest import page_text
+from tests.pages.conftest import Runs, page_text
 from tests.pages.recommend_helpers import (
     FILMS,
     TRICKY,
@@ -198,3 +198,23 @@ def test_titles_are_shown_as_written_in_every_view(trained: dict[str, str]) -> N
         assert not [text for text in texts if any(title in text for title in TRICKY.values())], view
         if view == "differences":
             assert any(escape(title) in text for text in texts for title in TRICKY.values())
+
+
+def test_what_is_missing_is_trained_behind_the_page_by_one_button(
+    toy: str, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(compare, "start", lambda requests, key: started.extend(one.model for one in requests))
+    tab = open_tab("toy", pick=["1", "4"])
+    assert tab.button(key="train_missing").label == "Train EASE, Mult-DAE, Mult-VAE and RecVAE"
+    checked(tab.button(key="train_missing").click().run())
+    assert started == ["ease", "multdae", "multvae", "recvae"]
+    runs.queued("multvae")
+    checked(tab.run())
+    assert "Training Mult-VAE. Each list joins when it is ready." in page_text(tab)
+    monkeypatch.setenv("RECDASH_READ_ONLY", "1")
+    assert "Each list joins" not in page_text(checked(tab.run()))
+
+
+def test_nothing_is_offered_where_the_default_models_are_trained(trained: dict[str, str]) -> None:
+    assert "train_missing" not in [button.key for button in open_tab(pick=["1", "4"]).button]
