@@ -15,6 +15,8 @@ MAX_BYTES = 20 << 20  # of an upload, and of each file in an archive
 _RATINGS = ("ratings.csv", "diary.csv", "movielens-ratings.csv")  # the first of these in an archive is read
 _LIKES = "likes/films.csv"
 _LIKES_ALONE = re.compile(r"films( ?\(\d+\))?\.csv", re.IGNORECASE)  # likes/films.csv, uploaded without its archive
+_MAC_EXTRAS = "__MACOSX/"
+_NO_TOP = {"likes", "deleted", "orphaned", "lists", "..", ".", ""}  # folders in an export, and none at all
 _MAX_RATIO = 200  # uncompressed to compressed bytes; ratings compress to about a fifth
 _PLAIN_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -45,13 +47,21 @@ def files_in_upload(content: bytes, name: str) -> list[UploadedFile]:
     if not content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return [UploadedFile(name, content, _LIKES_ALONE.fullmatch(name) is not None)]
     with _archive_errors(name), zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {info.filename: info for info in archive.infolist()}
+        members = _by_path(archive.infolist())
         wanted = [member for member in _RATINGS if member in members][:1] + [_LIKES] * (_LIKES in members)
         if not wanted:
             found = ", ".join(map(quote, list(members)[:5])) or "nothing"
             expected = ", ".join((*_RATINGS, _LIKES))
             raise DataError(f"{quote(name)}: expected one of {expected} in the archive, found {found}.")
         return [UploadedFile(one, _unpack(archive, members[one], name), one == _LIKES) for one in wanted]
+
+
+def _by_path(infos: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Return the members by path, without a folder that holds all of them: an export that was packed again has one."""
+    listed = [info for info in infos if not info.is_dir() and not info.filename.startswith(_MAC_EXTRAS)]
+    tops = {info.filename.partition("/")[0] for info in listed if "/" in info.filename}
+    packed_again = len(tops) == 1 and all("/" in info.filename for info in listed) and tops.isdisjoint(_NO_TOP)
+    return {info.filename.partition("/")[2] if packed_again else info.filename: info for info in listed}
 
 
 @contextmanager

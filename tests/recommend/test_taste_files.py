@@ -267,6 +267,14 @@ def test_columns_are_bounded() -> None:
         read(f"item_id,mark,{many}\n1,like\n")
 
 
+def test_an_export_that_was_packed_again_in_a_folder_is_read() -> None:
+    again = {"letterboxd-a/ratings.csv": LETTERBOXD + "2020-01-01,Heat,1995,u1,2\n", "__MACOSX/letterboxd-a/._x": b"x"}
+    assert len(read(zip_of(again), "a.zip").matched) == 1
+    for hidden in ({"deleted/ratings.csv": LETTERBOXD}, {"../ratings.csv": LETTERBOXD}, {"/ratings.csv": LETTERBOXD}):
+        with pytest.raises(DataError, match="expected one of"):
+            read(zip_of(hidden), "a.zip")
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked() -> None:
     with pytest.raises(DataError, match="too large when unpacked"):
         read(zip_of({"ratings.csv": b"0" * 5_000_000}), "bomb.zip")  # a thousandth of its size, below the limit
@@ -282,7 +290,7 @@ def test_a_zip_that_declares_a_wrong_size_is_refused() -> None:
 
 
 def test_only_known_members_are_read() -> None:
-    for name in ("../ratings.csv", "other/ratings.csv", "RATINGS.CSV", "/etc/passwd"):
+    for name in ("../ratings.csv", "other/folder/ratings.csv", "RATINGS.CSV", "/etc/passwd"):
         with pytest.raises(DataError, match="expected one of"):
             read(zip_of({name: LETTERBOXD}), "a.zip")
 
