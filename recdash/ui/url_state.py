@@ -81,6 +81,17 @@ def set_value(param: str, value: Any) -> None:
     _changed(param)
 
 
+def changed(params: Collection[str]) -> list[str]:
+    """Return the parameters that are in the URL, which has those with another value than their default."""
+    return [param for param in params if param in st.query_params]
+
+
+def reset(params: Collection[str]) -> None:
+    """Set parameters to their defaults, from a callback."""
+    for param in changed(params):
+        set_value(param, st.session_state.get(f"_default.{param}"))
+
+
 def _changed(param: str) -> None:
     """Write a widget's value to the URL."""
     value = st.session_state.get(key_of(param))

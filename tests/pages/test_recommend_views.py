@@ -273,3 +273,12 @@ def test_adventure_moves_rarer_films_up_and_mainstream_popular_ones(trained: dic
         checked(tab.slider(key="url.adventure").set_value(value).run())
         means.append([float(np.mean([np.log1p(counts[item]) for item in items])) for items in lists(tab).values()])
     assert (np.diff(means, axis=0) <= 1e-9).all() and (np.array(means[0]) > means[-1]).all()
+
+
+def test_changed_options_are_counted_and_can_be_reset(trained: dict[str, str]) -> None:
+    tab = open_tab(pick=["1", "4"], k="5", popularity="20,80")
+    plain = open_tab(pick=["1", "4"])
+    assert len(next(iter(lists(tab).values()))) == 5
+    checked(tab.button(key="reset").click().run())
+    assert lists(tab) == lists(plain) and not {"k", "popularity"} & set(all_parameters(tab))
+    assert "reset" not in [button.key for button in tab.button]

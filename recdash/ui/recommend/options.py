@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
 
 MAX_LISTS = 8
+_OPTIONS = ("genre", "from", "to", "popularity", "k", "temperature", "l2", "device")  # URL parameters of the popover
 _MAX_LEAST = 95  # percentile; no item is at 100, which is the share of less popular items
 DEFAULT_MODELS = ("ease", "multdae", "multvae", "recvae")
 VIEWS = {
@@ -87,7 +88,11 @@ def default_runs(trained: Sequence[RunRecord]) -> list[str]:
 
 def _more_options(dataset: str, runs: Sequence[RunRecord]) -> tuple[ItemFilter, float, int, str, float | None]:
     facets, devices = queries.item_facets(dataset), queries.devices()
-    with st.popover("Options", icon=":material/tune:"):
+    n_changed = len(url_state.changed(_OPTIONS))
+    label = f"Options ({n_changed} changed)" if n_changed else "Options"
+    with st.popover(label, icon=":material/tune:", key="options"):
+        if n_changed:
+            st.button("Reset", icon=":material/restart_alt:", on_click=url_state.reset, args=(_OPTIONS,), key="reset")
         genres = st.multiselect(
             "Genres",
             facets.genres,
