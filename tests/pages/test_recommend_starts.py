@@ -115,6 +115,9 @@ def test_picks_are_saved_loaded_and_deleted_by_name(trained: dict[str, str], mon
     monkeypatch.delenv("RECDASH_READ_ONLY")
     checked(other.button(key=f"delete.{name}").click().run())
     assert taste_profiles.saved_tastes(FILMS) == () and f"load.{name}" not in [one.key for one in other.button]
+    checked(other.button(key="restore_profile").click().run())
+    assert [saved.name for saved in taste_profiles.saved_tastes(FILMS)] == [name]
+    assert "restore_profile" not in [one.key for one in other.button]
 
 
 def test_saved_picks_that_another_visitor_deleted_are_a_message(trained: dict[str, str]) -> None:

@@ -18,11 +18,13 @@ from recdash.ui.recommend import lists_view, queries, taste_state
 from recdash.ui.recommend.choice import Choice
 
 if TYPE_CHECKING:
+    from recdash.recommend.taste import Taste
     from recdash.recommend.taste_history import Entries
     from recdash.services.recommend import Recommendations
 
 USER = "user"  # URL parameter: RUN:NUMBER, or :NUMBER for the default split, of the test user that the picks come from
 N_SURPRISES = 5
+_DELETED = "_deleted_taste"  # dataset, name and entries of the saved picks that were deleted last
 _MOST_DIGITS = 9  # of a test user's number
 _MOST_ROWS, _MOST_CHOICES = 2000, 50  # of an import report
 
@@ -63,7 +65,7 @@ def hits(choice: Choice) -> frozenset[str]:
         user = queries.example_user(choice.dataset, run_id or None, int(number))
     except RecdashError:  # the link is of a run that was deleted, or there is no such user
         return frozenset()
-    read: Entries = tuple((entry.item.id, entry.mark) for entry in user.taste)[: taste_state.MAX_PICKS]
+    read: Entries = _entries_of(user.taste)[: taste_state.MAX_PICKS]
     if taste_state.shown(choice.dataset) != read:  # changed or undone since
         return frozenset()
     return frozenset(item.id for item in user.held_out)
@@ -101,7 +103,7 @@ def _test_user(choice: Choice) -> None:
     run_id = choice.runs[0].id if choice.runs else None
     with _toast_errors():
         user = queries.example_user(choice.dataset, run_id, None)
-        entries: Entries = tuple((entry.item.id, entry.mark) for entry in user.taste)
+        entries = _entries_of(user.taste)
         taste_state.replace_all(entries, f"Picks of {user.label}")
         url_state.set_value(USER, [f"{run_id or ''}:{user.number}"])
 
@@ -146,7 +148,7 @@ def _report(dataset: str, content: bytes, name: str) -> None:
         with st.expander(f"{plural(len(left_out), 'row')} left out"):
             table = pd.DataFrame(left_out[:_MOST_ROWS], columns=["Where", "Title", "Why"])
             st.dataframe(table, hide_index=True, width="stretch", alt="Rows that were left out, and why")
-    entries: Entries = tuple((entry.item.id, entry.mark) for entry in found.taste(choices))
+    entries = _entries_of(found.taste(choices))
     shortened = len(entries) > taste_state.MAX_PICKS
     if shortened:
         st.caption(f"The latest {taste_state.MAX_PICKS} of {len(entries)} ratings are used.")
@@ -174,6 +176,12 @@ def _saved(dataset: str) -> None:
             key="save_profile",
         )
         st.caption("Saved on this computer; everyone who can open this dashboard sees the name.")
+    deleted = st.session_state.get(_DELETED)
+    if deleted is not None and deleted[0] == dataset:
+        label = f"Restore {escape(deleted[1])}"
+        st.button(
+            label, icon=":material/undo:", on_click=_restore, args=deleted, type="tertiary", key="restore_profile"
+        )
     for saved in taste_profiles.saved_tastes(dataset):
         name = saved.name
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -210,7 +218,7 @@ def _load(dataset: str, name: str) -> None:
     with _toast_errors():
         loaded = taste_profiles.load(dataset, name)
         url_state.set_value(USER, [])
-        taste_state.replace_all(tuple((entry.item.id, entry.mark) for entry in loaded.taste), f"Loaded {name}")
+        taste_state.replace_all(_entries_of(loaded.taste), f"Loaded {name}")
         if loaded.missing:
             st.toast(f"{plural(len(loaded.missing), 'pick')} of {escape(name)} are not in this dataset any more.")
 
@@ -219,7 +227,18 @@ def _delete(dataset: str, name: str) -> None:
     from recdash.services import taste_profiles  # lazy: import lock
 
     with _toast_errors():
+        entries = _entries_of(taste_profiles.load(dataset, name).taste)
         taste_profiles.delete(dataset, name)
+        st.session_state[_DELETED] = (dataset, name, entries)
+
+
+def _restore(dataset: str, name: str, entries: Entries) -> None:
+    st.session_state.pop(_DELETED, None)
+    _save(dataset, name, entries)
+
+
+def _entries_of(taste: Taste) -> Entries:
+    return tuple((entry.item.id, entry.mark) for entry in taste)
 
 
 @contextmanager
