@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from recdash.cli.common import COMMANDS, Parser
 from recdash.errors import RecdashError, UsageError, unknown_name
 
 PLANNED = ("tune",)
-INTERRUPTED = 130  # the exit status of a shell after Ctrl-C
+INTERRUPTED, TERMINATED = 130, 143  # the exit statuses of a shell after Ctrl-C and after SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 done, 1 failed, 2 usage error, 130 interrupted.
     """
+    if arguments is None:  # a program of its own, not a call from Python
+        exit_on_sigterm()
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:
@@ -48,6 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = f"unexpected {kind}: {_one_line(error)}. Add --debug for the traceback."
         print(f"recdash: {message}", file=sys.stderr)
         return 1
+
+
+def exit_on_sigterm() -> None:
+    """End by SystemExit on SIGTERM, so that temporary files are deleted as after Ctrl-C."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: object) -> None:
+    sys.exit(TERMINATED)
 
 
 def _run(arguments: list[str]) -> int:

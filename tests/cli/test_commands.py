@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -360,3 +361,21 @@ def test_ctrl_c_stops_the_waiting_and_not_the_run(toy) -> None:
     launch.stop(run.id)
     (stopped,) = launch.wait([run.id], timeout=20)
     assert stopped.state is State.STOPPED and time.monotonic() - asked < 3
+
+
+def test_sigterm_deletes_temporary_files_and_keeps_the_earlier_one(tmp_path: Path) -> None:
+    target = tmp_path / "lists.csv"
+    target.write_text("earlier")
+    code = (
+        "import os, pathlib, signal, sys, time\n"
+        "from recdash.atomic_files import atomic_writer\n"
+        "from recdash.cli.main import exit_on_sigterm\n"
+        "exit_on_sigterm()\n"
+        "with atomic_writer(pathlib.Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(10)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(target)], timeout=30, check=False)
+    assert ended.returncode == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["lists.csv"] and target.read_text() == "earlier"
