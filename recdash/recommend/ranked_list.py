@@ -27,6 +27,12 @@ MAX_LEFT_OUT = 200  # entries; of longer tastes a single one changes hardly anyt
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 
 
+def check_length(k: int) -> None:
+    """Raise UsageError if a list cannot have this length."""
+    if not 1 <= k <= MAX_LENGTH:
+        raise UsageError(f"k = {k} is outside [1, {MAX_LENGTH}]. It is the length of the list, for example 10.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListOptions:
     """Options of a list.

@@ -16,6 +16,7 @@ from recdash.atomic_files import atomic_writer
 from recdash.data.histories import Histories
 from recdash.errors import DataError, UsageError
 from recdash.models import registry
+from recdash.recommend.ranked_list import check_length
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.services import datasets
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from recdash.models.base import Model
     from recdash.models.ranking import TopItems
 
-MAX_LENGTH = 1000
 COLUMNS = ("user", "rank", "item", "score", "run")
 _USERS_PER_STEP = 1024  # between two reports of progress
 _ROWS_PER_GROUP = 1 << 17  # rows of the table in memory, and in a row group of the Parquet file
@@ -104,8 +104,7 @@ def write_all_users(
         CheckpointError: The weights of a run are missing or damaged.
         DataError: The file cannot be written.
     """
-    if not 1 <= k <= MAX_LENGTH:
-        raise UsageError(f"k = {k} is outside [1, {MAX_LENGTH}]. It is the length of the list, for example 10.")
+    check_length(k)
     chosen_device = devices.choose(device)
     done, lists = 0, []
     with _list_file(output) as file:

@@ -198,8 +198,8 @@ def _notes(model: Model, ranked: ranked_list.RankedList, taste: Taste, options: 
 
 
 def _with_overrides(options: ListOptions, k: int | None, explain: bool | None) -> ListOptions:
-    if k is not None and not 1 <= k <= ranked_list.MAX_LENGTH:
-        raise UsageError(f"k = {k} is outside [1, 1000]. It is the length of the list, for example 10.")
+    if k is not None:
+        ranked_list.check_length(k)
     options = options if k is None else replace(options, k=k)
     return options if explain is None else replace(options, reasons=explain)
 

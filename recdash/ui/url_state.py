@@ -81,6 +81,11 @@ def set_value(param: str, value: Any) -> None:
     _changed(param)
 
 
+def pin(param: str, value: Any) -> None:
+    """Write a widget's value to the URL even if it is the default, for a default that may be another one later."""
+    _record(param, _texts(value))
+
+
 def changed(params: Collection[str]) -> list[str]:
     """Return the parameters that are in the URL, which has those with another value than their default."""
     return [param for param in params if param in st.query_params]
@@ -95,7 +100,10 @@ def reset(params: Collection[str]) -> None:
 def _changed(param: str) -> None:
     """Write a widget's value to the URL."""
     value = st.session_state.get(key_of(param))
-    texts = () if value == st.session_state.get(f"_default.{param}") else _texts(value)
+    _record(param, () if value == st.session_state.get(f"_default.{param}") else _texts(value))
+
+
+def _record(param: str, texts: tuple[str, ...]) -> None:
     known = _known_values().get(param, _KnownValue(()))
     _known_values()[param] = _KnownValue(texts, known.texts, time.monotonic())
     _write(param, texts)

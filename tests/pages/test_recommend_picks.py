@@ -222,3 +222,12 @@ def test_two_visitors_never_see_each_others_picks(trained: dict[str, str]) -> No
         act(one, "ranked_lists.lists", "update")
         assert view(one) == expected_one and view(two) == expected_two
     assert picks(open_tab()) == []
+
+
+def test_picks_name_their_dataset_in_the_address_even_if_it_is_the_default(trained: dict[str, str]) -> None:
+    tab = open_tab(FILMS)
+    del tab.query_params["dataset"]
+    tab.run()
+    assert tab.selectbox(key="url.dataset").value == FILMS, "that of the newest finished run"
+    act(tab, "title_search", "like", id="4")
+    assert all_parameters(tab)["dataset"] == [FILMS] and picks(tab) == [("4", "like")]

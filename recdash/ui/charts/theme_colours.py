@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recdash.runs.run_colours import colour_of
 
-TEXT = {"light": "#1b2130", "dark": "#e7eaf0"}
+TEXT = {"light": "#131826", "dark": "#e7eaf0"}
 MUTED = {"light": "#667085", "dark": "#98a2b3"}
 
 

@@ -22,17 +22,10 @@ _LEFT, _RIGHT = "List A", "List B"
 
 def draw(answer: Recommendations, marks: Mapping[str, Mark]) -> None:
     """Draw the next pair of lists, the buttons to vote, and the tally."""
+    if not lists_view.can_compare(answer, "compare their lists blindly", ":material/visibility_off:"):
+        return
     labels = lists_view.names(answer)
     lists = {labels[one.key]: one for one in answer.lists if one.items}
-    if len(lists) < 2:
-        empty = len(answer.lists) > 1
-        text = (
-            "Fewer than two lists have an item. Widen the filters under Options."
-            if empty
-            else "Select at least two models to compare their lists blindly."
-        )
-        st.info(text, icon=":material/visibility_off:")
-        return
     if st.session_state.get(_DATASET) != answer.dataset:  # votes are about models of one dataset
         _delete_votes()
         st.session_state[_DATASET] = answer.dataset

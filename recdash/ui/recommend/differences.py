@@ -12,7 +12,7 @@ from recdash.reporting.formatting import escape
 from recdash.runs.run_colours import PALETTE
 from recdash.ui.charts import theme_colours
 from recdash.ui.recommend import queries
-from recdash.ui.recommend.lists_view import names
+from recdash.ui.recommend.lists_view import can_compare, names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,17 +34,10 @@ _MOST_NAMED = 6
 
 def draw(answer: Recommendations) -> None:
     """Draw the comparison of all lists with items."""
+    if not can_compare(answer, "compare their lists", ":material/compare_arrows:"):
+        return
     labels = names(answer)
     lists = {labels[one.key]: [ranked.item for ranked in one.items] for one in answer.lists if one.items}
-    if len(lists) < 2:
-        empty = len(answer.lists) > 1
-        text = (
-            "Fewer than two lists have an item. Widen the filters under Options."
-            if empty
-            else "Select at least two models to compare their lists."
-        )
-        st.info(text, icon=":material/compare_arrows:")
-        return
     found = compare_lists(lists, queries.item_popularity(answer.dataset))
     left, right = st.columns(2, gap="large")
     with left:

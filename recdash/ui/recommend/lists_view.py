@@ -146,6 +146,16 @@ def names(answer: Recommendations) -> dict[str, str]:
     return {one.key: named.get(one.key, one.title) for one in answer.lists}
 
 
+def can_compare(answer: Recommendations, purpose: str, icon: str) -> bool:
+    """Whether two lists have items; if not, say what to do."""
+    if sum(bool(one.items) for one in answer.lists) > 1:
+        return True
+    select = f"Select at least two models to {purpose}."
+    empty = "Fewer than two lists have an item. Widen the filters under Options."
+    st.info(empty if len(answer.lists) > 1 else select, icon=icon)
+    return False
+
+
 def titles(runs: Sequence[RunRecord]) -> list[str]:
     """Return the titles of the runs' models."""
     return [model_title(run) for run in runs]
@@ -162,8 +172,7 @@ def because(ranked: RankedItem, kind: str, n_picks: int, most: int = 2) -> str:
 
 
 def _mount(dataset: str, key: str, shown: list[dict[str, Any]], marks: Mapping[str, Mark], entries: Entries) -> None:
-    before = dict(entries)
-    changed = sum(before.get(item) != marks.get(item) for item in before.keys() | marks.keys())
+    changed = taste_state.n_changes(entries, marks)
     data = {
         "label": "Recommendations",
         "lists": shown,

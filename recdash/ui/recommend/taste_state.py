@@ -6,6 +6,7 @@ The lists stay still until asked: a pick made inside a list changes the taste, b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
 
@@ -92,7 +93,12 @@ def replace_all(entries: Entries, change: str) -> None:
 
 def changes_since_shown(dataset: str) -> int:
     """Return how many marks differ between the taste and the one that the lists answer."""
-    before, marks = dict(shown(dataset)), current(dataset).marks
+    return n_changes(shown(dataset), current(dataset).marks)
+
+
+def n_changes(entries: Entries, marks: Mapping[str, Mark]) -> int:
+    """Return how many items have other marks than in some entries."""
+    before = dict(entries)
     return sum(before.get(item_id) != marks.get(item_id) for item_id in before.keys() | marks.keys())
 
 
@@ -106,6 +112,8 @@ def _store(history: TasteHistory) -> None:
     marks = [format_mark(mark) for _, mark in history.entries]
     url_state.set_value(PICK, [item_id for item_id, _ in history.entries])
     url_state.set_value(MARK, marks if any(mark != LIKE for mark in marks) else [])
+    if history.entries and _DATASET in st.session_state:  # ids are of one dataset, and the default one may change
+        url_state.pin("dataset", st.session_state[_DATASET])
 
 
 def announcement() -> dict[str, Any]:
