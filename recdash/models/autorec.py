@@ -92,6 +92,7 @@ class AutoRec(RatingModel, GradientModel):
     title: ClassVar[str] = "AutoRec"
     about: ClassVar[str] = "One-hidden-layer autoencoder for rating prediction."
     source: ClassVar[str] = "Sedhain et al., WWW 2015"
+    objective: ClassVar[str] = "squared error per row"
     config_class: ClassVar[type[GradientConfig]] = AutoRecConfig
 
     def __init__(self, config: AutoRecConfig, shape: DataShape) -> None:

@@ -151,6 +151,7 @@ class Model(ABC):
         needs_order: Whether the model reads the order of a history.
         accepts_empty_history: Whether `recommend` accepts an empty list.
         uses_history: Whether the ranking depends on the history.
+        objective: What one unit of the training loss measures; losses of different objectives are not comparable.
         config: Settings of this model.
         shape: Size of the training data.
         catalogue: Items with ids and titles; empty if unknown.
@@ -168,6 +169,7 @@ class Model(ABC):
     accepts_empty_history: ClassVar[bool] = False
     exact_contributions: ClassVar[bool] = False  # True: the score is a sum over the picks, see `contributions`
     lowest_listed: ClassVar[float] = -inf  # only items with a higher score are recommended
+    objective: ClassVar[str] = ""
     uses_history: ClassVar[bool] = True  # False: the ranking does not depend on them, so there are no reasons
 
     config: Any
@@ -182,6 +184,11 @@ class Model(ABC):
         self.catalogue = Catalogue(())
         self.popularity = None
         self.record = {}
+
+    @classmethod
+    def objective_of(cls, settings: Mapping[str, Any]) -> str:
+        """Return what the training loss measures with these settings; `objective`, unless a setting changes it."""
+        return cls.objective
 
     @property
     @abstractmethod

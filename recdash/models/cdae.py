@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -76,7 +77,16 @@ class CDAE(GradientModel):
     title: ClassVar[str] = "CDAE"
     about: ClassVar[str] = "Denoising autoencoder with one vector per user."
     source: ClassVar[str] = "Wu et al., WSDM 2016"
+    objective: ClassVar[str] = "logistic log-likelihood"
     config_class: ClassVar[type[GradientConfig]] = CDAEConfig
+
+    @classmethod
+    def objective_of(cls, settings: Mapping[str, Any]) -> str:
+        """Return what the loss measures: a setting chooses the likelihood, another one the weights of the items."""
+        square = settings.get("likelihood") == "square"
+        return ("squared error" if square else cls.objective) + (
+            ", sampled negatives" if settings.get("weighting") == "sampled" else ""
+        )
 
     def __init__(self, config: CDAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)

@@ -90,6 +90,7 @@ class DeepRec(RatingModel, GradientModel):
     title: ClassVar[str] = "DeepRec"
     about: ClassVar[str] = "Deep autoencoder for rating prediction."
     source: ClassVar[str] = "Kuchaiev and Ginsburg, 2017"
+    objective: ClassVar[str] = "squared error per rating"
     config_class: ClassVar[type[GradientConfig]] = DeepRecConfig
 
     def __init__(self, config: DeepRecConfig, shape: DataShape) -> None:

@@ -22,7 +22,7 @@ from recdash.models.low_rank import ITEM_VECTOR_WIDTH, truncated_svd
 from recdash.settings import Config, setting
 
 FLOAT64_MAX_ITEMS = 12_000  # above, three matrices of items x items take more than 3.2 GiB in float64
-_MATRICES = 3  # of items x items in memory at once: the Gram matrix, its Cholesky factor, its inverse
+MATRICES = 3  # of items x items in memory at once: the Gram matrix, its Cholesky factor, its inverse
 _CELLS_PER_CHUNK = 1 << 24  # of the Gram matrix, computed from sparse blocks
 
 
@@ -104,7 +104,7 @@ class EASE(ClosedFormModel):
     def _check_memory(self, device: torch.device, dtype: torch.dtype) -> None:
         """Raise TrainingError if the matrices do not fit on the device; free memory has no other effect."""
         items = self.shape.items
-        need, free = _MATRICES * dtype.itemsize * items**2, devices.available_bytes(device)
+        need, free = MATRICES * dtype.itemsize * items**2, devices.available_bytes(device)
         if free is None or need <= free:
             return
         fits_in_float32 = dtype == torch.float64 and need <= 2 * free

@@ -64,6 +64,7 @@ class MultDAE(GradientModel):
     title: ClassVar[str] = "Mult-DAE"
     about: ClassVar[str] = "Denoising autoencoder with a softmax output."
     source: ClassVar[str] = "Liang et al., WWW 2018"
+    objective: ClassVar[str] = "multinomial log-likelihood"
     config_class: ClassVar[type[GradientConfig]] = MultDAEConfig
 
     def __init__(self, config: MultDAEConfig, shape: DataShape) -> None:

@@ -84,6 +84,7 @@ class MultVAE(GradientModel):
     title: ClassVar[str] = "Mult-VAE"
     about: ClassVar[str] = "Variational autoencoder with a softmax output."
     source: ClassVar[str] = "Liang et al., WWW 2018"
+    objective: ClassVar[str] = "multinomial log-likelihood"
     config_class: ClassVar[type[GradientConfig]] = MultVAEConfig
 
     def __init__(self, config: MultVAEConfig, shape: DataShape) -> None:

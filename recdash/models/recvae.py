@@ -107,6 +107,7 @@ class RecVAE(GradientModel):
     title: ClassVar[str] = "RecVAE"
     about: ClassVar[str] = "Mult-VAE with a composite prior and alternating training."
     source: ClassVar[str] = "Shenbin et al., WSDM 2020"
+    objective: ClassVar[str] = "multinomial log-likelihood"
     config_class: ClassVar[type[GradientConfig]] = RecVAEConfig
 
     def __init__(self, config: RecVAEConfig, shape: DataShape) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -107,8 +108,14 @@ class SVAE(GradientModel):
     title: ClassVar[str] = "SVAE"
     about: ClassVar[str] = "Recurrent variational autoencoder; reads histories in time order."
     source: ClassVar[str] = "Sachdeva et al., WSDM 2019"
+    objective: ClassVar[str] = "log-likelihood of the next items"
     config_class: ClassVar[type[GradientConfig]] = SVAEConfig
     needs_order: ClassVar[bool] = True
+
+    @classmethod
+    def objective_of(cls, settings: Mapping[str, Any]) -> str:
+        """Return what the loss measures: a mean over a user's steps, or a sum as in the authors' code."""
+        return cls.objective + (", summed over steps" if settings.get("reduction") == "author" else "")
 
     def __init__(self, config: SVAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)

@@ -16,6 +16,7 @@ from recdash import environment, paths
 from recdash.errors import RecdashError, StoreError
 from recdash.reporting.formatting import escape
 from recdash.ui import cache, url_state
+from recdash.ui.components import component
 
 P = ParamSpec("P")
 ICON = (  # inline SVG: a named icon would be fetched from the network
@@ -34,12 +35,15 @@ PAGES = {
 # Streamlit writes text in the primary colour, which in the dark theme has to be dark enough below white text.
 _STYLE = (
     "<style>:root { color-scheme: %s; }"  # also for popovers, which are outside the app's element
+    # Timers are invisible, and must not move what is below them when they come and go.
+    '[data-testid="stLayoutWrapper"]:has(> [class*="st-key-pulse"]) { position: absolute; }'
     '[data-testid="stSliderThumbValue"] p, button[data-selected="true"] p, button[data-selected="true"] '
     '[data-testid="stIconMaterial"] { color: light-dark(#2f56c4, #93acf5); }</style>'
 )
 PAGE_WIDTH = 1240  # pixels; longer text lines and wider charts are harder to read
 _import_lock, _imports_done = threading.Lock(), threading.Event()
 POLL_SECONDS = 2.0  # between two queries of the store while a run is active
+HIDDEN_POLL_SECONDS = 10.0  # in a hidden tab, whose title shows the number of active runs
 
 
 def pages() -> list[Any]:
@@ -181,10 +185,12 @@ def _restart_in_app() -> None:
 
 def _start_polling(title: str) -> None:
     """Keep the number of active runs in the tab's title current; rerun the page when a run starts or ends."""
-    st.fragment(_poll, run_every=POLL_SECONDS if is_running() or not _imports_done.is_set() else None)(title)
+    st.fragment(_poll)(title)
 
 
 def _poll(title: str) -> None:
+    if is_running() or not _imports_done.is_set():
+        component.timer("poll", POLL_SECONDS, HIDDEN_POLL_SECONDS)
     if not st.session_state.pop("_full_rerun", False) and not _imports_done.is_set():
         _import_services()  # first timer tick: the page is on screen, so no user waits for the imports
     ids: tuple[str, ...] = st.session_state.get("_running", ())

@@ -14,6 +14,7 @@ import streamlit as st
 
 _FOLDER = Path(__file__).parent
 _HTML = '<div class="root"></div>'
+_SMALL = ("pulse", "curve_data")  # sent every second, so without the helpers of shared.js
 Handler = Callable[[dict[str, Any]], None]
 
 
@@ -38,6 +39,21 @@ def mount(name: str, key: str, data: Mapping[str, Any], on_action: Handler, *, r
     _renderer(name)(key=key, data=dict(data), on_action_change=handle, on_query_change=_ignore)
 
 
+def timer(key: str, seconds: float, hidden_seconds: float = 0) -> None:
+    """Mount "pulse", a timer in the browser that reruns the fragment around it.
+
+    Args:
+        key: Key of the timer, unique on the page.
+        seconds: Seconds from an answer to the next request.
+        hidden_seconds: The same while the tab is hidden; 0 stops the timer until the tab is shown.
+    """
+    count = st.session_state[f"_pulse.{key}"] = st.session_state.get(f"_pulse.{key}", 0) + 1
+    data = {"milliseconds": round(1000 * seconds), "hidden": round(1000 * hidden_seconds)}
+    with st.container(key=f"pulse.{key}", height=1, border=False):
+        # The count makes every answer a new one, which starts the timer again.
+        _renderer("pulse")(key=f"pulse.{key}.timer", data={**data, "count": count}, on_tick_change=_ignore)
+
+
 def query(key: str) -> str:
     """Return the text in the search field of an instance of "title_search"."""
     state = st.session_state.get(key) or {}
@@ -45,13 +61,13 @@ def query(key: str) -> str:
 
 
 def _ignore() -> None:
-    """A changed query only reruns the fragment."""
+    """A changed query, or a tick, only reruns the fragment."""
 
 
 @st.cache_resource(show_spinner=False)
 def _renderer(name: str) -> Any:
+    parts = (name,) if name in _SMALL else ("shared", name)
     script, style = (
-        "\n".join((_FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in ("shared", name))
-        for kind in ("js", "css")
+        "\n".join((_FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts) for kind in ("js", "css")
     )
     return st.components.v2.component(f"recdash_{name}", html=_HTML, css=style, js=script)

@@ -1,0 +1,113 @@
+"""Which learning curves may share a chart: curves of comparable runs, and losses of one objective."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recdash.models import registry
+from recdash.runs.run_records import RunRecord
+
+LOSSES = ("loss", "reconstruction", "decoder_reconstruction", "penalty")  # in units of a model's objective
+
+
+@dataclass(frozen=True)
+class CurveGroup:
+    """Runs whose curves of one value may share a chart.
+
+    Attributes:
+        value: Name of the epoch value, such as "ndcg@100".
+        data: Data, protocol and split of the runs, as text; "all data" if several share the chart.
+        objective: What a loss measures, such as "multinomial log-likelihood"; empty for other values.
+        run_ids: The runs, in order.
+    """
+
+    value: str
+    data: str
+    objective: str
+    run_ids: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Identifies the chart among those of the same runs."""
+        return "|".join((self.value, self.data, self.objective))
+
+
+def curve_groups(
+    runs: Sequence[RunRecord],
+    values: Iterable[str],
+    recorded: Mapping[str, Collection[str]],
+    *,
+    separate_data: bool = True,
+) -> list[CurveGroup]:
+    """Return the charts for some values of some runs: by data first, then in the order of the values.
+
+    Curves of different data, protocols or splits get charts of their own, unless `separate_data` is off. Losses of
+    different objectives never share one.
+
+    Args:
+        runs: The runs.
+        values: Names of epoch values.
+        recorded: Names of the values that each run has recorded, by run id. A run without any belongs to the charts
+            of its data, since it may record anything.
+        separate_data: Whether data, protocols and splits are kept apart.
+    """
+    data = data_labels(runs)
+    if not separate_data:
+        data = dict.fromkeys(data, "" if len(set(data.values())) == 1 else "all data")
+    names = list(dict.fromkeys(values))
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for label in dict.fromkeys(data.values()):
+        for name in names:
+            for run in runs:
+                if data[run.id] == label and name in recorded.get(run.id, ()):
+                    groups.setdefault((label, name, objective(run, name)), []).append(run.id)
+    _add_waiting(groups, [run for run in runs if not recorded.get(run.id)], data, names)
+    return [CurveGroup(name, label, measured, tuple(ids)) for (label, name, measured), ids in groups.items()]
+
+
+def data_labels(runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Return what each run's curves were measured on, by run id: as short as the runs differ."""
+    contents: dict[str, set[str]] = {}
+    for run in runs:
+        contents.setdefault(Path(run.dataset).name, set()).add(run.dataset_fingerprint)
+    parts = {run.id: _data_parts(run, len(contents[Path(run.dataset).name]) > 1) for run in runs}
+    differing = [len({one[place] for one in parts.values()}) > 1 for place in range(4)]
+    labels = {}
+    for run_id, (dataset, protocol, seed, options) in parts.items():
+        shown = [dataset, protocol] if differing[1] or not any(differing) else [dataset]
+        shown += [f"split seed {seed}"] * differing[2] + [options or "default split"] * differing[3]
+        labels[run_id] = ", ".join(shown)
+    return labels
+
+
+def objective(run: RunRecord, value: str) -> str:
+    """Return what a value in units of the objective measures for a run; empty for other values."""
+    if value not in LOSSES or run.model not in registry.names():
+        return ""
+    return registry.model_class(run.model).objective_of({**run.settings, **run.config})
+
+
+def _data_parts(run: RunRecord, has_versions: bool) -> tuple[str, str, str, str]:
+    """Return dataset, protocol, split seed and split options; a dataset whose content changed has its fingerprint."""
+    name = Path(run.dataset).name + (f" ({run.dataset_fingerprint[:6] or 'unknown'})" if has_versions else "")
+    options = ""
+    if run.options:
+        from recdash.splits.split_options import describe_options  # lazy: pandas
+
+        options = describe_options(run.options)
+    return name, run.protocol, str(run.split_seed), options
+
+
+def _add_waiting(
+    groups: dict[tuple[str, str, str], list[str]],
+    waiting: Sequence[RunRecord],
+    data: Mapping[str, str],
+    names: Sequence[str],
+) -> None:
+    """Add runs without an epoch to a chart of their data, so that they are seen to wait."""
+    for run in waiting:
+        own = [key for key in groups if key[0] == data[run.id] and key[2] in ("", objective(run, key[1]))]
+        for key in own or [(data[run.id], name, objective(run, name)) for name in names[:1]]:
+            groups.setdefault(key, []).append(run.id)
