@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import suppress
 
@@ -25,6 +26,7 @@ class DashboardClient:
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._reader = asyncio.ensure_future(self._read())
         self.live_draws = 0
+        self.received = 0  # bytes
 
     @classmethod
     async def open(cls, port: int, within: float = 30.0) -> DashboardClient:
@@ -64,23 +66,23 @@ class DashboardClient:
 
     async def _read(self) -> None:
         async for raw in self._socket:
+            self.received += len(raw)
             message = ForwardMsg.FromString(raw if isinstance(raw, bytes) else raw.encode())
             kind = message.WhichOneof("type")
             if kind == "script_finished" and message.script_finished == _WHOLE:
                 self._drawn.set()
             elif kind == "script_finished" and message.script_finished == _PART:
                 self.live_draws += 1
-            elif kind == "auto_rerun":
-                part = message.auto_rerun
-                if part.fragment_id not in self._timers:
-                    timer = self._repeat(part.fragment_id, part.interval)
-                    self._timers[part.fragment_id] = asyncio.ensure_future(timer)
+            elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "bidi_component":
+                component = message.delta.new_element.bidi_component
+                if component.component_name == "recdash_pulse":
+                    seconds = json.loads(component.json)["milliseconds"] / 1000
+                    self._timers[component.id] = asyncio.ensure_future(self._tick(message.delta.fragment_id, seconds))
 
-    async def _repeat(self, fragment: str, interval: float) -> None:
-        while True:
-            await asyncio.sleep(interval)
-            with suppress(Exception):
-                await self._request_rerun(fragment)
+    async def _tick(self, fragment: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        with suppress(Exception):
+            await self._request_rerun(fragment)
 
     def _stop_timers(self) -> None:
         for timer in self._timers.values():

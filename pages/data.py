@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from recdash.ui import cache, data_page, layout
+from recdash.ui import cache, data_page, layout, url_state
 from recdash.ui.importing import import_section, naming
 
 layout.heading(
@@ -12,11 +12,11 @@ naming.open_pending()
 entries = cache.entries()
 data_page.job_progress()
 name = data_page.choose(entries)
+layout.title(name)
 if cache.is_generated(name):
     layout.generated_note()
-summary, split, download, imports = st.tabs(
-    [naming.SUMMARY_TAB, "Protocol", "Get MovieLens", "Import"], key="tab", on_change="rerun", bind="query-params"
-)
+tabs = [naming.SUMMARY_TAB, "Protocol", "Get MovieLens", "Import"]
+summary, split, download, imports = st.tabs(tabs, **url_state.bind("tab", naming.SUMMARY_TAB, options=tabs))
 with summary:
     if summary.open:
         data_page.summary(name)

@@ -9,7 +9,7 @@ layout.heading(
     "recdash", "Train autoencoder recommenders, compare them with one evaluation protocol, and get recommendations."
 )
 all_runs = runs.list_runs()
-overview_page.demo_progress()
+overview_page.demo_progress(all_runs)
 if not all_runs:
     overview_page.welcome()
     st.stop()

@@ -9,8 +9,10 @@ layout.heading(
     needs_store=False,
 )
 table = published_page.choose_table()
+layout.title(published_page.TABLES[table])
 document = reproduce_files.latest(table) or reproduce_files.empty(table)
-placeholder = published_page.headline(document) if table == "metarec" else None
+if table == "metarec":
+    published_page.headline(document)
 published_page.introduction(table)
 now = reproduce_lock.running(table)
 published_page.status(table, document, now)
@@ -18,5 +20,3 @@ published_page.charts(table, document)
 published_page.next_steps(table, document, now)
 published_page.explanations(table, document)
 published_page.all_numbers(document)
-if placeholder is not None:
-    published_page.refresh_headline(placeholder)

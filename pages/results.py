@@ -1,10 +1,12 @@
-"""Results: test metrics of comparable runs with intervals, significance, charts and exports."""
+"""Results: one table of comparable runs at a time, with intervals, differences to a baseline, views and exports."""
 
 import streamlit as st
 
 from recdash.ui import cache, layout, results_page
+from recdash.ui.results import table_choice, table_view
 
 layout.heading("Results", "Test metrics with 95% intervals and significance; one table per split.")
+table_view.visit_run()
 all_groups = cache.groups()
 if not all_groups:
     st.info(
@@ -13,9 +15,10 @@ if not all_groups:
     )
     layout.link("train", "Train a model")
     st.stop()
-shown, columns = results_page.filter_groups(all_groups)
-results_page.explain_separate_tables(shown)
-for index, group in enumerate(shown):
-    results_page.draw_group(group, columns, show_charts=index < results_page.MAX_GROUPS_WITH_CHARTS)
-results_page.over_seeds(shown, columns)
-results_page.export(shown, columns)
+group = table_choice.choose_table(all_groups)
+shown = results_page.runs_shown(group)
+if shown is None:
+    st.info("The sidebar hides all runs of this table. Clear its filter, or show a run.", icon=":material/filter_alt:")
+    st.stop()
+results_page.draw_table(shown, group)
+results_page.draw_views(shown, all_groups)

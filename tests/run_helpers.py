@@ -93,7 +93,8 @@ class Runs:
 
     def queued(self, model: str = "multvae", **request: Any) -> str:
         """A queued run."""
-        asked = Request(**{"model": model, "dataset": "toy", "epochs": 5, "name": f"{TITLES[model]} on toy", **request})
+        usual = {"model": model, "dataset": "toy", "epochs": 5, "name": f"{TITLES.get(model, model)} on toy"}
+        asked = Request(**{**usual, **request})
         return queue.enqueue(self.store, [asked])[0].id
 
     def running(

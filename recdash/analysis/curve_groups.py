@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recdash.models import registry
 from recdash.runs.run_records import RunRecord
+from recdash.settings import settings_of
 
 LOSSES = ("loss", "reconstruction", "decoder_reconstruction", "penalty")  # in units of a model's objective
 
@@ -44,27 +45,58 @@ def curve_groups(
     """Return the charts for some values of some runs: by data first, then in the order of the values.
 
     Curves of different data, protocols or splits get charts of their own, unless `separate_data` is off. Losses of
-    different objectives never share one.
+    different objectives never share one. Imported curves of other programs, whose data are unknown, join every chart
+    of their metrics; their losses, whose objective is unknown, join none.
 
     Args:
         runs: The runs.
         values: Names of epoch values.
-        recorded: Names of the values that each run has recorded, by run id. A run without any belongs to the charts
-            of its data, since it may record anything.
+        recorded: Names of the values that each run has recorded, by run id. A run without any, which waits for its
+            first epoch, belongs to the charts of the values that its model usually records.
         separate_data: Whether data, protocols and splits are kept apart.
     """
+    own = [run for run in runs if run.model in registry.names()]
+    external = [run for run in runs if run.model not in registry.names()]  # curves that another program recorded
+    groups = _groups(own, values, recorded, separate_data)
+    joined = []
+    for group in groups:
+        guests = tuple(run.id for run in external if group.value not in LOSSES and group.value in recorded[run.id])
+        joined.append(replace(group, run_ids=(*group.run_ids, *guests)))
+    known = {group.value for group in groups if group.value not in LOSSES}
+    alone = _groups(external, [name for name in values if name not in known], recorded, separate_data)
+    return [*joined, *alone]
+
+
+def _groups(
+    runs: Sequence[RunRecord], values: Iterable[str], recorded: Mapping[str, Collection[str]], separate_data: bool
+) -> list[CurveGroup]:
     data = data_labels(runs)
     if not separate_data:
         data = dict.fromkeys(data, "" if len(set(data.values())) == 1 else "all data")
     names = list(dict.fromkeys(values))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for label in dict.fromkeys(data.values()):
+        members = [run for run in runs if data[run.id] == label]
+        found: dict[tuple[str, str, str], list[str]] = {}
         for name in names:
-            for run in runs:
-                if data[run.id] == label and name in recorded.get(run.id, ()):
-                    groups.setdefault((label, name, objective(run, name)), []).append(run.id)
-    _add_waiting(groups, [run for run in runs if not recorded.get(run.id)], data, names)
+            for run in members:
+                if name in (recorded.get(run.id) or usual_values(run.model)):
+                    found.setdefault((label, name, objective(run, name)), []).append(run.id)
+        groups |= _further_objectives_last(found)
     return [CurveGroup(name, label, measured, tuple(ids)) for (label, name, measured), ids in groups.items()]
+
+
+def usual_values(model: str) -> tuple[str, ...]:
+    """Return the values that a model records in every epoch, for a run that has not finished its first one."""
+    if model not in registry.names():
+        return ()
+    model_class = registry.model_class(model)
+    settings = {setting.name for setting in settings_of(model_class.config_class)}
+    if model_class.task == "rating":
+        return ("loss", "train_rmse", "rmse", "mae")
+    latent = ("kl", "active_units") if settings & {"beta_cap", "gamma"} else ()
+    schedule = ("beta",) if "beta_cap" in settings else ()
+    return ("loss", "reconstruction", *latent, *schedule, "ndcg@100", "recall@20", "recall@50")
 
 
 def data_labels(runs: Sequence[RunRecord]) -> dict[str, str]:
@@ -100,14 +132,11 @@ def _data_parts(run: RunRecord, has_versions: bool) -> tuple[str, str, str, str]
     return name, run.protocol, str(run.split_seed), options
 
 
-def _add_waiting(
-    groups: dict[tuple[str, str, str], list[str]],
-    waiting: Sequence[RunRecord],
-    data: Mapping[str, str],
-    names: Sequence[str],
-) -> None:
-    """Add runs without an epoch to a chart of their data, so that they are seen to wait."""
-    for run in waiting:
-        own = [key for key in groups if key[0] == data[run.id] and key[2] in ("", objective(run, key[1]))]
-        for key in own or [(data[run.id], name, objective(run, name)) for name in names[:1]]:
-            groups.setdefault(key, []).append(run.id)
+def _further_objectives_last(
+    groups: Mapping[tuple[str, str, str], list[str]],
+) -> dict[tuple[str, str, str], list[str]]:
+    """Return the charts with one per value first, that of the most runs, and those of other objectives at the end."""
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    first = {name: key for key, _ in reversed(ordered) for name in [key[1]]}
+    at_front = list(dict.fromkeys(first[key[1]] for key in groups))
+    return {key: groups[key] for key in [*at_front, *(key for key in groups if key not in at_front)]}

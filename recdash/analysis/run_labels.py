@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,13 +30,23 @@ def run_labels(runs: Sequence[RunRecord], *, one_dataset: bool = True) -> dict[s
         one_dataset: Whether all runs belong to one dataset; otherwise default names are used whole, for example
             "EASE on ml-1m".
     """
-    short = {run.id: _short_name(run) if one_dataset else run.name for run in runs}
-    labels = {}
-    for run in runs:
-        same = [other for other in runs if short[other.id] == short[run.id] and other.id != run.id]
-        suffix = next((part for part in _SUFFIXES if all(part(other) != part(run) for other in same)), _end_of_id)
-        labels[run.id] = f"{short[run.id]}{suffix(run)}" if same else short[run.id]
-    return labels
+    by_name: dict[str, list[RunRecord]] = {}
+    for run in {run.id: run for run in runs}.values():
+        by_name.setdefault(_short_name(run) if one_dataset else run.name, []).append(run)
+    suffixes: dict[str, str] = {}
+    for same in by_name.values():
+        undecided = same if len(same) > 1 else []
+        suffixes |= dict.fromkeys((run.id for run in same), "") if len(same) == 1 else {}
+        for part in _SUFFIXES:  # each is computed once per run: a table may have hundreds of runs of one model
+            if not undecided:
+                break
+            parts = {run.id: part(run) for run in same}
+            uses = Counter(parts.values())
+            suffixes |= {run.id: parts[run.id] for run in undecided if uses[parts[run.id]] == 1}
+            undecided = [run for run in undecided if run.id not in suffixes]
+        suffixes |= {run.id: _end_of_id(run) for run in undecided}
+    names = {run.id: name for name, same in by_name.items() for run in same}
+    return {run.id: f"{names[run.id]}{suffixes[run.id]}" for run in runs}
 
 
 def _short_name(run: RunRecord) -> str:

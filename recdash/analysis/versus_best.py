@@ -132,7 +132,7 @@ def _compare(
         differences = _differences(others, paired_bootstrap(stacked, sums[best]))
     median_half_width = _median_half_width(differences)
     missing = [run_id for run_id in ordered if run_id not in differences and run_id != best]
-    warnings = _few_users_note(task, metric, users, dict(means)[best], median_half_width), _not_compared_note(missing)
+    warnings = few_users_note(task, metric, users, dict(means)[best], median_half_width), _not_compared_note(missing)
     note = " ".join(filter(None, warnings))
     return BestComparison(
         metric=metric, best=best, differences=differences, users=users, median_half_width=median_half_width, note=note
@@ -179,7 +179,16 @@ def _median_half_width(differences: Mapping[str, DifferenceToBest]) -> float | N
     return float(np.median(widths)) if widths else None
 
 
-def _few_users_note(task: str, metric: str, users: int, best: float, median_half_width: float | None) -> str:
+def few_users_note(task: str, metric: str, users: int, best: float, median_half_width: float | None) -> str:
+    """Return a warning that there are too few test users for small differences; empty if there are enough.
+
+    Args:
+        task: "ranking" or "rating".
+        metric: The compared metric.
+        users: Number of scored test users.
+        best: Value of the best run.
+        median_half_width: Median half-width of the intervals of the differences; None without a comparison.
+    """
     coarse = median_half_width is not None and median_half_width > MAX_RELATIVE_HALF_WIDTH[task] * abs(best)
     if users >= MIN_USERS and not coarse:
         return ""

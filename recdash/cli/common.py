@@ -18,7 +18,7 @@ COMMANDS = {
     "data": "list, show, download, import and remove datasets",
     "train": "train one or more models on a dataset",
     "compare": "train what is missing, then print the results",
-    "runs": "list, show, stop, resume, retry, delete, rename and annotate runs",
+    "runs": "list, show, stop, resume, clone, tag, archive, delete and otherwise manage runs",
     "results": "print the results of finished runs",
     "report": "write a comparison to one file (HTML, Markdown or LaTeX)",
     "curves": "print the learning curves of a run",

@@ -1,4 +1,4 @@
-"""recdash runs: list, show, stop, resume, retry, delete, rename and annotate runs."""
+"""recdash runs: list, show, stop, resume, retry, delete, rename and annotate runs (the rest: `run_housekeeping`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from recdash.cli import run_exchange, run_housekeeping
 from recdash.cli.common import RUN_HELP, add_command, print_json, print_message, print_output
+from recdash.cli.run_housekeeping import add_for_runs
 from recdash.cli.train import wait_and_report
 
 if TYPE_CHECKING:
@@ -20,26 +22,31 @@ _NOT_SHOWN = {"intervals", "remarks", "warnings", "twin", "request_hash", "heart
 def add(commands: Any) -> None:
     """Add the command and its subcommands to the parser."""
     parser = add_command(commands, "runs", list_runs)
-    parser.set_defaults(dataset=None, model=None, active=False)
-    parts = parser.add_subparsers(metavar="list|show|stop|resume|retry|delete|rename|note")
+    parser.set_defaults(dataset=None, model=None, active=False, archived=False, trash=False, tag="")
+    parts = parser.add_subparsers(metavar="SUBCOMMAND")
     listing = add_command(parts, "list", list_runs, "list runs, newest first", is_subcommand=True)
     listing.add_argument("--dataset", metavar="D", help="only runs on this dataset (name or path)")
     listing.add_argument("--model", metavar="M", help="only runs of this model")
     listing.add_argument("--active", action="store_true", help="only queued and running runs")
+    listing.add_argument("--tag", default="", metavar="TAG,TAG", help="only runs with all of these tags")
+    listing.add_argument("--archived", action="store_true", help="only archived runs, which are left out otherwise")
+    listing.add_argument("--trash", action="store_true", help="only runs in the trash")
     show = _add_for_one_run(parts, "show", show_run, "show one run")
     show.add_argument("--log", type=int, default=0, metavar="N", help="include the last N lines of the log")
-    _add_for_runs(parts, "stop", stop, "save a checkpoint and stop")
+    add_for_runs(parts, "stop", stop, "save a checkpoint and stop")
     for name, act, help in (
         ("resume", resume, "continue stopped, interrupted or failed runs from their last checkpoint"),
         ("retry", retry, "train again from the start, as a new run"),
     ):
-        again = _add_for_runs(parts, name, act, help)
+        again = add_for_runs(parts, name, act, help)
         again.add_argument("--detach", action="store_true", help="return at once and train in the background")
-    _add_for_runs(parts, "delete", delete, "delete finished or stopped runs and their checkpoints")
+    add_for_runs(parts, "delete", delete, "delete ended runs and their checkpoints for good")
     rename_one = _add_for_one_run(parts, "rename", rename, "rename a run")
     rename_one.add_argument("name", metavar="NAME", help="new name")
     note_one = _add_for_one_run(parts, "note", note, "annotate a run, replacing an earlier note")
     note_one.add_argument("text", metavar="TEXT", help="note")
+    run_housekeeping.add(parts)
+    run_exchange.add(parts)
 
 
 def list_runs(options: argparse.Namespace) -> int:
@@ -47,16 +54,30 @@ def list_runs(options: argparse.Namespace) -> int:
     from recdash.services import launch, runs  # lazy: SQLAlchemy
 
     launch.ensure_supervisor()
-    found = runs.list_runs(dataset=options.dataset, model=options.model, active=True if options.active else None)
+    active = True if options.active else None
+    found = runs.list_runs(
+        dataset=options.dataset,
+        model=options.model,
+        active=active,
+        archived=None if options.trash else options.archived,
+        tags=options.tag,
+        trashed=options.trash,
+    )
+    chosen = options.dataset or options.model or active or options.archived or options.tag or options.trash
     if options.json:
         print_json({"runs": [run.to_dict() for run in found]})
     elif not found:
-        print_message("No runs yet. Start one: recdash train ease --dataset demo")
+        start = "No runs yet. Start one: recdash train ease --dataset demo"
+        print_message("No run fits. To list all: recdash runs list" if chosen else start)
     else:
         from recdash.reporting import table_format  # lazy: numpy
 
         heading = ["Run", "State", "Epoch", "Best validation", "Started", "Name"]
-        print_output(table_format.plain_table([heading, *(_line(run) for run in found)]))
+        lines = [_line(run) for run in found]
+        if any(run.tags for run in found):
+            heading.append("Tags")
+            lines = [[*line, ", ".join(run.tags)] for line, run in zip(lines, found, strict=True)]
+        print_output(table_format.plain_table([heading, *lines]))
     return 0
 
 
@@ -141,12 +162,6 @@ def note(options: argparse.Namespace) -> int:
 def _add_for_one_run(parts: Any, name: str, act: Callable[[argparse.Namespace], int], help: str) -> Any:
     parser = add_command(parts, name, act, help, is_subcommand=True)
     parser.add_argument("run_id", metavar="RUN", help=RUN_HELP)
-    return parser
-
-
-def _add_for_runs(parts: Any, name: str, act: Callable[[argparse.Namespace], int], help: str) -> Any:
-    parser = add_command(parts, name, act, help, is_subcommand=True)
-    parser.add_argument("run_ids", metavar="RUN", nargs="+", help=RUN_HELP)
     return parser
 
 

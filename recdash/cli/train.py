@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from recdash.settings import DEFAULT_SPLIT_SEED
 
 if TYPE_CHECKING:
     from recdash.runs.run_records import Request, RunRecord
+    from recdash.services.training_plan import TrainingPlan
     from recdash.splits.split_options import SplitOptions
 
 
@@ -21,6 +23,18 @@ def add(commands: Any) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help="model name, such as multvae, ease, popularity")
     add_training_options(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the training (default: 0)")
+    parser.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="one run per value of a list or range: latent=64,128 or beta_cap=0.1..0.5 step 0.1 or "
+        "learning_rate=1e-4..1e-2 log 5; repeatable, for a grid",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan (time, memory, disk) and start nothing")
+    parser.add_argument(
+        "--force", action="store_true", help="start even if memory or disk space will probably not suffice"
+    )
 
 
 def add_training_options(parser: Parser) -> None:
@@ -98,24 +112,76 @@ def split_options(options: argparse.Namespace) -> SplitOptions:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Queue the runs and wait for them."""
-    from recdash.services import launch, training_requests  # lazy: SQLAlchemy
+    """Queue the runs and wait for them; with --dry-run, print the plan instead."""
+    from recdash.services import launch, sweeps, training_plan  # lazy: SQLAlchemy
 
-    requests = training_requests.build_requests(
-        options.models,
-        options.dataset,
-        protocol=options.protocol,
-        preset=options.preset,
-        settings=parse_settings(options.set),
-        epochs=options.epochs,
-        seed=options.seed,
-        split_seed=options.split_seed,
-        device=options.device,
-        options=split_options(options),
-    )
+    requests = _requests(options)
     report_preset_fallbacks(requests)
     report_time_ties(requests)
-    return wait_and_report(launch.train(requests), options)
+    plan = training_plan.plan(requests)
+    if options.dry_run:
+        return _report_plan(plan, options)
+    training_plan.refuse(plan, force=options.force)
+    if options.sweep:
+        print_message(f"Sweep: {plan.time_text()}.")
+    queued = launch.train(requests)
+    if options.sweep:
+        grid = sweeps.parse_options(list(dict.fromkeys(request.model for request in requests)), options.sweep)
+        queued = _tagged(queued, sweeps.tag_of(grid, uuid.uuid4().hex))
+    return wait_and_report(queued, options)
+
+
+def _requests(options: argparse.Namespace) -> list[Request]:
+    from recdash.services import sweeps, training_requests  # lazy: SQLAlchemy
+
+    arguments: dict[str, Any] = {
+        "protocol": options.protocol,
+        "preset": options.preset,
+        "epochs": options.epochs,
+        "split_seed": options.split_seed,
+        "device": options.device,
+        "options": split_options(options),
+    }
+    settings = parse_settings(options.set)
+    requests = training_requests.build_requests(
+        options.models, options.dataset, settings=settings, seed=options.seed, **arguments
+    )
+    if not options.sweep:
+        return requests
+    grid = sweeps.parse_options([request.model for request in requests], options.sweep)
+    return sweeps.of_requests(requests, grid, [options.seed])
+
+
+def _report_plan(plan: TrainingPlan, options: argparse.Namespace) -> int:
+    """Print a plan; returns the exit status that a start would have had: 2 if it is refused."""
+    if options.json:
+        print_json(plan.to_dict())
+    else:
+        print_output(_plan_text(plan))
+    for problem in plan.problems:
+        print_message(problem.text)
+    return 2 if plan.problems and not (options.force and not any(one.certain for one in plan.problems)) else 0
+
+
+def _plan_text(plan: TrainingPlan) -> str:
+    from recdash.reporting.formatting import byte_size, duration  # lazy: start-up time
+    from recdash.reporting.table_format import plain_table  # lazy: tabulate
+
+    rows = [["Run", "Seed", "Epochs", "Time", "At most", "From", "Memory", "Disk"]]
+    for one in plan.runs:
+        times = [duration(seconds, none="unknown") for seconds in (one.seconds, one.at_most_seconds)]
+        epochs = "-" if one.epochs is None else f"{one.epochs} of {one.most_epochs}"
+        sizes = [byte_size(one.memory_bytes), byte_size(one.disk_bytes)]
+        rows.append([one.request.name, str(one.request.seed), epochs, *times, one.basis, *sizes])
+    return "\n".join([plain_table(rows), "", *plan.sentences()])
+
+
+def _tagged(runs: Sequence[RunRecord], tag: str) -> list[RunRecord]:
+    """Give the runs of a sweep their tag, and report it."""
+    from recdash.services import housekeeping  # lazy: SQLAlchemy
+
+    print_message(f"Tag of these runs: {tag}")
+    return housekeeping.tag([one.id for one in runs], add=[tag])
 
 
 def report_preset_fallbacks(requests: Sequence[Request]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -75,6 +75,13 @@ class GradientConfig(Config):
     def auto(cls, shape: DataShape, **given: Any) -> Self:
         """Return the settings of preset `auto` for data of this shape; `given`: settings passed by name."""
         return cls(batch_size=auto_batch_size(shape))
+
+    def beta_schedule(self, updates_per_epoch: int) -> Callable[[int], float] | None:
+        """Return the planned weight of the KL divergence as a function of the updates done.
+
+        None for models without such a weight, or whose weight depends on the user.
+        """
+        return None
 
 
 def auto_batch_size(shape: DataShape, updates: int = 45) -> int:

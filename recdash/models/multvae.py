@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Self
@@ -76,6 +77,21 @@ class MultVAEConfig(GradientConfig):
             sizes |= {"batch_size": auto_batch_size(shape, 25), "learning_rate": 2e-3, "epochs": 70}
         return cls(**sizes, patience=12, averaging=0.85)
 
+    def beta_at(self, update: int, planned_updates: int) -> float:
+        """Return the weight of the KL divergence after some updates."""
+        return anneal(
+            update,
+            planned_updates,
+            cap=self.beta_cap,
+            reach_cap_at=self.reach_cap_at,
+            anneal_updates=self.anneal_updates,
+        )
+
+    def beta_schedule(self, updates_per_epoch: int) -> Callable[[int], float]:
+        """Return the planned weight of the KL divergence as a function of the updates done."""
+        planned_updates = self.epochs * updates_per_epoch
+        return lambda update: self.beta_at(update, planned_updates)
+
 
 class MultVAE(GradientModel):
     """Multinomial variational autoencoder (Liang et al., WWW 2018, section 2)."""
@@ -117,13 +133,15 @@ class MultVAE(GradientModel):
         kl_by_dimension = normal_kl_by_dimension(mu, logvar)  # (rows, latent)
         kl = kl_by_dimension.sum(1)  # (rows, latent) -> (rows,)
         beta = self.beta(progress.update, progress.planned_updates)
+        weighted_kl = beta * kl
         parts: dict[str, Tensor | float] = {
             "reconstruction": reconstruction,
             "kl": kl,
+            "weighted_kl": weighted_kl,
             "beta": beta,
             "kl_by_dimension": kl_by_dimension,
         }
-        return Loss(reconstruction + beta * kl, parts)
+        return Loss(reconstruction + weighted_kl, parts)
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Return the logits at z = mu, without dropout, (rows, items)."""
@@ -151,14 +169,7 @@ class MultVAE(GradientModel):
 
     def beta(self, update: int, planned_updates: int) -> float:
         """Return the weight of the KL divergence at an update."""
-        config = self.config
-        return anneal(
-            update,
-            planned_updates,
-            cap=config.beta_cap,
-            reach_cap_at=config.reach_cap_at,
-            anneal_updates=config.anneal_updates,
-        )
+        return float(self.config.beta_at(update, planned_updates))
 
     def schedules_done(self, update: int, planned_updates: int) -> bool:
         """Return whether beta has reached its cap; early stopping waits for it unless the cap is out of reach."""

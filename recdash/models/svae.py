@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -100,6 +100,16 @@ class SVAEConfig(GradientConfig):
         batch = 24 if few else int(np.clip(round(shape.users / 280), 16, 64))
         return cls(batch_size=batch, learning_rate=3e-3, decay=0.8, epochs=20, patience=3 if few else 4)
 
+    def beta_schedule(self, updates_per_epoch: int) -> Callable[[int], float]:
+        """Return the weight of the KL divergence by updates done: users seen / `anneal_users`, up to the cap."""
+        restart = updates_per_epoch if self.annealing == "epoch" else None
+
+        def beta(update: int) -> float:
+            counted = update if restart is None else update % restart
+            return min(float(self.beta_cap), counted * self.batch_size / self.anneal_users)
+
+        return beta
+
 
 class SVAE(GradientModel):
     """q(z_t | x_1..x_t) from a recurrent state, p(x_t+1..x_t+k | z_t) by softmax (paper, section 3)."""
@@ -186,13 +196,15 @@ class SVAE(GradientModel):
         kl_by_dimension = kl_sums * per_step[:, None]  # mean over the steps
         kl = kl_by_dimension.sum(1)  # (rows, latent) -> (rows,)
         beta = self.beta(progress)
+        weighted_kl = beta * kl
         parts: dict[str, Tensor | float] = {
             "reconstruction": reconstruction,
             "kl": kl,
+            "weighted_kl": weighted_kl,
             "beta": beta,
             "kl_by_dimension": kl_by_dimension,
         }
-        return Loss(reconstruction + beta * kl, parts)
+        return Loss(reconstruction + weighted_kl, parts)
 
     def encode(self, batch: Batch, packed: PackedSequences) -> tuple[Tensor, Tensor]:
         """Return mean and second output of q(z_t | x_1..x_t) at every position, (positions, latent) float32 each."""
@@ -232,12 +244,9 @@ class SVAE(GradientModel):
         return mu, raw
 
     def beta(self, progress: TrainingProgress) -> float:
-        """Return the weight of the KL divergence: users seen / `anneal_users`, up to the cap."""
-        updates = progress.update
-        if self.config.annealing == "epoch":
-            updates -= (progress.epoch - 1) * math.ceil(self.shape.users / self.config.batch_size)
-        cap, users = float(self.config.beta_cap), int(self.config.anneal_users)
-        return min(cap, updates * int(self.config.batch_size) / users)
+        """Return the weight of the KL divergence at an update."""
+        updates_per_epoch = math.ceil(self.shape.users / self.config.batch_size)
+        return float(self.config.beta_schedule(updates_per_epoch)(progress.update))
 
     def learning_rate(self, epoch: int) -> float:
         """Return the learning rate, multiplied by `decay` after every epoch."""

@@ -56,6 +56,13 @@ def count(number: float | None) -> str:
     return "–" if number is None else f"{number:,.0f}"
 
 
+def byte_size(n_bytes: int) -> str:
+    """Return a number of bytes for people: "640 KiB", "35 MiB", "1.4 GiB"."""
+    if n_bytes < 1 << 20:
+        return f"{n_bytes / 2**10:,.0f} KiB"
+    return f"{n_bytes / 2**20:,.0f} MiB" if n_bytes < 1 << 30 else f"{n_bytes / 2**30:,.1f} GiB"
+
+
 def plural(number: int, singular: str, plural_form: str | None = None) -> str:
     """Return a number with its noun: "1 run", "3 runs"."""
     return f"{number:,} {singular if number == 1 else plural_form or singular + 's'}"

@@ -25,12 +25,14 @@ def place_labels(
     placed: list[Box] = []
     chosen = []
     for index, ((x, y), label) in enumerate(zip(points, labels, strict=True)):
+        if not label:
+            chosen.append(positions[0])
+            continue
         obstacles = [*placed, *dots[:index], *dots[index + 1 :]]
         boxes = {position: _box(x, y, len(label) * LETTER_WIDTH, position) for position in positions}
         best = min(positions, key=lambda position: sum(_overlap(boxes[position], other) for other in obstacles))
         chosen.append(best)
-        if label:
-            placed.append(boxes[best])
+        placed.append(boxes[best])
     return chosen
 
 

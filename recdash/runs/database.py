@@ -45,6 +45,7 @@ class Database:
         self.writable = self.file is None or _can_write(self.file)
         self._engine = self._create_engine()
         self._checked_inode: int | None = None  # of the file whose schema was checked
+        self.n_opened = 0  # how often a file was opened, since it can be deleted or replaced
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -93,6 +94,7 @@ class Database:
             with self._engine.connect().execution_options(recdash_write=True) as connection, connection.begin():
                 schema.migrate(connection)
         self._checked_inode = self._inode()
+        self.n_opened += 1
 
     def _version(self) -> int:
         try:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from recdash.errors import UsageError
 from recdash.runs.process_id import ProcessId
+from recdash.runs.record_rows import columns_of, no_such_run, owner_is_alive, run_in_trash
 from recdash.runs.run_ids import draw_id
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.schema import epochs, events, runs
 from recdash.runs.states import State
-from recdash.runs.store import (
-    Store,
-    add_event,
-    columns_of,
-    next_seq,
-    no_such_run,
-    owner_is_alive,
-    write_run,
-)
+from recdash.runs.store import Store, add_event, next_seq, write_run
 
 NAME_LENGTH, NOTE_LENGTH = 120, 4000
 _RECENT_RUNS = 240  # a new run gets a colour that few of these have
@@ -50,12 +44,42 @@ def enqueue(store: Store, requests: Sequence[Request], key: str | None = None) -
 
 
 def queued_runs(store: Store) -> list[RunRecord]:
-    """Return the queued runs, the longest-waiting first."""
+    """Return the queued runs in the order in which they start: the longest-waiting first, unless some were moved."""
     with store.database.read() as connection:
-        query = select(runs.c.id).where(runs.c.state == State.QUEUED.value).order_by(runs.c.queued, runs.c.version)
-        ids = list(connection.execute(query).scalars())
+        ids = [run_id for run_id, _ in _queue_order(connection)]
     position = {run_id: number for number, run_id in enumerate(ids)}
     return sorted(store.runs(ids=ids), key=lambda run: position[run.id])
+
+
+def move(store: Store, run_id: str, before: str | None = None) -> list[RunRecord]:
+    """Move a queued run within the queue.
+
+    Args:
+        store: Holds the queue.
+        run_id: Id of a queued run.
+        before: Id of the queued run that it is to precede; None moves it to the end.
+
+    Returns:
+        The queued runs in their new order.
+
+    Raises:
+        UsageError: if one of the runs is not queued.
+    """
+    with store.database.write() as connection:
+        order = dict(_queue_order(connection))
+        for wanted in (run_id, *([] if before is None else [before])):
+            if wanted not in order:
+                state = _row(connection, wanted)["state"]
+                raise UsageError(f"Run {wanted} is {state}. Only queued runs can be moved.")
+        ids = [other for other in order if other != run_id or run_id == before]
+        if run_id != before:
+            ids.insert(len(ids) if before is None else ids.index(before), run_id)
+        position = -math.inf
+        for moved, old in zip(ids, sorted(order.values()), strict=True):
+            position = max(old, math.nextafter(position, math.inf))  # two runs of one request can have one position
+            if order[moved] != position:
+                write_run(connection, moved, queue_position=position)
+    return queued_runs(store)
 
 
 def claim(store: Store, run_id: str, owner: ProcessId, threads: int) -> RunRecord | None:
@@ -127,8 +151,9 @@ def resume(store: Store, run_id: str) -> RunRecord:
             )
         if not _is_active(row):
             seq = write_run(
-                connection, run_id, state=State.QUEUED, queued=time.time(), finished=None, error="", stop_requested=0
-            )
+                connection, run_id, state=State.QUEUED, queued=time.time(), queue_position=None, finished=None,
+                error="", stop_requested=0,
+            )  # fmt: skip
             add_event(connection, seq, run_id, "queued", "to resume")
     return store.run(run_id)
 
@@ -136,12 +161,17 @@ def resume(store: Store, run_id: str) -> RunRecord:
 def delete(store: Store, run_id: str) -> None:
     """Delete a run, its epochs and its events; raises UsageError while it is running."""
     with store.database.write() as connection:
-        row = _row(connection, run_id)
+        row = _row(connection, run_id, in_trash=True)
         if row["state"] == State.RUNNING and owner_is_alive(row):
             raise UsageError(f"Run {run_id} is running. Stop it first: recdash runs stop {run_id}")
-        for table, column in ((epochs, epochs.c.run), (events, events.c.run), (runs, runs.c.id)):
-            connection.execute(delete_from(table).where(column == run_id))
-        next_seq(connection)
+        delete_rows(connection, run_id)
+
+
+def delete_rows(connection: Connection, run_id: str) -> None:
+    """Delete a run, its epochs and its events inside a write transaction."""
+    for table, column in ((epochs, epochs.c.run), (events, events.c.run), (runs, runs.c.id)):
+        connection.execute(delete_from(table).where(column == run_id))
+    next_seq(connection)
 
 
 def rename(store: Store, run_id: str, name: str) -> RunRecord:
@@ -161,9 +191,9 @@ def mark_interrupted(store: Store, skip: Collection[str] = ()) -> list[RunRecord
     with store.database.read() as connection:
         rows = connection.execute(select(runs).where(runs.c.state == State.RUNNING.value)).mappings().all()
     dead = [row["id"] for row in rows if row["id"] not in skip and not owner_is_alive(row)]
-    for run in store.runs(ids=dead):
+    for run in store.runs(ids=dead, trashed=None):
         end_dead_run(store, run.id, run.pid or 0, State.INTERRUPTED, run.error)
-    return store.runs(ids=dead)
+    return store.runs(ids=dead, trashed=None)
 
 
 def end_dead_run(store: Store, run_id: str, pid: int, state: State, text: str) -> bool:
@@ -180,7 +210,7 @@ def end_dead_run(store: Store, run_id: str, pid: int, state: State, text: str) -
         Whether the run was ended.
     """
     with store.database.write() as connection:
-        row = _row(connection, run_id)
+        row = _row(connection, run_id, in_trash=True)
         unclaimed = row["state"] == State.QUEUED and state is State.FAILED
         if not unclaimed and not (row["state"] == State.RUNNING and row["pid"] == pid):
             return False
@@ -238,6 +268,8 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         "config": {},
         "versions": {},
         "details": {},
+        "tags": [],
+        "source": "",
     }
     connection.execute(insert(runs), [columns_of(fields)])
     add_event(connection, seq, run_id, "queued")
@@ -251,10 +283,19 @@ def _edit(store: Store, run_id: str, **fields: str) -> RunRecord:
     return store.run(run_id)
 
 
-def _row(connection: Connection, run_id: str) -> RowMapping:
+def _queue_order(connection: Connection) -> list[tuple[str, float]]:
+    """Return the ids of the queued runs and their positions, the next one first."""
+    position = func.coalesce(runs.c.queue_position, runs.c.queued)
+    query = select(runs.c.id, position).where(runs.c.state == State.QUEUED.value).order_by(position, runs.c.version)
+    return [(run_id, place) for run_id, place in connection.execute(query)]
+
+
+def _row(connection: Connection, run_id: str, *, in_trash: bool = False) -> RowMapping:
     row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
     if row is None:
         raise no_such_run(run_id)
+    if row["trashed"] is not None and not in_trash:
+        raise run_in_trash(run_id)
     return row
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,18 @@ from sqlalchemy import insert, select
 from recdash.atomic_files import wrap_read_errors
 from recdash.errors import CheckpointError, StoreError, UsageError
 from recdash.json_values import is_count, is_number
+from recdash.runs.record_rows import columns_of
 from recdash.runs.run_folder import RunFolder, run_folders
 from recdash.runs.schema import epochs, runs
 from recdash.runs.states import State
-from recdash.runs.store import Store, add_event, columns_of, next_seq
+from recdash.runs.store import Store, add_event, next_seq
 
-_TIMES = ("created", "started", "finished", "heartbeat")
+_TIMES = ("created", "started", "finished", "heartbeat", "archived", "trashed")
 _TEXTS = (
     "host",
     "error",
     "note",
+    "source",
     "request_hash",
     "dataset_fingerprint",
     "split_fingerprint",
@@ -52,7 +54,7 @@ def rebuild(url: str) -> str:
     """
     store = Store(url)
     try:
-        known = {run.id for run in store.runs()}
+        known = {run.id for run in store.runs(trashed=None)}
     except StoreError as error:
         if store.database.file is None or "damaged" not in str(error):
             raise
@@ -84,24 +86,61 @@ def _restore(store: Store, folder: RunFolder) -> None:
     with wrap_read_errors(folder.path, CheckpointError, "Train the run again.", "damaged record"):
         if record["id"] != folder.path.name:
             raise ValueError("record of another folder")
-        state = State(record["state"])
-        fields = _fields(record, State.INTERRUPTED if state.is_active() else state)
+        fields = columns_from(record)
+    insert_run(store, fields, rows, "rebuilt", "from its folder")
+
+
+def insert_run(
+    store: Store, fields: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], event: str, text: str = ""
+) -> bool:
+    """Insert a run with its epochs, in one transaction.
+
+    Args:
+        store: Gets the run.
+        fields: From `columns_from`.
+        rows: Epochs in order, with the fields of a line of epochs.jsonl: `epoch`, `update`, `seconds`, `values` and,
+            where known, `recorded`.
+        event: Kind of the event that is recorded, for example "imported".
+        text: Text of the event.
+
+    Returns:
+        Whether it was inserted; False if the store has a run of this id, which is left unchanged.
+    """
+    run_id = fields["id"]
     with store.database.write() as connection:
-        if connection.execute(select(runs.c.id).where(runs.c.id == record["id"])).first():
-            return
+        if connection.execute(select(runs.c.id).where(runs.c.id == run_id)).first():
+            return False
         seq = next_seq(connection)
-        if rows and not state.is_finished():
-            fields |= {"epoch": int(rows[-1]["epoch"]), "elapsed_s": float(rows[-1]["seconds"])}
-        connection.execute(insert(runs), [columns_of({**fields, "version": seq})])
-        add_event(connection, seq, record["id"], "rebuilt", "from its folder")
-        for row in rows:
-            numbers = {"run": record["id"], "epoch": row["epoch"], "seq": next_seq(connection)}
-            texts = {"update_number": row["update"], "seconds": row["seconds"], "numbers": json.dumps(row["values"])}
-            connection.execute(insert(epochs), [numbers | texts])
+        columns = columns_of({**fields, "version": seq})
+        if rows and not fields["state"].is_finished():
+            columns |= {"epoch": int(rows[-1]["epoch"]), "elapsed_s": float(rows[-1]["seconds"])}
+        connection.execute(insert(runs), [columns])
+        add_event(connection, seq, run_id, event, text)
+        inserted = [
+            {
+                "run": run_id,
+                "epoch": row["epoch"],
+                "seq": next_seq(connection),
+                "update_number": row["update"],
+                "seconds": row["seconds"],
+                "numbers": json.dumps(row["values"]),
+                "recorded": row.get("recorded"),
+            }
+            for row in rows
+        ]
+        if inserted:
+            connection.execute(insert(epochs), inserted)
+    return True
 
 
-def _fields(record: Mapping[str, Any], state: State) -> dict[str, Any]:
-    """Return the columns of a run; raises KeyError, ValueError or TypeError for values that no run has."""
+def columns_from(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a run for `insert_run` from `RunRecord.to_dict`.
+
+    A run that was queued or running becomes interrupted. Raises KeyError, ValueError or TypeError for values that no
+    run has.
+    """
+    state = State(record["state"])
+    state = State.INTERRUPTED if state.is_active() else state
     fields: dict[str, Any] = {name: _checked(record.get(name) or "", _is_text) for name in _TEXTS}
     fields["request_hash"] = fields["request_hash"] or _checked(record.get("twin") or "", _is_text)  # until version 0.2
     fields |= {name: _checked(record[name], _is_text) for name in ("id", "name", "model", "dataset")}
@@ -111,6 +150,7 @@ def _fields(record: Mapping[str, Any], state: State) -> dict[str, Any]:
     fields |= {name: _metrics(record.get(name) or {}) for name in ("metrics", "validation")}
     fields["intervals"] = {name: _interval(pair) for name, pair in (record.get("intervals") or {}).items()}
     fields |= {name: _seconds(record.get(name)) for name in _TIMES}
+    fields["tags"] = [_checked(tag, _is_text) for tag in _checked(record.get("tags") or [], _is_list)]
     created = fields["created"] or time.time()
     return fields | {"state": state, "stop_requested": 0, "created": created, "queued": created, "pid": None}
 
@@ -131,6 +171,10 @@ def _is_number_or_none(value: object) -> bool:
 
 def _is_object(value: object) -> bool:
     return isinstance(value, dict)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 def _metrics(values: Mapping[str, Any]) -> dict[str, float]:

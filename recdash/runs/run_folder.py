@@ -9,6 +9,7 @@ checkpoints/RUN_ID/run.json        the record, so that a lost store can be rebui
                    maps/           positions of the items on a map that took long to compute
                    per_user.npz    test metrics and top-100 lists of every test user
                    facts.npz       history lengths, held-out items and popularity, for results by slice
+                   resources.jsonl what the worker used (`recdash.runs.resource_sampler`)
                    log.txt         output of the worker, including tracebacks
 """
 
@@ -33,7 +34,7 @@ from recdash.json_values import is_count, is_number, json_object
 
 _RUN_ID = re.compile(r"[a-z0-9]+-[0-9a-f]{8}")
 _RECORD, _EPOCHS, _PER_USER, _LOG = "run.json", "epochs.jsonl", "per_user.npz", "log.txt"
-_FACTS, _ARRAYS = "facts.npz", "arrays"
+_FACTS, _ARRAYS, _RESOURCES = "facts.npz", "arrays", "resources.jsonl"
 _FIX = "Restore it from a copy, or train the run again."
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -51,6 +52,7 @@ class RunFolder:
         self.last = self.path / "last"
         self.previous = self.path / "previous"
         self.log = self.path / _LOG
+        self.resources = self.path / _RESOURCES
         self._last_is_intact = True
 
     def make(self) -> None:
@@ -213,6 +215,7 @@ def _is_epoch(row: Mapping[str, Any]) -> bool:
     """Whether a row has the fields that `add_epoch` writes."""
     values = row.get("values")
     valid = is_count(row.get("epoch")) and is_count(row.get("update")) and is_number(row.get("seconds"))
+    valid = valid and (row.get("recorded") is None or is_number(row["recorded"]))
     return valid and isinstance(values, dict) and all(map(is_number, values.values()))
 
 

@@ -66,6 +66,10 @@ class RunRecord:
         elapsed_s: Wall time in seconds of training and validation up to the last epoch, including earlier attempts.
         runtime_s: Training time in seconds, without validation; None before the run ends.
         options: Options of the split that differ from the defaults.
+        tags: Short labels that the user gave, sorted.
+        archived: When the run was archived; None for a run that lists show.
+        trashed: When the run was moved to the trash; None for any other run.
+        source: Where an imported run comes from; "" for a run trained here.
         version: Grows with every change except heartbeats; use it in cache keys.
         details: Everything else that was recorded: precision, sizes, validations, evaluation time and so on. `split`
             holds the facts of the split. `unordered_ties` is the share of tied interactions, for a model that reads an
@@ -111,6 +115,10 @@ class RunRecord:
     request_hash: str = ""
     version: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    archived: float | None = None
+    trashed: float | None = None
+    source: str = ""
 
     @property
     def unstable_epoch(self) -> int | None:
@@ -162,14 +170,20 @@ class RunRecord:
             plain["details"] = {**self.details, "looks": self.details["n_validations"]}
         plain |= {"remarks": self.remarks, "warnings": self.warnings}
         plain["state"] = self.state.value
-        for name in ("created", "started", "finished", "heartbeat"):
+        for name in ("created", "started", "finished", "heartbeat", "archived", "trashed"):
             plain[name] = iso(plain[name])
         return dict(json_safe(plain))
 
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch of one run; see `Store.add_epoch`. `seq` grows over the whole store."""
+    """One epoch of one run; see `Store.add_epoch`.
+
+    Attributes:
+        seq: Grows over the whole store.
+        seconds: Wall time of the training so far.
+        recorded: When the epoch was stored, in seconds since 1970; None for epochs of versions up to 0.3.
+    """
 
     run: str
     epoch: int
@@ -177,6 +191,7 @@ class EpochRow:
     update: int
     seconds: float
     values: Mapping[str, float]
+    recorded: float | None = None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,11 @@ runs = Table(
     Column("versions", Text, nullable=False),
     Column("details", Text, nullable=False),
     Column("options", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("archived", Float),
+    Column("trashed", Float),
+    Column("source", Text, nullable=False),
+    Column("queue_position", Float),
 )
 
 epochs = Table(
@@ -67,6 +72,7 @@ epochs = Table(
     Column("update_number", BigInteger, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("numbers", Text, nullable=False),
+    Column("recorded", Float),
 )
 
 events = Table(
@@ -117,7 +123,15 @@ _TO_3 = (
     "ALTER TABLE runs DROP COLUMN wish",
     "CREATE INDEX runs_by_request_hash ON runs (request_hash)",
 )
-_STEPS: tuple[tuple[str, ...], ...] = (_TO_1, _TO_2, _TO_3)
+_TO_4 = (
+    "ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE runs ADD COLUMN archived DOUBLE PRECISION",
+    "ALTER TABLE runs ADD COLUMN trashed DOUBLE PRECISION",
+    "ALTER TABLE runs ADD COLUMN source TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN queue_position DOUBLE PRECISION",
+    "ALTER TABLE epochs ADD COLUMN recorded DOUBLE PRECISION",
+)
+_STEPS: tuple[tuple[str, ...], ...] = (_TO_1, _TO_2, _TO_3, _TO_4)
 VERSION = len(_STEPS)
 _MIGRATION_LOCK = 7239104  # an arbitrary number: the key of a PostgreSQL advisory lock
 

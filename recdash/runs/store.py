@@ -11,19 +11,16 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, insert, select, update
 
 from recdash.atomic_files import wrap_read_errors
-from recdash.errors import StoreError, UsageError
+from recdash.errors import StoreError
 from recdash.runs.database import REBUILD, Database
-from recdash.runs.process_id import ProcessId, is_alive
-from recdash.runs.run_records import (
-    EpochRow,
-    Event,
-    RunRecord,
-    rename_old_details,
-)
+from recdash.runs.process_id import ProcessId
+from recdash.runs.record_cache import RecordCache
+from recdash.runs.record_rows import columns_of, no_such_run, owner_is_alive, record_of, run_in_trash
+from recdash.runs.run_records import EpochRow, Event, RunRecord
 from recdash.runs.schema import epochs, events, meta, runs
 from recdash.runs.states import State
 
-_JSON = ("settings", "metrics", "intervals", "validation", "config", "versions", "details", "options")
+_FEW_RUNS = 20  # requested by id: these are always read anew
 
 
 class Store:
@@ -34,7 +31,7 @@ class Store:
     - A reader is never blocked by a writer and never sees a partial write.
     - The state of a record is the state at the time of reading: a run whose process died reads `interrupted`.
     - Only the process that claimed a run writes its progress; any other gets a StoreError. A finished run is never
-      altered, except for its name and note.
+      altered, except for its name, note and tags, and for being archived or in the trash.
     - Writing an epoch again replaces it. Every write gets a `seq` above all earlier ones, so a reader that remembers
       the last `seq` can request everything newer.
     - NaN and infinite numbers are preserved.
@@ -43,12 +40,15 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self._records = RecordCache()
 
     def run(self, run_id: str) -> RunRecord:
-        """Return one run; raises UsageError if it does not exist."""
-        found = self.runs(ids=[run_id])
+        """Return one run; raises UsageError if it does not exist or is in the trash."""
+        found = self.runs(ids=[run_id], trashed=None)
         if not found:
             raise no_such_run(run_id)
+        if found[0].trashed is not None:
+            raise run_in_trash(run_id)
         return found[0]
 
     def runs(
@@ -59,21 +59,34 @@ class Store:
         model: str | None = None,
         request_hash: str | None = None,
         states: Iterable[State] | None = None,
+        trashed: bool | None = False,
     ) -> list[RunRecord]:
-        """Return the runs that match all given filters, newest first."""
+        """Return the runs that match all given filters, newest first.
+
+        Args:
+            ids: Only these runs.
+            dataset: Only runs on this dataset.
+            model: Only runs of this model.
+            request_hash: Only runs of this request.
+            states: Only runs in one of these states.
+            trashed: Whether to return the runs in the trash instead of the others; None returns both.
+        """
         wanted = None if states is None else set(states)
         query = select(runs).order_by(runs.c.created.desc(), runs.c.id)
         query = query if ids is None else query.where(runs.c.id.in_(ids))
         for column, value in ((runs.c.dataset, dataset), (runs.c.model, model), (runs.c.request_hash, request_hash)):
             query = query if value is None else query.where(column == value)
+        if trashed is not None:
+            query = query.where(runs.c.trashed.is_not(None) if trashed else runs.c.trashed.is_(None))
         if wanted is not None:
             # A run whose process died is stored as running until `queue.mark_interrupted` records it.
             stored = wanted | ({State.RUNNING} if State.INTERRUPTED in wanted else set())
             query = query.where(runs.c.state.in_([state.value for state in stored]))
-        with self.database.read() as connection:
-            rows = connection.execute(query).mappings().all()
-        with self._damage_as_error():
-            found = [record_of(row) for row in rows]
+        with self._damage_as_error(), self.database.read() as connection:
+            if ids is not None and len(ids) <= _FEW_RUNS:
+                found = [record_of(row) for row in connection.execute(query).mappings()]
+            else:
+                found = self._records.read(connection, query, self.database.n_opened)
         return found if wanted is None else [record for record in found if record.state in wanted]
 
     def epochs(self, run_ids: Sequence[str], after: int = 0) -> list[EpochRow]:
@@ -83,8 +96,8 @@ class Store:
             rows = connection.execute(query).all()
         with self._damage_as_error():
             return [
-                EpochRow(run, epoch, seq, number, seconds, json.loads(text))
-                for run, epoch, seq, number, seconds, text in rows
+                EpochRow(run, epoch, seq, number, seconds, json.loads(text), recorded)
+                for run, epoch, seq, number, seconds, text, recorded in rows
             ]
 
     def events(self, run_id: str) -> list[Event]:
@@ -99,6 +112,14 @@ class Store:
         """Return the last `seq`: it grows with every write except heartbeats."""
         with self.database.read() as connection:
             return int(connection.execute(select(meta.c.value).where(meta.c.name == "seq")).scalar() or 0)
+
+    def version_key(self) -> str:
+        """Return a text that changes with every write except heartbeats, and when the process of a run dies."""
+        columns = (runs.c.host, runs.c.pid, runs.c.process_start, runs.c.heartbeat)
+        with self.database.read() as connection:
+            seq = connection.execute(select(meta.c.value).where(meta.c.name == "seq")).scalar() or 0
+            running = connection.execute(select(*columns).where(runs.c.state == State.RUNNING.value)).mappings().all()
+        return f"{seq}-{sum(not owner_is_alive(row) for row in running)}"
 
     def update_run(self, run_id: str, owner: ProcessId, **fields: Any) -> None:
         """Update fields of RunRecord, as the worker of the run. `details` are merged into the stored ones."""
@@ -117,6 +138,7 @@ class Store:
         update: int,
         seconds: float,
         values: Mapping[str, float],
+        recorded: float | None = None,
         **fields: Any,
     ) -> int:
         """Store one epoch, replacing an earlier one with the same number.
@@ -128,6 +150,7 @@ class Store:
             update: Number of updates so far.
             seconds: Wall time so far.
             values: Losses and validation metrics by name.
+            recorded: When the epoch ended, in seconds since 1970; by default now.
             **fields: Fields of RunRecord to update in the same transaction.
 
         Returns:
@@ -138,7 +161,8 @@ class Store:
             seq = write_run(connection, run_id, epoch=epoch, elapsed_s=seconds, heartbeat=time.time(), **fields)
             connection.execute(epochs.delete().where(epochs.c.run == run_id, epochs.c.epoch == epoch))
             row = {"run": run_id, "epoch": epoch, "seq": seq, "update_number": update, "seconds": seconds}
-            connection.execute(insert(epochs), [{**row, "numbers": json.dumps(dict(values))}])
+            row |= {"numbers": json.dumps(dict(values)), "recorded": time.time() if recorded is None else recorded}
+            connection.execute(insert(epochs), [row])
         return seq
 
     def record_heartbeat(self, run_id: str, owner: ProcessId) -> bool:
@@ -214,40 +238,6 @@ def next_seq(connection: Connection) -> int:
 def add_event(connection: Connection, seq: int, run_id: str, kind: str, text: str = "") -> None:
     """Add an event under a `seq` that no other event has."""
     connection.execute(insert(events), [{"seq": seq, "run": run_id, "time": time.time(), "kind": kind, "text": text}])
-
-
-def columns_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert fields of RunRecord to column values."""
-    plain = {name: json.dumps(value) if name in _JSON else value for name, value in fields.items()}
-    return {name: value.value if isinstance(value, State) else value for name, value in plain.items()}
-
-
-def record_of(row: RowMapping) -> RunRecord:
-    """Convert a row to a record. A running run whose process died becomes `interrupted`."""
-    values = {name: row[name] for name in RunRecord.__dataclass_fields__ if name in row}
-    values.update({name: json.loads(row[name]) for name in _JSON})
-    values["intervals"] = {name: (low, high) for name, (low, high) in values["intervals"].items()}
-    values["details"] = rename_old_details(values["details"])
-    state = State(row["state"])
-    if state is State.RUNNING and not owner_is_alive(row):
-        state = State.INTERRUPTED
-        values["error"] = (
-            row["error"] or "The process that trained this run ended unexpectedly. Resume it from its last checkpoint."
-        )
-        values["finished"] = row["heartbeat"]
-    return RunRecord(**{**values, "state": state, "stopping": state is State.RUNNING and row["stop_requested"] != 0})
-
-
-def owner_is_alive(row: RowMapping) -> bool:
-    """Whether the process that claimed this run is alive."""
-    if row["pid"] is None:
-        return False
-    return is_alive(ProcessId(row["host"], row["pid"], row["process_start"]), row["heartbeat"])
-
-
-def no_such_run(run_id: str) -> UsageError:
-    """Return the error for a run that does not exist."""
-    return UsageError(f"Unknown run: {run_id!r}. See `recdash runs list`.")
 
 
 def _owner(run_id: str, owner: ProcessId) -> Any:

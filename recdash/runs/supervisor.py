@@ -11,11 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from recdash import environment, paths
 from recdash.errors import RecdashError, StoreError
-from recdash.runs import gpu_placement, process_env, queue
+from recdash.runs import gpu_placement, process_env, queue, run_marks
 from recdash.runs.fork_server import UNKNOWN_STATUS, ForkServer, WorkerProcess
 from recdash.runs.process_id import ProcessId, kill_tree, this_host
 from recdash.runs.run_folder import RunFolder
@@ -235,6 +236,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not acquired:
         print("This store already has a supervisor.", file=sys.stderr)
         return 0
+    with suppress(RecdashError):
+        run_marks.purge(store)
     Supervisor(store, idle=options.idle).run(lock)
     return 0
 

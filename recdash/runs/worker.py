@@ -20,6 +20,8 @@ from recdash.errors import DataError, RecdashError, StoreError
 from recdash.evaluation.selection_metric import SELECTION_METRICS, selection_metric_of
 from recdash.runs import peak_memory, process_env, queue
 from recdash.runs.process_id import ProcessId
+from recdash.runs.resource_sampler import ResourceSampler
+from recdash.runs.run_environment import run_environment
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.runs.snapshots import SnapshotWriter
@@ -42,19 +44,29 @@ class Stopped(Exception):
 
 
 class Heartbeat(threading.Thread):
-    """A thread that records heartbeats and checks for stop requests. Set `done` to end it."""
+    """A thread that records heartbeats and checks for stop requests. Set `done` to end it.
 
-    def __init__(self, store: Store, run_id: str, owner: ProcessId) -> None:
+    Args:
+        store: Holds the run.
+        run_id: Its id.
+        owner: This process.
+        sampler: Samples what the process uses, with every heartbeat.
+    """
+
+    def __init__(self, store: Store, run_id: str, owner: ProcessId, sampler: ResourceSampler | None = None) -> None:
         super().__init__(name="heartbeat", daemon=True)
-        self.store, self.run_id, self.pid = store, run_id, owner.pid
+        self.store, self.run_id, self.pid, self.sampler = store, run_id, owner.pid, sampler
         self.stop_requested, self.done = threading.Event(), threading.Event()
 
     def run(self) -> None:
         """Work until `done` is set. A store that is busy is tried again later."""
         last = 0.0
         while not self.done.wait(STOP_CHECK_SECONDS):
+            is_due = time.monotonic() - last >= HEARTBEAT_SECONDS
+            if is_due and self.sampler is not None:
+                self.sampler.sample()
             with suppress(StoreError):
-                if time.monotonic() - last >= HEARTBEAT_SECONDS:
+                if is_due:
                     stop_requested = self.store.record_heartbeat(self.run_id, ProcessId.mine())
                     last = time.monotonic()
                 else:
@@ -85,7 +97,7 @@ class Worker:
     def __init__(self, store: Store, run: RunRecord, owner: ProcessId, device: str = "") -> None:
         self.store, self.run, self.owner, self.device = store, run, owner, device or run.device
         self.folder = RunFolder(run.id)
-        self.heartbeat = Heartbeat(store, run.id, owner)
+        self.heartbeat = Heartbeat(store, run.id, owner, ResourceSampler(self.folder.resources, self.device))
         self.snapshots = SnapshotWriter(self.folder.snapshots, self._record_snapshot_problem)
         self._state_throttle, self._best_throttle = Throttle(), Throttle()
         self._best_value: float | None = None
@@ -169,6 +181,7 @@ class Worker:
         return options.make(dataset, self.run.protocol, seed=self.run.split_seed)
 
     def _record_setup(self, split: Split | RatingSplit, resume: TrainingState | None) -> None:
+        from recdash import devices  # lazy: torch
         from recdash.models import registry  # lazy: torch
         from recdash.splits import RatingSplit  # lazy: scipy
 
@@ -185,7 +198,10 @@ class Worker:
             epochs=config.get("epochs", 1),
             epoch=0 if resume is None else resume.position.epoch,
             split_fingerprint=split.fingerprint,
+            versions=devices.versions(),
             details={
+                "environment": run_environment(),
+                "machine": devices.machine_info(),
                 "assigned_device": self.device,
                 "title": model_class.title,
                 "preset_used": registry.preset_used(self.run.model, self.run.preset),
@@ -211,11 +227,9 @@ class Worker:
             self._unstable = True
             _log(f"epoch {record.epoch}: the loss is more than ten times that of the first epoch")
             self.store.update_run(self.run.id, self.owner, details={"unstable_epoch": record.unstable_epoch})
-        epoch, update, seconds, values = record.epoch, record.update, record.seconds, record.values
-        self.store.add_epoch(
-            self.run.id, self.owner, epoch=epoch, update=update, seconds=seconds, values=values, **fields
-        )
-        row = {"epoch": epoch, "update": update, "seconds": seconds, "values": values}
+        row: dict[str, Any] = {"epoch": record.epoch, "update": record.update, "seconds": record.seconds}
+        row |= {"values": record.values, "recorded": time.time()}
+        self.store.add_epoch(self.run.id, self.owner, **row, **fields)
         self.folder.add_epoch(row, record.arrays)
 
     def _on_checkpoint(self, state: TrainingState) -> None:

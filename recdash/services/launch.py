@@ -1,14 +1,19 @@
-"""Start, wait for, stop, resume and retry training runs."""
+"""Start, wait for, stop, resume, retry and clone training runs, and order the queue."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from recdash import environment
-from recdash.runs import queue, supervisor
+from recdash.errors import RecdashError
+from recdash.runs import queue, run_marks, supervisor
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.states import State
+from recdash.runs.store import Store
+from recdash.services.cloned_requests import changed_request
 from recdash.services.store_access import open_store, refuse_when_read_only
 from recdash.services.training_requests import (
     checked_request,
@@ -16,6 +21,9 @@ from recdash.services.training_requests import (
     request_of,
 )
 from recdash.settings import name_list
+
+_PURGE_SECONDS = 3600.0  # between two looks at the trash
+_purged: dict[str, float] = {}  # when the trash of each store was last looked at, on the monotonic clock
 
 
 def train(requests: Sequence[Request], *, key: str | None = None) -> list[RunRecord]:
@@ -73,8 +81,11 @@ def wait(
 def ensure_supervisor() -> None:
     """Start a supervisor if runs are queued and none is running; cheap otherwise, so pages call it at every rerun."""
     store = open_store()
-    if not environment.read_only() and store.runs(states=[State.QUEUED]):
+    if environment.read_only():
+        return
+    if store.runs(states=[State.QUEUED]):
         supervisor.ensure_running(store)
+    _purge_trash_now_and_then(store)
 
 
 def stop(run_id: str) -> RunRecord:
@@ -99,3 +110,85 @@ def resume(run_id: str) -> RunRecord:
 def retry(run_id: str) -> RunRecord:
     """Queue the same request as a new run; the old run stays."""
     return train([request_of(open_store().run(run_id))])[0]
+
+
+def clone(
+    run_id: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    reset: str | Sequence[str] = (),
+    epochs: int | None = None,
+    preset: str | None = None,
+    protocol: str | None = None,
+    seed: int | None = None,
+    split_seed: int | None = None,
+    device: str | None = None,
+    name: str = "",
+    key: str | None = None,
+) -> RunRecord:
+    """Queue a new run with the request of an existing one and these changes, on the current content of its dataset.
+
+    Args:
+        run_id: The existing run, in any state; it is left unchanged.
+        settings: Settings to change, by name; text is parsed.
+        reset: Settings that go back to the preset's values, a list or names separated by commas.
+        epochs: Largest number of epochs.
+        preset: Another preset; settings given by name stay.
+        protocol: Another protocol; it takes the split options that it supports.
+        seed: Training seed.
+        split_seed: Seed of the split.
+        device: Device to train on.
+        name: Name of the new run; by default made from the old one and what differs.
+        key: Text that identifies one click on a button, see `train`.
+
+    Returns:
+        The new run, or the queued or running run of an equal request.
+
+    Raises:
+        UsageError: The run is unknown, or `training_requests.checked_request` refuses the request.
+        SplitError: The data do not suit the model or the protocol.
+        DataError: The dataset cannot be read.
+    """
+    request = changed_request(
+        open_store().run(run_id),
+        settings={**(settings or {}), **({} if epochs is None else {"epochs": epochs})},
+        reset=name_list(reset),
+        preset=preset,
+        protocol=protocol,
+        seed=seed,
+        split_seed=split_seed,
+        device=device,
+        name=name,
+    )
+    return train([request], key=key)[0]
+
+
+def queued() -> list[RunRecord]:
+    """Return the queued runs in the order in which they start."""
+    return queue.queued_runs(open_store())
+
+
+def move(run_id: str, before: str | None = None) -> list[RunRecord]:
+    """Move a queued run within the queue.
+
+    Args:
+        run_id: Id of a queued run.
+        before: Id of the queued run that it is to precede; None moves it to the end.
+
+    Returns:
+        The queued runs in their new order.
+
+    Raises:
+        UsageError: One of the runs is unknown or not queued.
+    """
+    refuse_when_read_only("moved")
+    return queue.move(open_store(), run_id, before)
+
+
+def _purge_trash_now_and_then(store: Store) -> None:
+    """Delete what has been in the trash for a day; once an hour at most, and never the reason for an error."""
+    location, now = store.database.location, time.monotonic()
+    if now - _purged.get(location, -_PURGE_SECONDS) >= _PURGE_SECONDS:
+        _purged[location] = now
+        with suppress(RecdashError):
+            run_marks.purge(store)

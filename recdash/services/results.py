@@ -25,14 +25,15 @@ def groups(
     Args:
         dataset: Name or path; by default all datasets.
         protocol: Name of a protocol; by default all protocols.
-        run_ids: Only these runs, a list or separated by commas.
+        run_ids: Only these runs, a list or separated by commas; by default all that are not archived.
 
     Raises:
         UsageError: The dataset is unknown and has no runs.
     """
     ids = None if run_ids is None else name_list(run_ids)
     runs = open_store().runs(dataset=name_in_runs(dataset), ids=ids, states=[State.FINISHED])
-    return group_runs(tie_warnings.add_tie_rules(run for run in runs if protocol is None or run.protocol == protocol))
+    listed = (run for run in runs if run.archived is None or ids is not None)
+    return group_runs(tie_warnings.add_tie_rules(run for run in listed if protocol is None or run.protocol == protocol))
 
 
 def per_user(run_id: str) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from recdash.settings import name_list
 
 
 def trained_runs(dataset: str) -> list[RunRecord]:
-    """Return all finished runs of a dataset with a checkpoint, by model, the best run of each model first.
+    """Return the finished runs of a dataset with a checkpoint, by model, the best run of each model first.
+
+    Archived runs are left out.
 
     Validation results of different protocols, splits or dataset contents cannot be compared. So a model's runs on the
     current content come first, then those of its default protocol, then those comparable with its newest run; among
@@ -28,7 +30,7 @@ def trained_runs(dataset: str) -> list[RunRecord]:
     runs = [
         run
         for run in tie_warnings.add_tie_rules(finished)
-        if run.model in registry.names() and RunFolder(run.id).has_model()
+        if run.archived is None and run.model in registry.names() and RunFolder(run.id).has_model()
     ]
     current, order, newest = _current_fingerprint(dataset, runs), registry.names(), _newest_comparable(runs)
 

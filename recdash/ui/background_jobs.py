@@ -50,6 +50,13 @@ def start(key: str, title: str, work: Callable[[JobProgress], Any]) -> bool:
     return True
 
 
+def start_once(key: str, title: str, work: Callable[[JobProgress], Any]) -> None:
+    """Start a job unless one with this key is running or has ended without an error."""
+    job = _jobs().get(key)
+    if job is None or job.error:
+        start(key, title, work)
+
+
 def any_running(prefix: str = "") -> bool:
     """Whether any job whose key has this prefix is running."""
     return any(not job.finished for job in jobs(prefix).values())

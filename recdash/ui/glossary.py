@@ -63,7 +63,7 @@ CURVES = {
     "weighted_kl": (
         "Weighted KL divergence",
         "nats per user",
-        "KL divergence times gamma and the length of the user's history: its contribution to the loss.",
+        "Contribution of the KL divergence to the loss: times beta, in RecVAE times gamma and the history's length.",
     ),
     "active_units": (
         "Active latent dimensions",
@@ -88,6 +88,11 @@ def metric(name: str) -> str:
 def metric_help(name: str) -> str:
     """Return the definition of a metric in one or two sentences."""
     return metric_info.description(name)
+
+
+def is_metric(name: str) -> bool:
+    """Whether a named epoch value is a validation metric."""
+    return name.partition("@")[0] in metric_info.METRICS
 
 
 def quality(values: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""Layout around every page: width, heading, one-line errors, and the number of active runs in the tab's title."""
+"""Layout around every page: width, heading, one-line errors, search, notices, and the tab's title."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import streamlit as st
 from recdash import environment, paths
 from recdash.errors import RecdashError, StoreError
 from recdash.reporting.formatting import escape
-from recdash.ui import cache, url_state
+from recdash.ui import cache, notices, page_title, palette, url_state
 from recdash.ui.components import component
 
 P = ParamSpec("P")
@@ -31,15 +31,9 @@ PAGES = {
     "published": ("Published", ":material/fact_check:", "Published tables: as printed, recomputed and corrected"),
     "recommend": ("Recommend", ":material/recommend:", "Pick titles and compare the models' lists"),
     "data": ("Data", ":material/database:", "Explore, download, import and remove datasets"),
+    "run": ("Run", ":material/receipt_long:", "Everything that was recorded about one run"),
 }
-# Streamlit writes text in the primary colour, which in the dark theme has to be dark enough below white text.
-_STYLE = (
-    "<style>:root { color-scheme: %s; }"  # also for popovers, which are outside the app's element
-    # Timers are invisible, and must not move what is below them when they come and go.
-    '[data-testid="stLayoutWrapper"]:has(> [class*="st-key-pulse"]) { position: absolute; }'
-    '[data-testid="stSliderThumbValue"] p, button[data-selected="true"] p, button[data-selected="true"] '
-    '[data-testid="stIconMaterial"] { color: light-dark(#2f56c4, #93acf5); }</style>'
-)
+HIDDEN = ("run",)  # pages that are opened by links and not by the menu
 PAGE_WIDTH = 1240  # pixels; longer text lines and wider charts are harder to read
 _import_lock, _imports_done = threading.Lock(), threading.Event()
 POLL_SECONDS = 2.0  # between two queries of the store while a run is active
@@ -55,7 +49,16 @@ def pages() -> list[Any]:
             listed.append(st.Page(file, title=title, icon=icon, help=about, url_path="home", default=True))
             listed.append(st.Page(file, title=title, icon=icon, url_path=name, visibility="hidden"))
         else:
-            listed.append(st.Page(file, title=title, icon=icon, help=about, url_path=name))
+            listed.append(
+                st.Page(
+                    file,
+                    title=title,
+                    icon=icon,
+                    help=about,
+                    url_path=name,
+                    visibility="hidden" if name in HIDDEN else "visible",
+                )
+            )
     return listed
 
 
@@ -74,10 +77,21 @@ def _show(page: Any) -> None:
     st.session_state["_running"] = ()
     with error_boundary(silent=True):
         st.session_state["_running"] = running_ids()
-    _start_polling(page.title)
-    st.html(_STYLE % ("dark" if st.context.theme.type == "dark" else "light"))
-    with st.container(horizontal_alignment="center"), st.container(width=PAGE_WIDTH, gap="medium"), error_boundary():
-        page.run()
+    page_title.enter(page.title)
+    scheme = "dark" if st.context.theme.type == "dark" else "light"
+    st.html(f"<style>:root {{ color-scheme: {scheme}; }}\n{component.style('page')}</style>")
+    with st.container(key="frame_tools", horizontal=True, width="content", gap="small"):
+        _start_polling()
+        notices.draw(st.session_state["_running"])
+        menu = {name: (title, about) for name, (title, _, about) in PAGES.items() if name not in HIDDEN}
+        palette.draw(menu, _imports_done.is_set)
+    centre = st.container(horizontal_alignment="center")
+    body = centre.container(width=PAGE_WIDTH, gap="medium")
+    try:
+        with body, error_boundary():
+            page.run()
+    finally:
+        page_title.leave()
 
 
 def heading(title: str, about: str, *, needs_store: bool = True) -> None:
@@ -111,6 +125,15 @@ def heading(title: str, about: str, *, needs_store: bool = True) -> None:
             icon=":material/lock:",
             color="gray",
         )
+
+
+def title(text: str) -> None:
+    """Say in the tab's title what the page shows, such as "Mult-VAE, RecVAE: NDCG@100"; the page's name is appended.
+
+    Args:
+        text: Plain text; names of runs are allowed. Without a call the title is the page's name.
+    """
+    page_title.set_text(text)
 
 
 def link(page: str, label: str, **query: str | list[str]) -> None:
@@ -163,11 +186,6 @@ def is_running() -> bool:
     return bool(st.session_state.get("_running"))
 
 
-def refresh_interval() -> float | None:
-    """Return the seconds between reruns of live fragments: 1 while a run is active, None (no reruns) otherwise."""
-    return 1.0 if is_running() else None
-
-
 def _restart_in_app() -> None:
     """Start over through app.py when Streamlit ran a page directly.
 
@@ -183,12 +201,12 @@ def _restart_in_app() -> None:
         st.rerun()
 
 
-def _start_polling(title: str) -> None:
+def _start_polling() -> None:
     """Keep the number of active runs in the tab's title current; rerun the page when a run starts or ends."""
-    st.fragment(_poll)(title)
+    st.fragment(_poll)()
 
 
-def _poll(title: str) -> None:
+def _poll() -> None:
     if is_running() or not _imports_done.is_set():
         component.timer("poll", POLL_SECONDS, HIDDEN_POLL_SECONDS)
     if not st.session_state.pop("_full_rerun", False) and not _imports_done.is_set():
@@ -202,8 +220,7 @@ def _poll(title: str) -> None:
             launch.ensure_supervisor()
     if ids != st.session_state.get("_running", ()):
         st.rerun()
-    note = f"({len(ids)} running) " if ids else ""
-    st.set_page_config(page_title=f"{note}{title} · recdash")
+    page_title.write()
 
 
 def _show_error(error: RecdashError) -> None:

@@ -10,37 +10,40 @@ import streamlit as st
 
 from recdash import environment
 from recdash.analysis.metric_info import COMPARISON_METHOD, averaging
-from recdash.reporting.formatting import escape, listed, plural
+from recdash.reporting.formatting import ago, duration, escape, listed, plural
 from recdash.services import compare, runs
 from recdash.ui import cache, glossary, layout
 from recdash.ui.charts import intervals
-from recdash.ui.widgets import result_tables, run_cards
+from recdash.ui.widgets import live, result_tables, run_cards
 
 if TYPE_CHECKING:
     from recdash.analysis.groups import Group
     from recdash.services.runs import RunRecord
 
 DEMO_PRESET = "fast"
+MAX_LATEST = 6
 TASKS = {"ranking": "Ranking", "rating": "Rating prediction"}
+WATCHED_MODELS = ("multvae", "recvae", "multdae")
+_BATCH_SECONDS = 60.0  # runs of one click are queued within this time
 
 
 def welcome() -> None:
     """Show three first steps while no run exists."""
     with st.grid(3, min_column_width=280, gap="medium"):
         with st.container(border=True, height="stretch"):
-            st.subheader("Pick movies", anchor=False)
+            st.header("Pick movies", anchor=False)
             st.markdown(
                 "Tap a few movies and see what a model makes of your taste, and why. It answers at once: no training."
             )
             layout.link("recommend", "Pick movies")
         with st.container(border=True, height="stretch"):
-            st.subheader("Try the demo", anchor=False)
+            st.header("Try the demo", anchor=False)
             st.markdown(
                 "Train every model on the demo with preset fast: about a minute on two CPU cores, no network needed."
             )
             start_demo("primary")
         with st.container(border=True, height="stretch"):
-            st.subheader("Use your own data", anchor=False)
+            st.header("Use your own data", anchor=False)
             st.markdown(
                 "Download MovieLens, from 100,000 to 32 million ratings, or import a file with users and items."
             )
@@ -62,27 +65,62 @@ def start_demo(kind: str = "secondary") -> None:
         st.rerun()
 
 
-def demo_progress() -> None:
-    """Show the progress of the demo runs; live while they run."""
-    if "_demo_ids" in st.session_state:
-        st.fragment(_demo_progress, run_every=layout.refresh_interval())()
+def demo_progress(records: Sequence[RunRecord]) -> None:
+    """Show the progress of the demo runs, live; also in other tabs and after a reload, as long as they run.
+
+    Args:
+        records: All runs.
+    """
+    ids = st.session_state.get("_demo_ids") or _active_batch(records)
+    if ids:
+        live.fragment("demo", _demo_progress, ids)
 
 
-@layout.with_error_boundary
-def _demo_progress() -> None:
-    ids = st.session_state["_demo_ids"]
+def _active_batch(records: Sequence[RunRecord]) -> list[str]:
+    """Return the ids of the demo runs that were queued together and of which some are still active."""
+    batch = [run for run in records if (run.dataset, run.preset) == ("demo", DEMO_PRESET)]
+    started = min((run.created for run in batch if run.state.is_active()), default=None)
+    together = [] if started is None else [run.id for run in batch if run.created > started - _BATCH_SECONDS]
+    if len(together) < 2:
+        return []
+    st.session_state["_demo_ids"] = together[::-1]
+    return together[::-1]
+
+
+def _demo_progress(ids: Sequence[str]) -> None:
     by_id = {run.id: run for run in runs.list_runs(ids=ids)}
     demo_runs = [by_id[run_id] for run_id in ids if run_id in by_id]
-    done = [run for run in demo_runs if run.state.is_finished()]
-    with st.container(border=True):
+    if not demo_runs:  # deleted meanwhile
+        return
+    done = [run for run in demo_runs if not run.state.is_active()]
+    failed = [run for run in done if not run.state.is_finished()]
+    with st.container(border=True, key="demo_progress"):
         if len(done) == len(demo_runs):
-            st.success(f"{plural(len(done), 'model')} trained on the demo", icon=":material/check_circle:")
+            if failed:
+                states = listed(sorted({run.state.value for run in failed}))
+                text = f"{plural(len(done) - len(failed), 'model')} trained on the demo, {len(failed)} {states}"
+                st.warning(text, icon=":material/warning:")
+            else:
+                st.success(f"{plural(len(done), 'model')} trained on the demo", icon=":material/check_circle:")
             with st.container(horizontal=True):
                 layout.link("recommend", "Compare recommendations")
                 layout.link("results", "Compare results")
+                _watch_link(demo_runs, "See the curves")
             return
-        st.markdown(f"**Training all models on the demo** :gray[{len(done)} of {len(demo_runs)} finished]")
-        run_cards.compact_list(demo_runs)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            text = f"**Training all models on the demo** :gray[{len(done)} of {len(demo_runs)} done]"
+            st.markdown(text, width="content")
+            _watch_link(demo_runs, "Watch live")
+        st.progress(len(done) / len(demo_runs), text=f"{len(done)} of {len(demo_runs)} runs")
+        run_cards.compact_list(sorted(demo_runs, key=lambda run: (not run.state.is_active(), run.state == "queued")))
+
+
+def _watch_link(demo_runs: Sequence[RunRecord], label: str) -> None:
+    """Link to the curves of the models that learn over epochs and share a loss."""
+    by_model = {run.model: run.id for run in demo_runs}
+    ids = [by_model[model] for model in WATCHED_MODELS if model in by_model]
+    if ids:
+        layout.link("curves", label, run=ids)
 
 
 def run_counts(records: Sequence[RunRecord]) -> None:
@@ -99,14 +137,13 @@ def run_counts(records: Sequence[RunRecord]) -> None:
 
 def running_now() -> None:
     """Show active runs, live."""
-    st.fragment(_running, run_every=layout.refresh_interval())()
+    live.fragment("running", _running)
 
 
-@layout.with_error_boundary
 def _running() -> None:
     shown_above = st.session_state.get("_demo_ids", ())
     active = [run for run in runs.list_runs(active=True) if run.id not in shown_above]
-    st.subheader("Running now", anchor=False)
+    st.header("Running now", anchor=False)
     if not active:
         st.caption(
             "No other run is active."
@@ -120,7 +157,7 @@ def _running() -> None:
 
 def best_models() -> None:
     """Show the newest comparison of each task. A skeleton covers the second that a fresh server needs for it."""
-    st.subheader("Best models", anchor=False)
+    st.header("Best models", anchor=False)
     with st.skeleton(height=220):
         found = cache.groups()
         if not found:
@@ -140,11 +177,13 @@ def _best_of_task(group: Group, title: str) -> None:
         layout.generated_note()
     if value is not None:
         interval = "" if value.low is None else f", 95% interval {value.low:.3f} to {value.high:.3f}"
-        st.markdown(
-            f"{escape(top.title)} with {glossary.metric(metric)} **{value.mean:.4f}**{interval} "
-            f"{glossary.warning_badge(top.run)}",
-            help=glossary.metric_help(metric),
-        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            layout.link("run", escape(top.title), id=top.run.id)
+            st.markdown(
+                f"{glossary.metric(metric)} **{value.mean:.4f}**{interval} {glossary.warning_badge(top.run)}",
+                help=glossary.metric_help(metric),
+                width="content",
+            )
     comparison = cache.best_comparisons(group, [metric]).get(metric)
     if comparison is not None and (not_different := result_tables.not_different_from_best(group, comparison)):
         st.caption(f"Not significantly different from the best: {not_different}.", help=COMPARISON_METHOD)
@@ -157,7 +196,7 @@ def _best_of_task(group: Group, title: str) -> None:
 
 def next_steps(records: Sequence[RunRecord]) -> None:
     """Suggest up to three next steps."""
-    st.subheader("Next steps", anchor=False)
+    st.header("Next steps", anchor=False)
     for page, label, why in _suggestions(records)[:3]:
         with st.container(gap="xsmall"):
             layout.link(page, label)
@@ -189,13 +228,20 @@ def _suggestions(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
 
 
 def latest_runs(records: Sequence[RunRecord]) -> None:
-    """List the latest runs in any state."""
-    st.subheader("Latest runs", anchor=False)
-    st.dataframe(
-        result_tables.latest_runs(records[:6]),
-        hide_index=True,
-        width="stretch",
-        key="latest",
-        alt="The latest runs, newest first",
-        column_config=result_tables.LATEST_COLUMNS,
-    )
+    """List the latest runs in any state, each with a link to its own page."""
+    st.header("Latest runs", anchor=False)
+    with st.container(gap="xsmall", key="latest"):
+        for run in records[:MAX_LATEST]:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"latest.{run.id}"):
+                layout.link("run", escape(run.name), id=run.id)
+                st.markdown(glossary.badges(run), width="content")
+                st.caption(_facts(run), width="content")
+
+
+def _facts(run: RunRecord) -> str:
+    epochs = f"{run.epoch} of {run.epochs} epochs" if run.epochs and run.epochs > 1 else ""
+    seconds = run.runtime_s if run.runtime_s is not None else run.elapsed_s
+    trained = f"trained in {duration(seconds)}" if run.state.is_finished() else ""
+    when = ago(run.finished or run.started or run.created)
+    parts = [escape(run.dataset), escape(run.protocol), glossary.quality(run.metrics), epochs, trained, when]
+    return " · ".join(filter(None, parts))

@@ -10,9 +10,10 @@ import streamlit as st
 
 from recdash.evaluation.selection_metric import SELECTION_METRIC_NAMES
 from recdash.reporting.formatting import ago, count, duration, escape, listed
-from recdash.services import reproduce, reproduce_files, reproduce_lock
-from recdash.ui import cache, glossary, layout, url_state
+from recdash.services import reproduce, reproduce_files, reproduce_lock, seen_items_effect
+from recdash.ui import background_jobs, glossary, layout, url_state
 from recdash.ui.charts import dumbbell
+from recdash.ui.components import component
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,9 @@ HELP = {
     "corrected": "Recomputed on the same data and split, with the same sizes and steps, without the mistakes",
     "common": "Preset auto with the same protocol for all models: unseen users for ranking, 90/10 split for ratings",
 }
+PROGRESS_SECONDS = 2.0  # between two looks at a running reproduction
+EFFECT_SECONDS = 1.0  # between two looks at the computation in the background
+_EFFECT = "seen-items-effect"  # key of the background job
 METRICS = {"ndcg@100": "NDCG@100", "recall@100": "Recall@100", "precision@100": "Precision@100"}
 COMMAND, QUICK = "recdash reproduce", "recdash reproduce --models ease,popularity,bias"
 
@@ -46,40 +50,51 @@ def choose_table() -> str:
     )
 
 
-def headline(document: Mapping[str, Any]) -> Any:
-    """Show the effect of one mistake in one sentence; returns its placeholder, for `refresh_headline`."""
-    box = st.container(border=True, gap="xsmall")
-    with box:
-        placeholder = st.empty()
+def headline(document: Mapping[str, Any]) -> None:
+    """Show the effect of one mistake in one sentence: as computed here before or as delivered, at once."""
+    st.fragment(_headline)(document)
+
+
+@layout.with_error_boundary
+def _headline(document: Mapping[str, Any]) -> None:
+    stored = seen_items_effect.stored() if reproduce.has_data() else None
+    if stored is not None:
+        background_jobs.dismiss(_EFFECT)  # other data would be computed again
+    computing = stored is None and _compute_effect()
     row = _row(document, "ease", "ndcg@100")
-    if row is not None and row["as_published"] is not None and row["corrected"] is not None:
-        measured = _measured(document["cells"]["ease"]["when"])
-        _write_headline(placeholder, row["as_published"], row["corrected"], measured)
-    elif reproduce.has_data():
-        placeholder.markdown(":gray[Solving EASE on MovieLens-1M, with and without seen movies]")
-    else:
-        published = "" if row is None else f" The published table prints {row['published']:.4f} for EASE."
-        placeholder.markdown(
-            "### Removing seen movies changes the numbers of the published table considerably\n"
-            f":gray[The exact change is shown here once MovieLens-1M is downloaded.{published}]"
-        )
-    return placeholder
+    with st.container(border=True, gap="xsmall", key="headline"):
+        if stored is not None:
+            origin = f"computed here in {duration(stored['seconds'])}, {ago(stored['when'])}"
+            _write_headline(stored["as_published"], stored["corrected"], origin)
+        elif row is not None and row["as_published"] is not None and row["corrected"] is not None:
+            origin = _measured(document["cells"]["ease"]["when"]) + ("; computing it here" if computing else "")
+            _write_headline(row["as_published"], row["corrected"], origin)
+        else:
+            st.header("Removing seen movies changes the numbers of the published table considerably", anchor=False)
+            published = "" if row is None else f" The published table prints {row['published']:.4f} for EASE."
+            st.markdown(
+                ":gray[Solving EASE on MovieLens-1M, with and without seen movies.]"
+                if computing
+                else f":gray[The exact change is shown here once MovieLens-1M is downloaded.{published}]"
+            )
+        job = background_jobs.jobs(_EFFECT).get(_EFFECT)
+        if job is not None and job.error:
+            st.error(escape(job.error), icon=":material/error:")
+    if computing:
+        component.timer("headline", EFFECT_SECONDS)
 
 
-def refresh_headline(placeholder: Any) -> None:
-    """Compute the headline's numbers if the data are installed. It takes seconds, so the page calls it last."""
-    if reproduce.has_data():
-        with layout.error_boundary():
-            values = cache.ease_with_and_without_seen()
-            computed = f"computed here in {duration(values['seconds'])}"
-            _write_headline(placeholder, values["as_published"], values["corrected"], computed)
+def _compute_effect() -> bool:
+    """Solve EASE in the background if the data are installed, once; returns whether that is going on."""
+    if reproduce.has_data() and _EFFECT not in background_jobs.jobs(_EFFECT):
+        background_jobs.start(_EFFECT, "EASE with and without seen movies", lambda report: seen_items_effect.compute())
+    return background_jobs.is_running(_EFFECT)
 
 
-def _write_headline(placeholder: Any, before: float, after: float, origin: str) -> None:
-    placeholder.markdown(
-        f"### Removing seen movies changes NDCG@100 of EASE on this split from {_short(before)} to {_short(after)}\n"
-        f":gray[Same data, same solution; {origin}.]"
-    )
+def _write_headline(before: float, after: float, origin: str) -> None:
+    text = f"Removing seen movies changes NDCG@100 of EASE on this split from {_short(before)} to {_short(after)}"
+    st.header(text, anchor=False)
+    st.markdown(f":gray[Same data, same solution; {origin}.]")
 
 
 def introduction(table: str) -> None:
@@ -105,7 +120,7 @@ def introduction(table: str) -> None:
 def status(table: str, document: Mapping[str, Any], now: RunningReproduction | None) -> None:
     """Show how complete the document is, and whether it is comparable with the published numbers."""
     if now is not None:
-        st.fragment(_progress, run_every=2.0)(table, document["when"])
+        st.fragment(_progress)(table, document["when"])
     elif not document["cells"]:
         st.info(
             "Nothing has been computed yet. The charts show the published numbers only.",
@@ -135,7 +150,7 @@ def next_steps(table: str, document: Mapping[str, Any], now: RunningReproduction
     models = listed(dict.fromkeys(escape(_title(document, name)) for name in document["missing"]))
     if document["cells"]:
         st.info(f"Not computed yet: {models}. This command computes what is missing.", icon=":material/terminal:")
-    st.code(COMMAND if table == "metarec" else f"{COMMAND} --table {table}", language="bash")
+    st.code(COMMAND if table == "metarec" else f"{COMMAND} --table {table}", language=None)
     if table == "metarec":
         st.caption(
             "Finished results are saved: the command can be stopped at any time and run again to resume. The whole "
@@ -147,6 +162,7 @@ def next_steps(table: str, document: Mapping[str, Any], now: RunningReproduction
 @layout.with_error_boundary
 def _progress(table: str, newest: str | None) -> None:
     """Show the progress of a running reproduction; reruns the page when a result is new or the process has ended."""
+    component.timer("reproduction", PROGRESS_SECONDS)
     now = reproduce_lock.running(table)
     document = reproduce_files.latest(table)
     if now is None or (document is not None and document["when"] != newest):
@@ -165,7 +181,7 @@ def charts(table: str, document: Mapping[str, Any]) -> None:
     if ranking:
         metrics = _offered(ranking)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader("Ranking", anchor=False, help="Higher is better.")
+            st.header("Ranking", anchor=False, help="Higher is better.")
             metric = st.segmented_control(
                 "Metric",
                 metrics,
@@ -180,7 +196,7 @@ def charts(table: str, document: Mapping[str, Any]) -> None:
             "ranking", document, shown, glossary.metric(str(metric)), "mean over users, from 0 to 1, higher is better"
         )
     if rating:
-        st.subheader("Rating prediction", anchor=False, help="Difference between predicted and given ratings")
+        st.header("Rating prediction", anchor=False, help="Difference between predicted and given ratings")
         _draw("rating", document, rating, "RMSE", "in stars, lower is better")
 
 
@@ -217,7 +233,7 @@ def _legend() -> None:
 
 def explanations(table: str, document: Mapping[str, Any]) -> None:
     """Show what was wrong with each model: a summary, the numbers, and links to the public code."""
-    st.subheader("What was wrong", anchor=False)
+    st.header("What was wrong", anchor=False)
     with st.container(gap="xsmall"):
         for explanation in reproduce.explanations(table):
             with st.expander(_expander_label(explanation, document), key=f"why.{table}.{explanation.model}"):

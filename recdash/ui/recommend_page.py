@@ -43,6 +43,9 @@ def note(dataset: str) -> None:
 def draw(dataset: str) -> None:
     """Draw the page below its heading."""
     history, entries = taste_state.current(dataset), taste_state.shown(dataset)
+    known = queries.items(dataset)
+    picks = [known[item_id].label for item_id, _ in history.entries if item_id in known]
+    layout.title(f"{picks[0]}{f' and {len(picks) - 1} more' if len(picks) > 1 else ''}" if picks else "")
     controls = st.container(gap="small")
     with controls:
         picker.search(dataset)

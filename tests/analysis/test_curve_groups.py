@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from recdash.analysis.curve_groups import curve_groups, data_labels
+import pytest
+
+from recdash import fit, make_split
+from recdash.analysis.curve_groups import curve_groups, data_labels, usual_values
 from recdash.models import registry
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
+from tests.toy_data import toy_dataset, toy_split
 
 
 def record(run_id: str, model: str, **fields: Any) -> RunRecord:
@@ -37,6 +41,24 @@ def test_every_model_with_a_loss_names_its_objective() -> None:
             assert model.objective, name
 
 
+def test_charts_of_further_objectives_come_last() -> None:
+    runs = [record("c", "cdae"), record("v", "multvae"), record("w", "recvae")]
+    recorded = {run.id: {"reconstruction", "ndcg@100"} for run in runs}
+    groups = curve_groups(runs, ["reconstruction", "ndcg@100"], recorded)
+    assert [group.run_ids for group in groups] == [("v", "w"), ("c", "v", "w"), ("c",)]
+
+
+@pytest.mark.parametrize("model", registry.names())
+def test_usual_values_are_those_that_a_training_records(model: str) -> None:
+    if not hasattr(registry.model_class(model), "losses"):
+        return
+    is_ranking = registry.model_class(model).task == "ranking"
+    split = toy_split() if is_ranking else make_split(toy_dataset(), "ratings-90")
+    recorded: set[str] = set()
+    fit(model, split, epochs=1, on_epoch=lambda epoch: recorded.update(epoch.values))
+    assert set(usual_values(model)) <= recorded
+
+
 def test_data_sets_and_protocols_have_charts_of_their_own_unless_asked() -> None:
     runs = [record("a", "multvae"), record("b", "multvae", dataset="ml-1m"), record("c", "multvae", protocol="weak")]
     recorded = {run.id: {"ndcg@100"} for run in runs}
@@ -64,4 +86,23 @@ def test_a_run_without_epochs_waits_in_the_charts_of_its_data() -> None:
         ("loss", "demo", ("a", "new")),
         ("kl", "demo", ("a", "new")),
         ("loss", "ml-1m", ("far",)),
+        ("kl", "ml-1m", ("far",)),
+    ]
+
+
+def test_imported_curves_join_every_chart_of_their_metrics_and_no_loss_of_ours() -> None:
+    runs = [
+        record("a", "multvae"),
+        record("b", "multvae", dataset="ml-1m"),
+        record("x", "external", dataset="external"),
+    ]
+    recorded = {run.id: {"ndcg@100", "loss"} for run in runs} | {"x": {"ndcg@100", "loss", "other"}}
+    groups = curve_groups(runs, ["ndcg@100", "loss", "other"], recorded)
+    assert [(group.value, group.run_ids) for group in groups] == [
+        ("ndcg@100", ("a", "x")),
+        ("loss", ("a",)),
+        ("ndcg@100", ("b", "x")),
+        ("loss", ("b",)),
+        ("loss", ("x",)),
+        ("other", ("x",)),
     ]

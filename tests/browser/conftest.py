@@ -43,10 +43,11 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[Server]:
-    """Start `streamlit run app.py` in an environment, and end it with everything it started."""
+def serving(environment: dict[str, str], script: Path | str = "app.py") -> Iterator[Server]:
+    """Start `streamlit run app.py` (or another script) in an environment, and end it with everything it started."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    options = ["--server.headless=true", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)

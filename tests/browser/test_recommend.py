@@ -263,7 +263,7 @@ def test_the_lists_answer_a_pick_within_700_ms(world: World, visit: Opener) -> N
     n_picks, took = len(QUERIES), []
     for query in MORE_QUERIES:
         page.keyboard.type(query)
-        page.get_by_role("option").first.wait_for()
+        page.get_by_role("listbox").get_by_role("option").first.wait_for()
         page.wait_for_timeout(250)
         n_picks += 1
         page.evaluate(STOPWATCH, n_picks)
@@ -418,7 +418,7 @@ def test_axe_finds_no_serious_fault(world: World, visit: Opener, theme: str) -> 
     page = visit(world.url(), theme=theme)
     faults = {"empty": serious_faults(page)}
     page.keyboard.type("star")
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("listbox").get_by_role("option").first.wait_for()
     faults["search"] = serious_faults(page)
     page.goto(world.url(*QUERIES.values()))
     columns(page).first.wait_for()
@@ -457,7 +457,7 @@ def test_titles_that_look_like_markup_are_shown_as_written(world: World, visit: 
     assert set(ODD_TITLES) <= set(page.locator(".tile .title").all_inner_texts())
     for title in ODD_TITLES:
         page.keyboard.type(title)
-        page.get_by_role("option").first.wait_for()
+        page.get_by_role("listbox").get_by_role("option").first.wait_for()
         page.wait_for_function(
             f"""(text) => ({SHADOW})("title_search").querySelector("[role=option] strong")?.textContent === text""",
             arg=title,

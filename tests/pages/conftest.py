@@ -46,7 +46,17 @@ def open_page(toy: str) -> Open:
 
 def page_text(tab: AppTest) -> str:
     """All text of a page."""
-    kinds = (tab.title, tab.subheader, tab.markdown, tab.caption, tab.info, tab.error, tab.success, tab.warning)
+    kinds = (
+        tab.title,
+        tab.header,
+        tab.subheader,
+        tab.markdown,
+        tab.caption,
+        tab.info,
+        tab.error,
+        tab.success,
+        tab.warning,
+    )
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,11 +13,13 @@ from typing import Any
 import pytest
 
 from recdash import paths
+from recdash.errors import DataError
 from recdash.published import table_definitions
 from recdash.published.runner import CellProgress
 from recdash.published.table_document import TableDocument
 from recdash.runs.process_id import ProcessId
 from recdash.services import reproduce, reproduce_files
+from recdash.ui import background_jobs
 from recdash.ui.charts import dumbbell
 from tests.pages.conftest import Open, page_text
 from tests.toy_data import toy_dataset
@@ -66,12 +70,46 @@ def test_an_empty_page_shows_the_published_numbers_and_the_command(open_page: Op
     assert "0.2561" in page_text(tab)
 
 
-def test_with_data_the_headline_is_computed_now(open_page: Open, ml_1m: None) -> None:
+def test_with_data_the_headline_is_computed_behind_the_page_and_kept(
+    open_page: Open, ml_1m: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    solve = reproduce.ease_with_and_without_seen
+
+    def slow() -> dict[str, float]:
+        assert may_end.wait(60)
+        return solve()
+
+    monkeypatch.setattr(reproduce, "ease_with_and_without_seen", slow)
     tab = open_page("published")
-    now = reproduce.ease_with_and_without_seen()
+    assert "Solving EASE on MovieLens-1M" in page_text(tab)  # the page does not wait for it
+    may_end.set()
+    while background_jobs.any_running():
+        time.sleep(0.01)
+    tab.run()
+    now = solve()
     expected = f"from {now['as_published']:.2f} to {now['corrected']:.2f}".replace(" 0.", " .")
     assert "Removing seen movies changes NDCG@100 of EASE on this split " + expected in page_text(tab)
     assert "computed here in" in page_text(tab)
+    may_end.clear()  # a computation would not end
+    assert expected in page_text(open_page("published"))
+    assert not background_jobs.jobs()
+
+
+def test_with_data_the_delivered_figures_are_shown_until_those_computed_here_are_there(
+    open_page: Open, ml_1m: None, shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> dict[str, float]:
+        raise DataError("ml-1m is damaged. Download it again.")
+
+    monkeypatch.setattr(reproduce, "ease_with_and_without_seen", fails)
+    shipped.write_text(json.dumps(complete()))
+    tab = open_page("published")
+    while background_jobs.any_running():
+        time.sleep(0.01)
+    assert "from .40 to .40" in page_text(tab) and "measured on 20 November 2026" in page_text(tab)
+    tab.run()
+    assert "ml\\-1m is damaged" in page_text(tab) and "from .40 to .40" in page_text(tab)
 
 
 def test_without_data_the_headline_is_the_saved_result_with_its_date(open_page: Open, shipped: Path) -> None:

@@ -74,7 +74,7 @@ def test_curves_has_the_same_slider(trained: dict[str, str]) -> None:
     tab = open_tab(pick=["1", "4"])
     act(tab, LISTS, "epochs", list=run_id)
     expected = {epoch: ids(items) for epoch, items in one_list(tab, run_id)["slider"]["lists"].items()}
-    curves = open_tab(page="curves", run=[run_id, trained["ease"]], pick=["1", "4"])
+    curves = open_tab(page="curves", run=[run_id, trained["ease"]], pick=["1", "4"], section="lists")
     assert "Lists for your picks" in page_text(curves)
     assert [one["key"] for one in drawn(curves, "ranked_lists.epochs")["lists"]] == [run_id], "EASE has no epochs"
     checked(act(curves, "ranked_lists.epochs", "epochs", list=run_id))
@@ -85,7 +85,7 @@ def test_curves_has_the_same_slider(trained: dict[str, str]) -> None:
 
 
 def test_curves_without_picks_takes_an_example_and_a_pick_there_answers_on_recommend(trained: dict[str, str]) -> None:
-    curves = open_tab(page="curves", run=[trained["multvae"]])
+    curves = open_tab(page="curves", run=[trained["multvae"]], section="lists")
     assert "Lists for a visitor who likes " in page_text(curves)
     assert not [text for text in markdown(curves) if any(title in text for title in TRICKY.values())]
     first = drawn(curves, "ranked_lists.epochs")["lists"][0]["items"][0]["id"]

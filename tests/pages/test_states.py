@@ -31,7 +31,7 @@ def test_an_empty_installation_says_what_to_do(page: str, open_page: Open) -> No
     assert tab.title[0].value == TITLES.get(page, "Recommend")
     wanted = {
         "overview": "Train every model on the demo",
-        "train": "No run is active",
+        "train": "not measured on this machine yet",
         "curves": "Start one on the Train page",
         "results": "Start one on the Train page",
         "recommend": "EASE is fitted on demand",
@@ -58,8 +58,10 @@ def test_many_runs_in_all_states_are_shown(page: str, open_page: Open, runs: Run
     tab = open_page(page)
     assert not tab.exception, page_text(tab)
     if page == "train":
+        tab = open_page(page, view="earlier")
         assert "Lower learning" in page_text(tab)
-        assert {"Stop", "Resume", "Retry", "Delete run"} <= set(labels(tab))
+        assert {"Resume", "Retry", "Delete", "Copy"} <= set(labels(tab))
+        assert {"Stop", "Remove"} <= set(labels(open_page(page, view="queue")))
     else:
         assert not tab.error
 

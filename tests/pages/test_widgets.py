@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recdash.analysis.versus_best import BestComparison, DifferenceToBest
 from recdash.errors import UsageError
 from recdash.reporting import dash_patterns, formatting
 from recdash.runs import run_colours
 from recdash.ui import glossary
-from recdash.ui.charts import curve_panels, learning_curves, primitives, tradeoff
+from recdash.ui.charts import primitives, tradeoff
 from recdash.ui.widgets import result_tables, settings_form
 
 NASTY = (
@@ -83,7 +81,7 @@ def test_every_run_colour_stands_out_on_both_page_backgrounds(background: str) -
         assert (light + 0.05) / (dark + 0.05) >= 3, colour
 
 
-def test_a_colour_belongs_to_the_run_whatever_else_is_in_the_picture() -> None:
+def test_c9_a_colour_belongs_to_the_run_whatever_else_is_in_the_picture() -> None:
     ids = [f"multvae-{number:08x}" for number in range(200)]
     assert [run_colours.colour_of(run_id) for run_id in ids] == [
         run_colours.colour_of(run_id) for run_id in reversed(ids)
@@ -91,24 +89,6 @@ def test_a_colour_belongs_to_the_run_whatever_else_is_in_the_picture() -> None:
     assert len({run_colours.colour_of(run_id) for run_id in ids}) == len(run_colours.PALETTE)
     same_colour = [run_id for run_id in ids if run_colours.colour_of(run_id) == run_colours.colour_of(ids[0])][:3]
     assert len(set(dash_patterns.dashes(same_colour).values())) == 3  # distinguished by their dashes
-
-
-def test_smoothing_leaves_a_constant_constant_and_a_gap_a_gap() -> None:
-    assert curve_panels.smoothed([2.0] * 5, 0.9) == pytest.approx([2.0] * 5)
-    smooth = curve_panels.smoothed([1.0, math.nan, 3.0], 0.5)
-    assert smooth[0] == 1 and math.isnan(smooth[1])
-    assert smooth[2] == pytest.approx((0.5 * 0.5 * 1 + 0.5 * 3) / 0.75)  # weights 0.25 and 0.5, divided by their sum
-    assert curve_panels.smoothed([1.0, 5.0], 0) == [1.0, 5.0]
-
-
-def test_thinning_keeps_every_spike_and_both_ends() -> None:
-    lines = [(epoch, float(epoch), 1.0, 1.0) for epoch in range(1, 10_001)]
-    lines[4321] = (4322, 4322.0, 50.0, 50.0)
-    lines[7777] = (7778, 7778.0, -9.0, -9.0)
-    kept = curve_panels.downsampled(lines, 400)
-    assert len(kept) <= 410
-    assert kept[0] == lines[0] and kept[-1] == lines[-1]
-    assert lines[4321] in kept and lines[7777] in kept
 
 
 def run(run_id: str = "ease-00000001", **fields: Any) -> Any:
@@ -125,33 +105,6 @@ def run(run_id: str = "ease-00000001", **fields: Any) -> Any:
     return SimpleNamespace(**{**usual, **fields})
 
 
-def feed(values: dict[int, float]) -> curve_panels.EpochReader:
-    return curve_panels.EpochReader(
-        ("ease-00000001",), 3, {"ease-00000001": {e: (e * 1.5, {"kl": v}) for e, v in values.items()}}
-    )
-
-
-def test_a_value_that_is_no_number_is_a_gap_and_not_a_zero() -> None:
-    table = curve_panels.build_table(feed({1: 1.0, 2: math.inf, 3: 4.0}), [run()], "kl", curve_panels.CurveOptions())
-    assert table["raw"].isna().tolist() == [False, True, False]
-    assert table["best"].tolist() == [False, True, False]
-    assert table["seconds"].tolist() == [1.5, 3.0, 4.5]
-
-
-def test_a_logarithmic_axis_leaves_out_what_it_cannot_show() -> None:
-    table = curve_panels.build_table(feed({1: 0.0, 2: 4.0}), [run()], "kl", curve_panels.CurveOptions(log=True))
-    assert table["value"].isna().tolist() == [True, False]
-
-
-def test_a_curve_is_specified_without_its_data() -> None:
-    lines = primitives.run_lines({"a": "A", "b": "B"}, ["a", "b"])
-    spec = learning_curves.vega_spec(learning_curves.CurveStyle("KL", smooth=True), lines)
-    assert "data" not in spec and "datasets" not in spec
-    assert not any("data" in layer for layer in spec["layer"])
-    assert len(spec["layer"]) == 4  # raw behind, line, best, hover
-    assert spec is learning_curves.vega_spec(learning_curves.CurveStyle("KL", smooth=True), lines)
-
-
 def trade(*points: primitives.Point, lower: bool = False, front: bool = True) -> Any:
     return tradeoff.scatter(
         points, "NDCG@100", tradeoff.Axis("Seconds", log=front, pareto=front), lower=lower, theme="light"
@@ -163,15 +116,35 @@ def test_the_runs_that_nothing_beats_are_joined_and_named() -> None:
     poor = primitives.Point("slow and worse", "3", 0.3, 0.2, 0.4, 9.0)
 
     def named(figure: Any) -> list[str]:
-        return [trace.name for trace in figure.data if trace.mode == "markers+text"]
+        return [text for trace in figure.data if trace.mode == "markers+text" for text in trace.text]
 
-    assert list(trade(quick, good, poor).data[0].x) == [1.0, 5.0] and named(trade(quick, good, poor)) == [
-        "quick",
-        "good",
-    ]
+    assert list(trade(quick, good, poor).data[0].x) == [1.0, 5.0]
+    assert named(trade(quick, good, poor)) == ["quick", "good"]
     assert named(trade(quick, good, poor, lower=True)) == ["quick"]
     without = trade(quick, good, poor, front=False)
     assert list(without.data[0].x) == [] and len(named(without)) == 3
+
+
+def test_baselines_far_from_the_other_runs_are_left_out_of_the_scale() -> None:
+    models = [primitives.Point(f"m{n}", f"m-{n}", 0.4 + n / 100, 0.39, 0.42, 10.0 + n) for n in range(3)]
+    random, good = (
+        primitives.Point("Random", "r", 0.01, 0.0, 0.02, 10.0),
+        primitives.Point("G", "g", 0.41, 0.4, 0.42, 11.0),
+    )
+    quick = primitives.Point("Quick", "q", 0.41, 0.4, 0.42, 0.001)
+    outside = tradeoff.outside_scale([*models, random, good, quick], ["r", "g", "q"])
+    assert [point.run for point in outside] == ["r", "q"]
+    assert tradeoff.outside_scale([random], ["r"]) == [], "without other runs there is no other scale"
+    figure = tradeoff.scatter(
+        [*models, random], "NDCG", tradeoff.Axis("s", log=True, pareto=True), lower=False, theme="dark", clipped=["r"]
+    )
+    assert sum(len(trace.x) for trace in figure.data[1:]) == 3
+
+
+def test_many_runs_are_few_traces() -> None:
+    points = [primitives.Point(f"m{n}", f"m-{n}", n / 500, 0.0, 1.0, 1.0 + n) for n in range(500)]
+    figure = trade(*points)
+    assert len(figure.data) <= 3 and sum(len(trace.x) for trace in figure.data[1:]) == 500
 
 
 def test_a_run_name_puts_no_markup_into_a_picture() -> None:
@@ -212,26 +185,3 @@ def test_only_settings_that_differ_are_listed() -> None:
     two = SimpleNamespace(**{**vars(one), "id": "x-2", "seed": 3, "config": {"latent": 50, "dropout": 0.5}})
     assert list(result_tables.setting_differences([one, two]).index) == ["seed", "latent"]
     assert "dropout" in result_tables.setting_differences([one, two], everything=True).index
-
-
-def row(run_id: str, low: float, high: float) -> Any:
-    one = run(run_id, epochs=1, runtime_s=2.0, remarks=[], details={"title": "EASE"}, options={}, model="ease")
-    return SimpleNamespace(run=one, epochs_run=1, metrics={"ndcg@100": SimpleNamespace(mean=0.3, low=low, high=high)})
-
-
-def test_runs_with_equal_means_show_their_own_intervals_and_marks() -> None:
-    rows = [row("ease-0000000a", 0.29, 0.31), row("ease-0000000b", 0.25, 0.35)]
-    group = SimpleNamespace(rows=rows, primary="ndcg@100")
-    difference = DifferenceToBest(difference=-0.0004, low=-0.01, high=0.01, p=0.8, not_significant=True)
-    comparison = BestComparison(
-        metric="ndcg@100",
-        best="ease-0000000a",
-        differences={"ease-0000000b": difference},
-        users=500,
-        median_half_width=0.01,
-        note="",
-    )
-    styled, _ = result_tables.results_table(group, ["ndcg@100"], {"ndcg@100": comparison})
-    text = styled.to_string(delimiter="|")
-    assert "0.3000 ± 0.0100|" in text and "0.3000 ± 0.0500 ≈|" in text
-    assert "|best" in text and "≈ −0.0004" in text

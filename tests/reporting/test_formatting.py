@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from recdash.reporting.formatting import ago, count, duration, listed, plural
+from recdash.reporting.formatting import ago, byte_size, count, duration, listed, plural
 
 
 def test_formatting_loads_no_heavy_library() -> None:
@@ -41,3 +41,10 @@ def test_counts_and_lists() -> None:
         "1,000,209", "–", "1 run", "2,000 runs"
     )  # fmt: skip
     assert (listed(["a"]), listed(["a", "b"]), listed("abc", "or")) == ("a", "a and b", "a, b or c")
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"), [(0, "0 KiB"), (655_360, "640 KiB"), (36_700_160, "35 MiB"), (1_503_238_553, "1.4 GiB")]
+)
+def test_a_size_has_a_binary_unit(n_bytes: int, text: str) -> None:
+    assert byte_size(n_bytes) == text

@@ -20,6 +20,7 @@ from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
+from recdash.services import resource_use
 from tests.devices import fake_gpu
 
 SMALL = {"epochs": 6, "hidden": (), "latent": 8, "batch_size": 40, "patience": 50}
@@ -71,6 +72,8 @@ def test_a_finished_run_records_its_settings_and_results(work, store: Store) -> 
     assert run.config["latent"] == 8 and run.config["dropout"] == 0.5, "all settings are recorded, not only those given"
     assert run.details["split"]["test_users"] == run.details["n_scored"] + run.details["split"]["unscored_test_users"]
     assert run.versions["torch"] and run.threads == 1 and run.runtime_s > 0
+    environment = run.details["environment"]
+    assert environment["host"] and environment["platform"] and environment.keys() <= {"host", "platform", "git"}
     assert [row.epoch for row in store.epochs([run.id])] == [1, 2, 3, 4, 5, 6]
     assert {"loss", "reconstruction", "kl", "beta", "ndcg@100"} <= set(store.epochs([run.id])[0].values)
 
@@ -321,8 +324,11 @@ def test_heartbeats_continue_during_training(work, store: Store, monkeypatch) ->
     heartbeats = []
     record = store.record_heartbeat
     monkeypatch.setattr(store, "record_heartbeat", lambda *arguments: heartbeats.append(1) or record(*arguments))
-    work(settings={**SMALL, "epochs": 40})
+    run = work(settings={**SMALL, "epochs": 40})
     assert len(heartbeats) >= 3
+    sampled = resource_use.samples(run.id)
+    assert len(sampled) >= 3 and all(one.memory_bytes > 10 << 20 for one in sampled)
+    assert max(one.cpu_percent for one in sampled) > 0 and run.created - 1 < sampled[0].time <= sampled[-1].time
 
 
 def test_a_training_that_diverges_fails_with_the_reason_and_keeps_its_epochs(work, store: Store) -> None:
@@ -333,6 +339,7 @@ def test_a_training_that_diverges_fails_with_the_reason_and_keeps_its_epochs(wor
     assert run.state is State.FAILED and "diverged" in run.error and "epoch 3" in run.error and "\n" not in run.error
     assert [row.epoch for row in store.epochs([run.id])] == [1, 2] and run.epoch == 2 and run.metrics == {}
     assert RunFolder(run.id).has_model(), "the best weights before it diverged"
+    assert run.versions["torch"] and run.details["machine"]["cores"], "also recorded for runs without results"
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def trained_without_a_stop(run: RunRecord, epochs: list[dict[str, float]]) -> An
     )
 
 
-def test_the_store_migrates_to_schema_3_and_loses_nothing(store_file: Path) -> None:
+def test_the_store_migrates_to_schema_4_and_loses_nothing(store_file: Path) -> None:
     with closing(sqlite3.connect(store_file)) as connection:
         connection.execute("UPDATE runs SET wish = 'stop', wished = 17.5 WHERE id = ?", (KILLED,))
         connection.commit()
@@ -96,7 +96,7 @@ def test_the_store_migrates_to_schema_3_and_loses_nothing(store_file: Path) -> N
         rows = {row["id"]: row for row in connection.execute(select(schema.runs)).mappings()}
         names = {column["name"] for column in inspect(connection).get_columns("runs")}
         indexes = {index["name"] for index in inspect(connection).get_indexes("runs")}
-        assert schema.version_of(connection) == schema.VERSION == 3
+        assert schema.version_of(connection) == schema.VERSION == 4
     assert names == {column.name for column in schema.runs.columns}
     assert "runs_by_request_hash" in indexes and "runs_by_twin" not in indexes
     assert rows.keys() == old.keys() == {*FINISHED, STOPPED, KILLED}

@@ -87,7 +87,7 @@ def test_records_carry_what_curves_show(split: Split) -> None:
     per_epoch = batch_order.count(len(split.train), 25)
     assert [record.update for record in records] == [per_epoch, 2 * per_epoch, 3 * per_epoch]
     expected = {"loss", "reconstruction", "kl", "beta", "lr", "examples/s", "ndcg@100", "recall@20", "recall@50"}
-    assert set(records[-1].values) == expected | {"active_units"}
+    assert set(records[-1].values) == expected | {"active_units", "weighted_kl"}
     assert records[-1].arrays["kl_by_dimension"].sum() == pytest.approx(records[-1].values["kl"], rel=1e-4)
     assert records[0].values["beta"] < records[-1].values["beta"]
     assert records[0].seconds < records[-1].seconds

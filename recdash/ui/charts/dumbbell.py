@@ -71,8 +71,11 @@ def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
             alt.Tooltip("value:Q", title="Value", format=".4f"),
         ],
     )
-    layers = [lines]
+    layers = [] if spans.empty else [lines]  # Vega warns of a layer without rows
+    drawn = set(points["stage"])
     for kind in ("common", "corrected", "published", "as_published"):
+        if STAGES[kind] not in drawn:
+            continue
         mark = base.transform_filter(alt.datum.stage == STAGES[kind])
         layers.append(
             mark.mark_point(
@@ -83,10 +86,11 @@ def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
                 opacity=1,
             )
         )
-    ends = base.transform_filter(alt.datum.stage == STAGES["corrected"])
-    layers.append(ends.mark_text(dy=-15, fontSize=12, fontWeight=600).encode(alt.Text("value:Q", format=".3f")))
-    starts = base.transform_filter(alt.datum.stage == STAGES["published"])
-    layers.append(starts.mark_text(dy=-15, fontSize=12).encode(alt.Text("value:Q", format=".3f")))
+    for kind in ("corrected", "published"):
+        if STAGES[kind] in drawn:
+            values = base.transform_filter(alt.datum.stage == STAGES[kind])
+            text = values.mark_text(dy=-15, fontSize=12, fontWeight=600 if kind == "corrected" else 400)
+            layers.append(text.encode(alt.Text("value:Q", format=".3f")))
     return alt.layer(*layers).properties(height=_ROW * len(order) + 50)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,11 @@ from recdash.runs import run_colours
 from recdash.ui.charts import theme_colours
 from recdash.ui.charts.primitives import Point
 
-PLOT_WIDTH = 420  # pixels; approximate width of a plot in half a page
+PLOT_WIDTH = 900  # pixels; approximate width of the plot
+HEIGHT = 390  # pixels
+MAX_LABELS = 10  # without a front; more would overlap
+MAX_ERROR_BARS = 40  # with more points only those that are labelled have error bars
+_MARGIN = 0.06  # share of the range that is left free around the points
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,26 @@ class Axis:
     pareto: bool = False
 
 
-def scatter(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, theme: str) -> Any:
+def outside_scale(points: Sequence[Point], baselines: Collection[str]) -> list[Point]:
+    """Return the baselines outside the scales of the other points, whose x axis is logarithmic.
+
+    Empty if there are no others.
+    """
+    others = [point for point in points if point.run not in baselines]
+    if not others:
+        return []
+    bottom, top = _padded([end for point in others for end in (point.low, point.high)])
+    left, right = _padded([_exponent(point.x) for point in others])
+    return [
+        point
+        for point in points
+        if point.run in baselines and not (bottom <= point.mean <= top and left <= _exponent(point.x) <= right)
+    ]
+
+
+def scatter(
+    points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, theme: str, clipped: Collection[str] = ()
+) -> Any:
     """Return a scatter plot of a metric; on a cost axis the runs on the Pareto front are joined and labelled.
 
     Args:
@@ -40,15 +63,17 @@ def scatter(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, th
         axis: The horizontal axis.
         lower: Whether a lower value of the metric is better.
         theme: "light" or "dark".
+        clipped: Ids of runs that are left out, because they would stretch the scales.
     """
     import plotly.graph_objects as go  # lazy: plotly
 
+    points = [point for point in points if point.run not in clipped]
     best = costs.pareto_front([(point.x, point.mean) for point in points], lower=lower) if axis.pareto else []
-    front, labelled = [points[index] for index in best], {points[index].run for index in best}
-    height = max(320, 32 * len(points) + 60)
-    texts = [point.label if point.run in labelled or not axis.pareto else "" for point in points]
+    front = [points[index] for index in best]
+    labelled = {point.run for point in (front if axis.pareto else points[:MAX_LABELS])}
+    texts = [point.label if point.run in labelled else "" for point in points]
     sides = label_placement.place_labels(
-        _pixel_positions(points, axis, height), texts, "bottom right" if lower else "top right"
+        _pixel_positions(points, axis), texts, "bottom right" if lower else "top right"
     )
     figure = go.Figure()
     figure.add_scatter(
@@ -58,27 +83,38 @@ def scatter(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, th
         hoverinfo="skip",
         line={"color": theme_colours.MUTED[theme], "width": 1.2, "dash": "dot", "shape": "hv"},
     )
-    for point, text, side in zip(points, texts, sides, strict=True):
+    for with_text in (False, True):
+        chosen = [index for index, point in enumerate(points) if (point.run in labelled) == with_text]
+        if not chosen:
+            continue
+        some = [points[index] for index in chosen]
         figure.add_scatter(
-            x=[point.x],
-            y=[point.mean],
-            error_y={"array": [point.high - point.mean], "arrayminus": [point.mean - point.low], "thickness": 1.2},
-            mode="markers+text" if text else "markers",
-            name=_escaped(point.label),
-            text=[_escaped(text)],
-            textposition=side,
+            x=[point.x for point in some],
+            y=[point.mean for point in some],
+            error_y={
+                "array": [point.high - point.mean for point in some],
+                "arrayminus": [point.mean - point.low for point in some],
+                "thickness": 1.2,
+                "color": theme_colours.MUTED[theme],
+                "visible": with_text or len(points) <= MAX_ERROR_BARS,
+            },
+            mode="markers+text" if with_text else "markers",
+            text=[_escaped(texts[index]) for index in chosen],
+            textposition=[sides[index] for index in chosen],
             textfont={"color": theme_colours.TEXT[theme]},
-            marker={"size": 12, "color": run_colours.colour_of(point.run)},
+            marker={"size": 11, "color": [run_colours.colour_of(point.run) for point in some]},
             cliponaxis=False,
-            hovertemplate=_hover(point, metric, axis),
+            customdata=[[_escaped(point.label), f"<br>{_escaped(point.note)}" if point.note else ""] for point in some],
+            hovertemplate=f"%{{customdata[0]}}<br>{metric} %{{y:.4f}}<br>{_escaped(axis.title)} %{{x:.3~g}}"
+            "%{customdata[1]}<extra></extra>",
         )
     x: dict[str, Any] = {"title": f"{axis.title} (log scale)", "type": "log", "tickformat": "~g"}
     positive = [point.x for point in points if point.x > 0]
     if max(positive, default=1) > 100 * min(positive, default=1):
         x["dtick"] = 1  # ticks at powers of ten only; over less than two decades Plotly's own finer ticks fit
     figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 70, "t": 20, "b": 10},
+        height=HEIGHT,
+        margin={"l": 10, "r": 90, "t": 20, "b": 10},
         showlegend=False,
         xaxis=x if axis.log else {"title": axis.title, "nticks": 6},
         yaxis={"title": metric, "nticks": 6},
@@ -86,21 +122,28 @@ def scatter(points: Sequence[Point], metric: str, axis: Axis, *, lower: bool, th
     return figure
 
 
-def _pixel_positions(points: Sequence[Point], axis: Axis, height: float) -> list[tuple[float, float]]:
+def _exponent(x: float) -> float:
+    """Return the position on a logarithmic axis."""
+    return math.log10(x) if x > 0 else -math.inf
+
+
+def _padded(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    free = _MARGIN * ((high - low) or abs(high) or 1.0)
+    return low - free, high + free
+
+
+def _pixel_positions(points: Sequence[Point], axis: Axis) -> list[tuple[float, float]]:
     """Return the approximate pixel positions of the points, to place labels without overlap."""
+    if not points:
+        return []
     xs = [math.log10(point.x) if axis.log else point.x for point in points]
     ends = [end for point in points for end in (point.low, point.high)]
     left, width, bottom, span = min(xs), (max(xs) - min(xs)) or 1, min(ends), (max(ends) - min(ends)) or 1
     return [
-        (PLOT_WIDTH * (x - left) / width, (height - 90) * (1 - (point.mean - bottom) / span))
+        (PLOT_WIDTH * (x - left) / width, (HEIGHT - 90) * (1 - (point.mean - bottom) / span))
         for x, point in zip(xs, points, strict=True)
     ]
-
-
-def _hover(point: Point, metric: str, axis: Axis) -> str:
-    note = f"<br>{_escaped(point.note)}" if point.note else ""
-    text = f"{_escaped(point.label)}<br>{metric} %{{y:.4f}}<br>{_escaped(axis.title)} %{{x:.3~g}}{note}"
-    return f"{text}<extra></extra>"
 
 
 def _escaped(text: str) -> str:

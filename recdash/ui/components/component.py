@@ -14,7 +14,8 @@ import streamlit as st
 
 _FOLDER = Path(__file__).parent
 _HTML = '<div class="root"></div>'
-_SMALL = ("pulse", "curve_data")  # sent every second, so without the helpers of shared.js
+_SMALL = ("pulse", "curve_data", "run_rows")  # sent every second, so without the helpers of shared.js
+_LIBRARIES = {"curve_board": ("vendor/uplot/uplot.min",)}  # sent with the component's own script
 Handler = Callable[[dict[str, Any]], None]
 
 
@@ -60,13 +61,19 @@ def query(key: str) -> str:
     return str(state.get("query") or "")
 
 
+@st.cache_resource(show_spinner=False)
+def style(name: str) -> str:
+    """Return the text of a style sheet in this folder."""
+    return (_FOLDER / f"{name}.css").read_text(encoding="utf-8")
+
+
 def _ignore() -> None:
     """A changed query, or a tick, only reruns the fragment."""
 
 
 @st.cache_resource(show_spinner=False)
 def _renderer(name: str) -> Any:
-    parts = (name,) if name in _SMALL else ("shared", name)
+    parts = (name,) if name in _SMALL else ("shared", *_LIBRARIES.get(name, ()), name)
     script, style = (
         "\n".join((_FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts) for kind in ("js", "css")
     )

@@ -49,7 +49,7 @@ def open_pending() -> None:
 def open_dataset(entry: DatasetEntry) -> None:
     """Open the new dataset and show its size as a toast."""
     url_state.set_value("dataset", entry.name)
-    st.session_state["tab"] = SUMMARY_TAB
+    url_state.set_value("tab", SUMMARY_TAB)
     sizes = f"{plural(entry.users or 0, 'user')}, {plural(entry.items or 0, 'item')}"
     st.toast(
         f"{escape(entry.name)} imported: {sizes}, {plural(entry.interactions or 0, 'interaction')}",

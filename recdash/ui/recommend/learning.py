@@ -26,7 +26,7 @@ def draw(selected: Sequence[RunRecord]) -> None:
     dataset = with_snapshots[0].dataset
     shown = [run for run in with_snapshots if run.dataset == dataset][:MAX_LISTS]
     entries: Entries = taste_state.entries_of(dataset)
-    st.subheader("Recommendations by epoch", anchor=False)
+    st.header("Recommendations by epoch", anchor=False)
     with layout.error_boundary():
         about = "your picks"
         if not entries:

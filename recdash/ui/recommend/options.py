@@ -11,12 +11,15 @@ import streamlit as st
 from recdash.analysis.run_labels import run_labels
 from recdash.recommend.item_filter import ItemFilter
 from recdash.recommend.ranked_list import ListOptions
+from recdash.reporting.formatting import plural
 from recdash.ui import url_state
 from recdash.ui.recommend import ease_penalty, queries
 from recdash.ui.recommend.choice import Choice
+from recdash.ui.widgets import runs_sidebar
 
 if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
+    from recdash.ui.widgets.runs_sidebar import Selection
 
 MAX_LISTS = 8
 _OPTIONS = ("genre", "from", "to", "popularity", "k", "temperature", "l2", "device")  # URL parameters of the popover
@@ -39,20 +42,10 @@ ADVENTURE_HELP = (
 def choose(dataset: str) -> Choice:
     """Draw all other options in one row, with the rarer ones in a popover."""
     trained = queries.trained_runs(dataset)
-    names = run_labels(trained)
+    default = default_runs(trained)
+    selection = runs_sidebar.draw("recommend", trained, default)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = st.multiselect(
-            "Models",
-            list(names),
-            format_func=lambda run_id: names[run_id],
-            max_selections=MAX_LISTS,
-            select_all=False,
-            wrap=True,
-            label_visibility="collapsed",
-            disabled=not trained,
-            placeholder="Select models" if trained else "No trained model yet: EASE answers, fitted on demand",
-            **url_state.bind("list", default_runs(trained), options=names, many=True),
-        )
+        _choose_models(trained, default, selection)
         adventure = st.slider(
             "Mainstream to adventurous",
             -1.0,
@@ -63,7 +56,7 @@ def choose(dataset: str) -> Choice:
             **url_state.bind("adventure", 0.0, read=_parse_adventure),
         )
         by_id = {run.id: run for run in trained}
-        runs = tuple(by_id[run_id] for run_id in chosen)
+        runs = tuple(by_id[run_id] for run_id in selection.visible)
         filters, temperature, length, device, ease_l2 = _more_options(dataset, runs)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = st.segmented_control(
@@ -84,6 +77,27 @@ def default_runs(trained: Sequence[RunRecord]) -> list[str]:
     best = {run.model: run.id for run in reversed(trained)}
     chosen = [best[model] for model in DEFAULT_MODELS if model in best]
     return chosen or [best[model] for model in dict.fromkeys(run.model for run in trained)][:4]
+
+
+def _choose_models(trained: Sequence[RunRecord], default: Sequence[str], selection: Selection) -> None:
+    """Draw the choice of models in a popover, for phones, where the sidebar is closed. Both change one parameter."""
+    names = run_labels(trained)
+    label = plural(len(selection.visible), "model") if trained else "No trained model"
+    with st.popover(label, icon=":material/model_training:", key="models", disabled=not trained):
+        st.multiselect(
+            "Models",
+            list(names),
+            format_func=lambda run_id: names[run_id],
+            max_selections=MAX_LISTS,
+            select_all=False,
+            wrap=True,
+            disabled=not trained,
+            placeholder="Select models" if trained else "No trained model yet: EASE answers, fitted on demand",
+            **url_state.bind("list", list(default), options=names, many=True),
+        )
+        if selection.unknown:
+            n_unknown = plural(len(selection.unknown), "run")
+            st.caption(f"{n_unknown} of this link cannot recommend here, or no longer exist.")
 
 
 def _more_options(dataset: str, runs: Sequence[RunRecord]) -> tuple[ItemFilter, float, int, str, float | None]:

@@ -57,6 +57,12 @@ def entries_of(dataset: str) -> Entries:
     return _from_url(dataset) if st.session_state.get(_DATASET, dataset) == dataset else ()
 
 
+def session_entries(dataset: str) -> Entries:
+    """Return the entries of this session if they are of this dataset, also on other pages, whose URLs have none."""
+    history: TasteHistory | None = st.session_state.get(_HISTORY)
+    return history.entries if history is not None and st.session_state.get(_DATASET) == dataset else ()
+
+
 def shown(dataset: str) -> Entries:
     """Return the entries that the lists answer."""
     known = queries.items(dataset)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from recdash.errors import UsageError, short_repr
 from recdash.reporting.formatting import escape
-from recdash.services import options
+from recdash.services import options, sweeps
 from recdash.settings import format_setting
 from recdash.splits.split_options import SplitOptions
 from recdash.ui import url_state
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from recdash.splits.split_options import SplitOptions
 
 MAX_SEEDS = 20
+SPLIT_FIELDS = ("positive_from", "min_positives", "scale", "ignore_ratings", "ties")
 _LABELS = {"newcomer": "new-user vector (newcomer)"}
 _MAX_SAFE_INTEGER = float(2**53 - 1)  # largest integer that JavaScript represents exactly
 
@@ -38,8 +39,18 @@ def settings_form(models: Sequence[ModelChoice], dataset: str, preset: str) -> d
     return {model.name: changed_settings(model.name, dataset, preset) for model in models}
 
 
-def split_fields(protocol: Protocol, entry: DatasetEntry) -> dict[str, str]:
-    """Draw the split options that apply to a dataset in an expander; returns their texts by option."""
+def split_fields(protocol: Protocol, entry: DatasetEntry, defaults: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Draw the split options that apply to a dataset in an expander.
+
+    Args:
+        protocol: The protocol.
+        entry: The dataset.
+        defaults: Texts by option that the fields start from; "" by default.
+
+    Returns:
+        The texts by option.
+    """
+    given = defaults or {}
     fields = {}
     if protocol.uses_threshold and entry.scale is not None:
         fields["positive_from"] = ("Positive from", "default", "Lowest rating that counts as positive")
@@ -54,16 +65,16 @@ def split_fields(protocol: Protocol, entry: DatasetEntry) -> dict[str, str]:
         return {}
     with st.expander("Split options", icon=":material/content_cut:"), st.grid(3, min_column_width=170):
         texts = {
-            name: st.text_input(label, placeholder=default, help=help_text, **url_state.bind(name, ""))
+            name: st.text_input(label, placeholder=default, help=help_text, **url_state.bind(name, given.get(name, "")))
             for name, (label, default, help_text) in fields.items()
         }
         if tied:
-            texts["ties"] = _tie_rule()
+            texts["ties"] = _tie_rule(given.get("ties", "usual"))
     return {name: text for name, text in texts.items() if text.strip()}
 
 
-def _tie_rule() -> str:
-    """Return the rule for events at the same time; "" for that of the dataset."""
+def _tie_rule(default: str) -> str:
+    """Draw the choice of the rule for events at the same time, and return it; "" for that of the dataset."""
     rules = {"usual": "as imported", "file": "file order", "random": "random order"}
     chosen = st.selectbox(
         "Order of tied events",
@@ -71,7 +82,7 @@ def _tie_rule() -> str:
         format_func=rules.__getitem__,
         help="Order of a user's events with equal times. File order applies if the file is sorted by time; otherwise, "
         "and with random order, the split seed decides.",
-        **url_state.bind("ties", "usual", options=rules),
+        **url_state.bind("ties", default, options=rules),
     )
     return "" if chosen == "usual" else str(chosen)
 
@@ -97,7 +108,8 @@ def changed_settings(model: str, dataset: str, preset: str) -> dict[str, Any]:
     changes = {}
     for declared, default in _declared(model, dataset, preset):
         key = _key(model, dataset, preset, declared.name)
-        if key in st.session_state and (value := _read(declared, st.session_state[key])) != default:
+        value = _read(declared, st.session_state[key], default) if key in st.session_state else default
+        if value != default:
             changes[declared.name] = value
     return changes
 
@@ -118,6 +130,14 @@ def reset_changes() -> None:
     """Reset all settings to the preset."""
     for key in [key for key in st.session_state if str(key).startswith("set/")]:
         del st.session_state[key]
+
+
+def fill(model: str, dataset: str, preset: str, settings: Mapping[str, Any]) -> None:
+    """Put settings into the fields of a model, as if a user had entered them; those it does not have are left out."""
+    for declared in sweeps.sweepable([model]).values():
+        if declared.name in settings:
+            key = _key(model, dataset, preset, declared.name)
+            st.session_state[key] = _field_value(declared, settings[declared.name])
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -148,7 +168,9 @@ def _fields(model: str, dataset: str, preset: str) -> None:
 
 def _field(setting: Setting, default: Any, key: str) -> None:
     name = _LABELS.get(setting.name, setting.name.replace("_", " "))
-    label = escape(name) + (f" :gray[({escape(setting.unit)})]" if setting.unit and setting.unit not in name else "")
+    label = name + (f" ({setting.unit})" if setting.unit and setting.unit not in name else "")  # also read aloud: plain
+    # Through the state, not as a default: the value may come from an earlier run, and Streamlit warns about both.
+    st.session_state.setdefault(key, _field_value(setting, default))
     bounds = f" Range: {setting.bounds()}." if setting.kind in ("int", "float", "ints") else ""
     empty = " Empty: off." if setting.optional else ""
     text = f"`{setting.name}`: {setting.help}.{bounds}{empty} Preset: {format_setting(default)}."
@@ -157,17 +179,16 @@ def _field(setting: Setting, default: Any, key: str) -> None:
         st.selectbox(
             label,
             setting.choices,
-            index=setting.choices.index(default),
             key=key,
             help=help_text,
             persist_state="session",
         )
     elif setting.kind == "bool":
-        st.toggle(label, value=default, key=key, help=help_text, persist_state="session")
+        st.toggle(label, key=key, help=help_text, persist_state="session")
     elif setting.kind in ("int", "float"):
         _number(setting, default, key, label, help_text)
     else:
-        st.text_input(label, value=format_setting(default), key=key, help=help_text, persist_state="session")
+        st.text_input(label, key=key, help=help_text, persist_state="session")
 
 
 def _number(setting: Setting, default: Any, key: str, label: str, help_text: str) -> None:
@@ -180,12 +201,12 @@ def _number(setting: Setting, default: Any, key: str, label: str, help_text: str
         label,
         min_value=low,
         max_value=high,
-        value=None if default is None else kind(default),
+        value=None,  # clearing the field returns to the preset
         step=_step(setting, default),
         format=None if kind is int else "%g",
         key=key,
         help=help_text,
-        placeholder="off",
+        placeholder=format_setting(default),
         persist_state="session",
     )
 
@@ -201,11 +222,18 @@ def _step(setting: Setting, default: Any) -> Any:
     return round(step, 10)
 
 
-def _read(setting: Setting, value: Any) -> Any:
-    """Convert a widget's value to the setting's value."""
+def _field_value(setting: Setting, value: Any) -> Any:
+    """Return a setting's value as its field takes it."""
+    if setting.kind in ("str", "ints"):
+        return format_setting(value)
+    return float(value) if setting.kind == "float" and value is not None else value
+
+
+def _read(setting: Setting, value: Any, default: Any) -> Any:
+    """Convert a widget's value to the setting's value; an empty number field means the preset's value."""
     if isinstance(value, str):
         return setting.parse("" if value == "none" and setting.kind == "ints" else value)
-    return value
+    return default if value is None and not setting.optional else value
 
 
 @st.cache_data(max_entries=64, show_spinner="Loading settings")
