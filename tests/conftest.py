@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,60 +41,28 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _kept_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from recdash.data.dataset_cache import demo_dataset
+def demo_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo dataset, generated once for all tests."""
+    from recdash.data import dataset_registry
 
-    folder = tmp_path_factory.mktemp("demo")
+    home = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECDASH_DATA_DIR", str(folder))
-        demo_dataset()
-    return folder / "cache"
-
-
-@pytest.fixture
-def demo_kept(_kept_demo: Path, own_folders: Path) -> None:
-    """Put the demo, generated once for all tests, into this test's data folder, where it loads at once."""
-    shutil.copytree(_kept_demo, own_folders / "cache", dirs_exist_ok=True)
+        patch.setenv("RECDASH_DATA_DIR", str(home))
+        dataset_registry.available()
+    return home / "cache"
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
-    """The folder with real MovieLens data that RECDASH_TEST_DATA names; without it the test is skipped."""
-    named = os.environ.get("RECDASH_TEST_DATA", "")
-    if not named or not Path(named).is_dir():
-        pytest.skip("RECDASH_TEST_DATA names no folder with real MovieLens data")
-    return Path(named)
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy dataset, saved once for all tests."""
+    from tests.toy_data import toy_dataset
+
+    folder = tmp_path_factory.mktemp("toy") / "toy"
+    toy_dataset().save(folder)
+    return folder
 
 
-def _on(kind: str) -> Iterator[str]:
-    if kind == "cpu":
-        yield "cpu"
-    elif kind == "fake":
-        from tests.devices import fake_gpu
-
-        with fake_gpu.installed():
-            yield "cuda"
-    else:
-        import torch
-
-        if not torch.cuda.is_available():
-            pytest.skip("no NVIDIA GPU on this machine")
-        yield "cuda"
-
-
-@pytest.fixture(params=["cpu", pytest.param("fake", marks=SLOW), pytest.param("cuda", marks=GPU)])
-def device(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The CPU, a fake GPU (see tests/devices/fake_gpu.py), and an NVIDIA GPU where there is one."""
-    yield from _on(request.param)
-
-
-@pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
-def real_device(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The CPU, and an NVIDIA GPU where there is one."""
-    yield from _on(request.param)
-
-
-@pytest.fixture(params=["fake", pytest.param("cuda", marks=GPU)])
-def gpu(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A fake GPU, and an NVIDIA GPU where there is one."""
-    yield from _on(request.param)
+@pytest.fixture
+def demo_kept(demo_cache: Path, own_folders: Path) -> None:
+    """Put the demo into this test's data folder, where it loads at once."""
+    shutil.copytree(demo_cache, own_folders / "cache", dirs_exist_ok=True)

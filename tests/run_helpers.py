@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 
 from recdash import paths
-from recdash.data import dataset_registry
 from recdash.errors import StoreError
 from recdash.runs import queue, supervisor, worker
 from recdash.runs.process_id import ProcessId, kill_tree
@@ -20,28 +20,18 @@ from recdash.runs.states import State
 from recdash.runs.store import Store
 from recdash.services import store_access
 from recdash.training import fit
-from tests.toy_data import toy_dataset, toy_split
+from tests.toy_data import toy_split
 
 TITLES = {"multvae": "Mult-VAE", "multdae": "Mult-DAE", "ease": "EASE", "popularity": "Popularity"}
 SMALL = {"epochs": 3, "hidden": (), "latent": 8, "batch_size": 40}
 
 
-@pytest.fixture(scope="session")
-def demo_cache(tmp_path_factory) -> Path:
-    """The demo dataset, generated once per session."""
-    home = tmp_path_factory.mktemp("demo")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECDASH_DATA_DIR", str(home))
-        dataset_registry.available()
-    return home / "cache"
-
-
 @pytest.fixture
-def toy(demo_cache: Path) -> Iterator[str]:
+def toy(demo_cache: Path, toy_folder: Path) -> Iterator[str]:
     """Name of a dataset with 240 users and 45 items. A supervisor started by the test ends with it."""
     paths.data_dir().mkdir(parents=True)
     (paths.data_dir() / "cache").symlink_to(demo_cache)
-    toy_dataset().save(paths.data_dir() / "sets" / "toy")
+    shutil.copytree(toy_folder, paths.data_dir() / "sets" / "toy")
     yield "toy"
     with suppress(StoreError):
         who = supervisor.running_supervisor(store_access.open_store())

@@ -13,9 +13,9 @@ import pytest
 
 from recdash import paths
 from recdash.cli.main import main
-from tests.run_helpers import demo_cache, here, toy
+from tests.run_helpers import here, toy
 
-__all__ = ["demo_cache", "here", "toy"]
+__all__ = ["here", "toy"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "use-a-model.md").read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.models import registry
 from recdash.runs.run_records import RunRecord
 from recdash.settings import settings_of
@@ -92,11 +93,12 @@ def usual_values(model: str) -> tuple[str, ...]:
         return ()
     model_class = registry.model_class(model)
     settings = {setting.name for setting in settings_of(model_class.config_class)}
+    selection_metric = SELECTION_METRICS[model_class.task].name
     if model_class.task == "rating":
-        return ("loss", "train_rmse", "rmse", "mae")
+        return ("loss", "train_rmse", selection_metric, "mae")
     latent = ("kl", "active_units") if settings & {"beta_cap", "gamma"} else ()
     schedule = ("beta",) if "beta_cap" in settings else ()
-    return ("loss", "reconstruction", *latent, *schedule, "ndcg@100", "recall@20", "recall@50")
+    return ("loss", "reconstruction", *latent, *schedule, selection_metric, "recall@20", "recall@50")
 
 
 def data_labels(runs: Sequence[RunRecord]) -> dict[str, str]:

@@ -7,9 +7,8 @@ import operator
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from recdash.analysis.linear_regex import LinearRegex, PatternError
 from recdash.analysis.run_fields import (
     AGES,
     CONTAINS,
@@ -26,6 +25,7 @@ from recdash.analysis.run_fields import (
     setting_text,
 )
 from recdash.errors import UsageError, quote
+from recdash.evaluation.selection_metric import SELECTION_METRIC_NAMES
 from recdash.runs.run_records import RunRecord
 
 Condition: TypeAlias = Callable[[RunRecord, Context], bool]
@@ -37,6 +37,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 }
 _TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _DAY = 86400.0
+_REGEX_MEMORY = 1 << 20  # bytes of a compiled regular expression
 
 
 class FilterError(UsageError):
@@ -95,7 +96,7 @@ def condition(
     raise _unknown_field(field, settings, position)
 
 
-def regex(field: str, pattern: LinearRegex, position: int) -> Condition:
+def regex(field: str, pattern: Any, position: int) -> Condition:
     """Return the condition that a text field contains a match of a regular expression."""
     if field not in TEXTS:
         raise FilterError(
@@ -105,12 +106,22 @@ def regex(field: str, pattern: LinearRegex, position: int) -> Condition:
     return lambda run, context: any(pattern.search(value) for value in values(run))
 
 
-def compile_regex(pattern: str, position: int) -> LinearRegex:
-    """Compile a regular expression; raises FilterError."""
+def compile_regex(pattern: str, position: int) -> Any:
+    """Compile a regular expression whose search takes time linear in the text; raises FilterError.
+
+    Python's `re` backtracks: the time of a pattern such as (a+)+$, which any visitor may type, grows exponentially.
+    """
+    import re2  # lazy: few filters have a regular expression
+
+    options = re2.Options()
+    options.case_sensitive, options.dot_nl, options.log_errors = False, True, False
+    options.max_mem = _REGEX_MEMORY
     try:
-        return LinearRegex(pattern)
-    except PatternError as error:
-        raise FilterError(f"Invalid regular expression: {error}", position + error.position) from error
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0]
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        raise FilterError(f"Invalid regular expression: {text}", position) from error
 
 
 def _any(conditions: Sequence[Condition]) -> Condition:
@@ -238,7 +249,7 @@ def _float(text: str) -> float | None:
 
 
 def _unknown_field(field: str, settings: Collection[str], position: int) -> FilterError:
-    known = [*TEXTS, *NUMBERS, *DURATIONS, *FLAGS, "group", "ndcg@100", "recall@20", "rmse", *sorted(settings)]
+    known = [*TEXTS, *NUMBERS, *DURATIONS, *FLAGS, "group", *SELECTION_METRIC_NAMES, *sorted(settings)]
     near = get_close_matches(field, known, n=1)
     guess = f" Did you mean {near[0]}?" if near else ' Quote it to search for the text, as in "a:b"'
     return FilterError(f"Unknown field {quote(field)}.{guess}", position)

@@ -7,7 +7,7 @@
                | field ":" value {"," value}               any of the values
                | field ("=" | "!=") value {"," value}
                | field ("<" | "<=" | ">" | ">=") number
-               | [field ":"] "/" regular expression "/"    `recdash.analysis.linear_regex`
+               | [field ":"] "/" regular expression "/"    in the syntax of RE2
     text, value = characters without spaces, or "anything in quotes"
 
 Case is ignored. Fields:
@@ -27,9 +27,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from recdash.analysis import run_conditions
-from recdash.analysis.linear_regex import LinearRegex
 from recdash.analysis.run_conditions import Condition, FilterError, Value
 from recdash.analysis.run_fields import ALIASES, Context, setting_names, words_of
 from recdash.errors import quote
@@ -259,7 +259,7 @@ class _Parser:
         found, self.at = self.text[self.at + 1 : end], end + 1
         return found
 
-    def _regex(self) -> LinearRegex:
+    def _regex(self) -> Any:
         start, end = self.at, self.at + 1
         while end < len(self.text) and self.text[end] != "/":
             end += 2 if self.text[end] == "\\" else 1

@@ -12,9 +12,9 @@ import pytest
 from recdash.services import compare
 from tests.browser.conftest import serving
 from tests.browser.test_recommend import serious_faults
-from tests.run_helpers import SMALL, demo_cache, here, toy
+from tests.run_helpers import SMALL, here, toy
 
-__all__ = ["demo_cache", "here", "toy"]
+__all__ = ["here", "toy"]
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MAX_HEIGHT = 1800  # pixels, 1440 wide
 

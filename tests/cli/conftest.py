@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from recdash.cli.main import main
-from tests.run_helpers import demo_cache, here, runs, small, store, toy, waiting
+from tests.run_helpers import here, runs, small, store, toy, waiting
 
-__all__ = ["call", "demo_cache", "here", "runs", "small", "store", "toy", "waiting"]
+__all__ = ["call", "here", "runs", "small", "store", "toy", "waiting"]
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_a_partial_result_lists_what_is_missing(open_page: Open, ml_1m: None) ->
 def test_a_running_reproduction_is_shown_with_its_epoch(open_page: Open, ml_1m: None) -> None:
     step = CellProgress("svae", "SVAE as published", 3, 4, 7, 50)
     path = paths.data_dir() / "reproduce" / "metarec-progress.json"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"steps": [asdict(step)], "who": asdict(ProcessId.mine()), "since": 1.0, "time": 1.0}))
     tab = open_page("published")
     assert not tab.exception

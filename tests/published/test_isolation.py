@@ -26,7 +26,7 @@ SERVICE = {f"recdash.services.{name}" for name in ("reproduce", "reproduce_files
 MAY_IMPORT_THE_SERVICE = {
     *(f"{module.replace('.', '/')}.py" for module in SERVICE),
     "recdash/cli/reproduce.py",
-    "recdash/ui/cache.py",  # EASE, for the page
+    "recdash/services/seen_items_effect.py",  # EASE, for the page
     "recdash/ui/published_page.py",
     "pages/published.py",
 }

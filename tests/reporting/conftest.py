@@ -1,5 +1,5 @@
 """The fixtures of tests/run_helpers.py."""
 
-from tests.run_helpers import demo_cache, here, runs, small, store, toy, waiting
+from tests.run_helpers import here, runs, small, store, toy, waiting
 
-__all__ = ["demo_cache", "here", "runs", "small", "store", "toy", "waiting"]
+__all__ = ["here", "runs", "small", "store", "toy", "waiting"]

@@ -6,9 +6,9 @@ import pytest
 
 from recdash.runs.store import Store
 from recdash.services import last_values
-from tests.run_helpers import Runs, demo_cache, runs, store, toy
+from tests.run_helpers import Runs, runs, store, toy
 
-__all__ = ["demo_cache", "runs", "store", "toy"]
+__all__ = ["runs", "store", "toy"]
 
 
 def test_the_last_epoch_is_returned_and_not_the_best(runs: Runs, store: Store) -> None:

@@ -6,9 +6,9 @@ from recdash.models import registry
 from recdash.models.data_shape import DataShape
 from recdash.runs.store import Store, write_run
 from recdash.services.preset_values import preset_values
-from tests.run_helpers import Runs, demo_cache, runs, store, toy
+from tests.run_helpers import Runs, runs, store, toy
 
-__all__ = ["demo_cache", "runs", "store", "toy"]
+__all__ = ["runs", "store", "toy"]
 
 
 def test_the_preset_is_that_of_the_training_data(runs: Runs, store: Store) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from recdash.analysis import posterior_collapse, schedule_effect
+from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.reporting.formatting import escape
 from recdash.runs import run_colours
 from recdash.ui import glossary
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
 
 HEIGHT = 150  # pixels of each small chart
-NDCG = "ndcg@100"
+NDCG = SELECTION_METRICS["ranking"].name
 
 
 @dataclass(frozen=True)
