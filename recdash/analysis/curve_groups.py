@@ -87,6 +87,13 @@ def _groups(
     return [CurveGroup(name, label, measured, tuple(ids)) for (label, name, measured), ids in groups.items()]
 
 
+def has_curves(run: RunRecord) -> bool:
+    """Return whether a run has or will have epochs; models that are solved in one step have none."""
+    if run.epochs is not None:
+        return run.epochs > 1
+    return run.model not in registry.names() or hasattr(registry.model_class(run.model), "losses")
+
+
 def usual_values(model: str) -> tuple[str, ...]:
     """Return the values that a model records in every epoch, for a run that has not finished its first one."""
     if model not in registry.names():

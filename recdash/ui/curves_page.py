@@ -43,8 +43,13 @@ SECTIONS = {
 
 def choose_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
     """Draw the runs sidebar and return the chosen runs; by default those started together last."""
-    offered = [run for run in records if (run.epochs or 2) > 1]
-    selection = runs_sidebar.draw("curves", offered, default=_default_runs(offered))
+    offered = [run for run in records if curve_groups.has_curves(run)]
+    url_state.bind("batch", "")
+    batch = str(st.session_state[url_state.key_of("batch")])
+    if batch != st.session_state.get("_curves_batch_of", ""):  # a link to a batch, which replaces an earlier selection
+        url_state.forget("run")
+        st.session_state["_curves_batch_of"] = batch
+    selection = runs_sidebar.draw("curves", offered, default=_default_runs(offered, batch))
     _explain_missing(selection, {run.id: run for run in records})
     if len(selection.visible) > MAX_RUNS:
         st.caption(f"The first {MAX_RUNS} of {len(selection.visible)} selected runs are drawn.")
@@ -105,16 +110,20 @@ def _differences(records: Sequence[RunRecord]) -> None:
         st.dataframe(table, width="stretch", key="differences", alt="Settings that differ between the chosen runs")
 
 
-def _default_runs(records: Sequence[RunRecord]) -> list[str]:
-    """Return the ids of the newest batch: a few models at once, the others as they start. Runs are only added.
+def _default_runs(records: Sequence[RunRecord], batch_of: str) -> list[str]:
+    """Return the ids of a batch: a few models at once, the others as they start. Runs are only added.
 
     A batch are runs queued within a minute. What was shown stays, whatever becomes of a run.
+
+    Args:
+        records: All runs with epochs.
+        batch_of: Id of a run of the batch; by default that of the newest run.
     """
     candidates = [run for run in records if not run.archived and not run.source and WORKBOOK_TAG not in run.tags]
-    if not candidates:
-        return []
-    newest = max(run.created for run in candidates)
-    batch = sorted((run for run in candidates if newest - run.created < LAUNCH_WINDOW), key=_batch_order)
+    newest = next((run.created for run in records if run.id == batch_of), None)
+    if newest is None:
+        newest = max((run.created for run in candidates), default=0.0)
+    batch = sorted((run for run in candidates if abs(newest - run.created) < LAUNCH_WINDOW), key=_batch_order)
     at_once = [run for run in batch if run.model in FIRST_MODELS] or batch[:1]
     started = [run for run in batch if run.state != "queued" and run not in at_once]
     known: list[str] = st.session_state.get("_curves_batch", [])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from recdash import environment
+from recdash.analysis import curve_groups
 from recdash.analysis.metric_info import COMPARISON_METHOD, averaging
 from recdash.reporting.formatting import ago, duration, escape, listed, plural
 from recdash.services import compare, runs
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 DEMO_PRESET = "fast"
 MAX_LATEST = 6
 TASKS = {"ranking": "Ranking", "rating": "Rating prediction"}
-WATCHED_MODELS = ("multvae", "recvae", "multdae")
 _BATCH_SECONDS = 60.0  # runs of one click are queued within this time
 
 
@@ -116,11 +116,10 @@ def _demo_progress(ids: Sequence[str]) -> None:
 
 
 def _watch_link(demo_runs: Sequence[RunRecord], label: str) -> None:
-    """Link to the curves of the models that learn over epochs and share a loss."""
-    by_model = {run.model: run.id for run in demo_runs}
-    ids = [by_model[model] for model in WATCHED_MODELS if model in by_model]
-    if ids:
-        layout.link("curves", label, run=ids)
+    """Link to the curves of the batch, where each run appears as it starts."""
+    with_epochs = [run for run in demo_runs if curve_groups.has_curves(run)]
+    if with_epochs:
+        layout.link("curves", label, batch=with_epochs[0].id)
 
 
 def run_counts(records: Sequence[RunRecord]) -> None:

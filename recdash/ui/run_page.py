@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from recdash import environment
+from recdash.analysis import curve_groups
 from recdash.analysis.groups import group_runs
 from recdash.errors import RecdashError, UsageError
 from recdash.reporting.formatting import escape
@@ -111,7 +112,7 @@ def _head(run_id: str) -> None:
 def _actions(run: RunRecord) -> None:
     """Draw links to the other pages, and buttons that change the run."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if (run.epochs or 2) > 1:
+        if curve_groups.has_curves(run):
             layout.link("curves", "Curves", run=[run.id])
         groups = group_runs([run]) if run.metrics else []
         if groups:

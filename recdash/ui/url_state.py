@@ -81,6 +81,13 @@ def set_value(param: str, value: Any) -> None:
     _changed(param)
 
 
+def forget(param: str) -> None:
+    """Let the default hold again on a page that was opened by a link without this parameter."""
+    if param not in st.query_params:
+        _known_values()[param] = _KnownValue(())
+        st.session_state.pop(key_of(param), None)
+
+
 def pin(param: str, value: Any) -> None:
     """Write a widget's value to the URL even if it is the default, for a default that may be another one later."""
     _record(param, _texts(value))

@@ -54,6 +54,32 @@ def test_by_default_the_vaes_of_the_batch_are_shown_before_they_start(
     assert lines(board) == {*first, started, waiting}
 
 
+def test_a_link_to_a_batch_replaces_an_earlier_selection_and_grows(open_page: Open, runs: Runs, board: Drawn) -> None:
+    old = runs.finished("multdae", name="old")
+    tab = open_page("curves", run=[old])
+    assert lines(board) == {old}
+    batch = [runs.queued(model, seed=7) for model in ("multvae", "cdae")]
+    tab.switch_page("pages/overview.py").run()
+    tab.query_params.clear()
+    tab.query_params["batch"] = batch[0]
+    tab.switch_page("pages/curves.py").run()
+    assert batch[0] in lines(board) and batch[1] not in lines(board)
+    queue.claim(runs.store, batch[1], runs.me, 1)
+    tab.run()
+    assert set(batch) <= lines(board)
+    assert "run" not in tab.query_params
+
+
+def test_models_that_are_solved_in_one_step_are_left_out_with_a_reason(
+    open_page: Open, runs: Runs, board: Drawn
+) -> None:
+    ids = [runs.queued("ease", epochs=None), runs.running("multvae")]
+    tab = open_page("curves", run=ids)
+    assert lines(board) == {ids[1]}
+    assert any("solved in one step: EASE" in str(caption.value) for caption in tab.caption)
+    assert not tab.warning
+
+
 def test_runs_stay_when_they_end(open_page: Open, runs: Runs, board: Drawn) -> None:
     ids = {runs.running("multvae"), runs.running("recvae", seed=1), runs.running("multdae", seed=2)}
     tab = open_page("curves")

@@ -9,6 +9,9 @@ import streamlit as st
 if TYPE_CHECKING:
     import pandas as pd
 
+PLOT_HEIGHT = 240  # pixels, of charts that name none
+AXIS_HEIGHT = 52  # pixels of the horizontal axis with its title
+
 
 def show(chart: Any, table: pd.DataFrame, *, key: str, alt: str) -> None:
     """Draw an Altair chart of a table; draws nothing without rows, whose scales would have an empty domain.
@@ -28,7 +31,8 @@ def show(chart: Any, table: pd.DataFrame, *, key: str, alt: str) -> None:
     # A named dataset is there before the first drawing; one passed as `data` comes after it, and Vega warns of scales
     # with an infinite extent.
     spec |= {"datasets": {"rows": table}, "data": {"name": "rows"}}
-    st.vega_lite_chart(spec, key=key, width="stretch", alt=alt)
+    height = int(spec.pop("height", PLOT_HEIGHT)) + AXIS_HEIGHT
+    st.vega_lite_chart(spec, key=key, width="stretch", height=height, alt=alt)  # a number reserves the space at once
 
 
 def epoch_axis(field: str = "epoch:Q", *, title: str = "Epoch") -> Any:

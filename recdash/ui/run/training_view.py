@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from recdash.analysis import curve_groups
 from recdash.reporting.formatting import ago, escape
 from recdash.services import runs
 from recdash.ui import layout
@@ -24,7 +25,7 @@ MAX_CURVES = 6
 
 def draw(run: RunRecord) -> None:
     """Draw the curves and the use of the machine."""
-    if (run.epochs or 2) <= 1:
+    if not curve_groups.has_curves(run):
         st.caption("This model is solved in one step: it has no epochs, and no curves.")
     elif not run.epoch and not run.state.is_active():
         st.caption("The run ended before its first epoch.")

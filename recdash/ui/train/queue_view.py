@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from recdash import environment
+from recdash.analysis import curve_groups
 from recdash.errors import RecdashError
 from recdash.reporting.formatting import escape, plural
 from recdash.runs.states import State
@@ -148,7 +149,7 @@ def _hide_ended() -> None:
 
 def _curves() -> None:
     shown = runs.list_runs(ids=st.session_state.get("_watched", ()))
-    shown = [run for run in shown if (run.epochs or 2) > 1 and run.state is not State.QUEUED][:_MOST_CURVES]
+    shown = [run for run in shown if curve_groups.has_curves(run) and run.state is not State.QUEUED][:_MOST_CURVES]
     if not any(run.epoch or run.state.is_active() for run in shown):
         return
     st.header("Learning curves", anchor=False)
