@@ -2,13 +2,12 @@
 
 import streamlit as st
 
-from recdash.analysis import curve_groups
 from recdash.services import runs
 from recdash.ui import curves_page, layout
 
 layout.heading("Curves", "Losses and validation metrics of any runs, live. A diamond marks a run's best epoch.")
 all_runs = runs.list_runs(archived=None)  # the sidebar lists archived ones on request
-if not any(map(curve_groups.has_curves, all_runs)):
+if not curves_page.has_curves(all_runs):
     st.info(
         "No model with epochs has been trained yet. Start one on the Train page to see its curves.",
         icon=":material/show_chart:",

@@ -41,6 +41,11 @@ SECTIONS = {
 }
 
 
+def has_curves(records: Sequence[RunRecord]) -> bool:
+    """Whether any run has curves to draw."""
+    return any(map(curve_groups.has_curves, records))
+
+
 def choose_runs(records: Sequence[RunRecord]) -> list[RunRecord]:
     """Draw the runs sidebar and return the chosen runs; by default those started together last."""
     offered = [run for run in records if curve_groups.has_curves(run)]

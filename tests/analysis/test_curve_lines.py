@@ -59,13 +59,13 @@ def test_ten_thousand_noisy_points_keep_their_extremes():
 
 @given(st.floats(-1e12, 1e12), st.integers(1, 200), WEIGHTS, KINDS)
 @settings(max_examples=60)
-def test_a_constant_stays_constant(constant, n, weight, kind):
+def test_c6_a_constant_stays_constant(constant, n, weight, kind):
     assert (smoothed(np.full(n, constant), weight, kind) == constant).all()
 
 
 @given(VALUES, WEIGHTS, KINDS)
 @settings(max_examples=60)
-def test_averages_stay_within_the_values_and_gaps_stay_gaps(values, weight, kind):
+def test_c7_averages_stay_within_the_values_and_gaps_stay_gaps(values, weight, kind):
     averages = smoothed(values, weight, kind)
     finite = np.isfinite(values)
     np.testing.assert_array_equal(averages[~finite], values[~finite])

@@ -82,7 +82,7 @@ def test_an_epoch_without_the_value_is_left_out_and_nan_is_a_gap():
     assert list(points.epoch) == [1, 3, 4] and math.isnan(points.y[1])
 
 
-def test_the_best_epoch_is_drawn_on_its_raw_value_among_ten_thousand():
+def test_c6_the_best_epoch_is_drawn_on_its_raw_value_among_ten_thousand():
     values = np.random.default_rng(0).normal(size=10_000)
     best = int(np.argsort(values)[5_000]) + 1  # a value that no bin keeps for being its lowest or highest
     line = curve_series.lines([record("a", best_epoch=best)], BoardOptions())[0]
@@ -155,3 +155,21 @@ def test_png_for_print_is_a_picture_of_high_resolution():
 def test_an_unknown_format_is_refused():
     with pytest.raises(UsageError, match="svg, png, csv"):
         curve_export.file(panel("a"), [], reader_of(a=[]), BoardOptions(), "gif")
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"), [("epoch", [1, 2]), ("update", [10, 20]), ("relative", [0.5, 1.0]), ("clock", [1e9, 1e9 + 7])]
+)
+def test_c11_every_axis_has_the_recorded_positions(x, expected):
+    reader = EpochReader(("a",))
+    for epoch, clock in ((1, 1e9), (2, 1e9 + 7)):
+        reader.add(EpochRow("a", epoch, epoch, 10 * epoch, 0.5 * epoch, {"kl": 1.0}, clock))
+    (line,) = curve_series.lines([record("a")], BoardOptions(x=x))
+    found = curve_series.points(line, panel("a"), reader, BoardOptions(x=x))
+    assert found.x.tolist() == expected
+
+
+def test_c11_both_axes_can_be_logarithmic_and_the_vertical_one_shared():
+    options = BoardOptions(log_x=True, log_y=True, shared_y=True)
+    sent = curve_messages.layout("b", [panel("a")], options, ())["options"]
+    assert (sent["log_x"], sent["log_y"], sent["shared_y"]) == (True, True, True)

@@ -148,7 +148,7 @@ def test_links_of_earlier_versions_keep_their_axis(open_page: Open, runs: Runs, 
     assert board["board.curves.layout"]["options"]["x"] == "relative"
 
 
-def test_a_click_on_a_line_pins_the_run() -> None:
+def test_c9_a_click_on_a_line_pins_the_run() -> None:
     def page() -> None:
         from recdash.ui import curves_page as page_module
         from recdash.ui import url_state

@@ -16,15 +16,17 @@ from pathlib import Path
 import pytest
 
 from recdash import paths
+from recdash.analysis.run_labels import run_labels
 from recdash.runs import process_env, queue, schema
 from recdash.runs.run_records import Request
 from recdash.runs.states import State
 from recdash.runs.store import Store
-from recdash.services import doctor, housekeeping, launch
+from recdash.services import doctor, housekeeping, launch, results
 from recdash.services import runs as service
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "version-0.3"
 MULTVAE, LOST = "multvae-c30940d0", "ease-fa5d6802"
+GROUPS = [("toy, strong, split seed 98765", [MULTVAE, "popularity-f7ffab19"])]
 
 
 @pytest.fixture
@@ -50,6 +52,13 @@ def test_a_store_of_schema_3_migrates_and_loses_nothing(store_file: Path) -> Non
     assert run.best_value == max(row.values["ndcg@100"] for row in rows)
     with store.database.read() as connection:
         assert schema.version_of(connection) == schema.VERSION
+
+
+def test_c14_groups_of_old_runs_are_what_they_were(store_file: Path) -> None:
+    groups = results.groups()
+    assert [(group.label, [row.run.id for row in group.rows]) for group in groups] == GROUPS
+    labels = run_labels([row.run for group in groups for row in group.rows])
+    assert labels == {MULTVAE: "Mult-VAE", "popularity-f7ffab19": "Popularity"}
 
 
 def test_old_runs_take_part_in_everything_new(store_file: Path) -> None:
