@@ -32,6 +32,17 @@ def _folder(variable: str, default: Path) -> Path:
         raise UsageError(f"{variable} = {value[:200]!a} cannot be a folder ({reason}). {_FIX_FOLDER}") from error
 
 
+def user_path(text: Path | str) -> Path:
+    """Return a path that the user named, with "~" expanded; raises UsageError where no file can be."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()  # raises for a name that is too long, and in a folder that may not be entered
+    except (OSError, RuntimeError) as error:  # RuntimeError: an unknown "~user"
+        reason = getattr(error, "strerror", None) or "no such user"
+        raise UsageError(f"{str(text)[:200]}: not a path to use ({reason}). Name another file or folder.") from error
+    return path
+
+
 def _check_folder(variable: str, folder: Path) -> None:
     """Raise UsageError if the folder does not exist and cannot be created, because a file is in its place."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())

@@ -12,6 +12,7 @@ from recdash.runs.run_records import RunRecord
 from recdash.settings import settings_of
 
 LOSSES = ("loss", "reconstruction", "decoder_reconstruction", "penalty")  # in units of a model's objective
+_OF_EVERY_TRAINING = ("lr", "examples/s")
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,19 @@ def usual_values(model: str) -> tuple[str, ...]:
     settings = {setting.name for setting in settings_of(model_class.config_class)}
     selection_metric = SELECTION_METRICS[model_class.task].name
     if model_class.task == "rating":
-        return ("loss", "train_rmse", selection_metric, "mae")
-    latent = ("kl", "active_units") if settings & {"beta_cap", "gamma"} else ()
+        return ("loss", "train_rmse", selection_metric, "mae", *_OF_EVERY_TRAINING)
+    latent = ("kl", "weighted_kl", "active_units") if settings & {"beta_cap", "gamma"} else ()
     schedule = ("beta",) if "beta_cap" in settings else ()
-    return ("loss", "reconstruction", *latent, *schedule, selection_metric, "recall@20", "recall@50")
+    return (
+        "loss",
+        "reconstruction",
+        *latent,
+        *schedule,
+        selection_metric,
+        "recall@20",
+        "recall@50",
+        *_OF_EVERY_TRAINING,
+    )
 
 
 def data_labels(runs: Sequence[RunRecord]) -> dict[str, str]:

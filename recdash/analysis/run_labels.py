@@ -19,7 +19,7 @@ def model_title(run: RunRecord) -> str:
     return str(recorded) if recorded else registry.model_class(run.model).title
 
 
-def run_labels(runs: Sequence[RunRecord], *, one_dataset: bool = True) -> dict[str, str]:
+def run_labels(runs: Sequence[RunRecord], *, one_dataset: bool = True, name_seeds: bool = True) -> dict[str, str]:
     """Return a label for each run, by run id.
 
     A run that was renamed is labelled by its name, any other by the title of its model. Where labels are equal, the
@@ -29,6 +29,7 @@ def run_labels(runs: Sequence[RunRecord], *, one_dataset: bool = True) -> dict[s
         runs: The runs of one table or chart.
         one_dataset: Whether all runs belong to one dataset; otherwise default names are used whole, for example
             "EASE on ml-1m".
+        name_seeds: Whether a label may name a seed: not where a run represents all seeds of its settings.
     """
     by_name: dict[str, list[RunRecord]] = {}
     for run in {run.id: run for run in runs}.values():
@@ -37,7 +38,9 @@ def run_labels(runs: Sequence[RunRecord], *, one_dataset: bool = True) -> dict[s
     for same in by_name.values():
         undecided = same if len(same) > 1 else []
         suffixes |= dict.fromkeys((run.id for run in same), "") if len(same) == 1 else {}
-        for part in _SUFFIXES:  # each is computed once per run: a table may have hundreds of runs of one model
+        for part in (
+            _SUFFIXES if name_seeds else _SUFFIXES_WITHOUT_SEEDS
+        ):  # each is computed once per run: a table may have hundreds of runs of one model
             if not undecided:
                 break
             parts = {run.id: part(run) for run in same}
@@ -52,7 +55,12 @@ def run_labels(runs: Sequence[RunRecord], *, one_dataset: bool = True) -> dict[s
 def _short_name(run: RunRecord) -> str:
     title = model_title(run)
     default = run.name.removesuffix(f", seed {run.seed}").removesuffix(f" on {Path(run.dataset).name}")
-    return title if default in (title, "") else run.name
+    if default in (title, ""):
+        return title
+    beginning = f"{title} on {Path(run.dataset).name}"  # a sweep appends its values to the default name
+    if run.name.startswith((f"{beginning}, ", f"{beginning}, seed {run.seed}, ")):
+        return title + run.name.removeprefix(beginning).removeprefix(f", seed {run.seed}")
+    return run.name
 
 
 def _settings(run: RunRecord) -> str:
@@ -81,3 +89,4 @@ _SUFFIXES: tuple[Callable[[RunRecord], str], ...] = (
     _split_options,
     lambda run: f"{_settings(run)}, seed {run.seed}",
 )
+_SUFFIXES_WITHOUT_SEEDS = (_SUFFIXES[0], *_SUFFIXES[2:-1])

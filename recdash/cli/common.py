@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from recdash.errors import UsageError
+from recdash.paths import user_path
 from recdash.settings import name_list
 
 COMMANDS = {
@@ -107,7 +108,7 @@ def parse_integers(text: str) -> list[int]:
 
 def file_path(text: str) -> Path:
     """Parse a path; the reader of the file checks that it exists."""
-    return Path(text).expanduser()
+    return user_path(text)
 
 
 def print_message(text: str) -> None:
@@ -122,7 +123,12 @@ def print_output(text: str) -> None:
 
 def print_json(document: Any) -> None:
     """Print a result as one JSON document to standard output."""
-    print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # half a surrogate pair, or a terminal of another encoding
+        text = json.dumps(document, allow_nan=False)
+    print(text)
 
 
 @contextmanager

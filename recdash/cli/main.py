@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:  # a program of its own, not a call from Python
         exit_on_sigterm()
+        if isinstance(sys.stdout, io.TextIOWrapper):  # names from files may have what a terminal cannot show
+            sys.stdout.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     try:

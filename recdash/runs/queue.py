@@ -11,7 +11,7 @@ from sqlalchemy import delete as delete_from
 
 from recdash.errors import UsageError
 from recdash.runs.process_id import ProcessId
-from recdash.runs.record_rows import columns_of, no_such_run, owner_is_alive, run_in_trash
+from recdash.runs.record_rows import columns_of, is_active, no_such_run, owner_is_alive, run_in_trash
 from recdash.runs.run_ids import draw_id
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.schema import epochs, events, runs
@@ -149,7 +149,7 @@ def resume(store: Store, run_id: str) -> RunRecord:
             raise UsageError(
                 f"Run {run_id} is finished, there is nothing to resume. Start a new run with `recdash train`."
             )
-        if not _is_active(row):
+        if not is_active(row):
             seq = write_run(
                 connection, run_id, state=State.QUEUED, queued=time.time(), queue_position=None, finished=None,
                 error="", stop_requested=0,
@@ -229,7 +229,7 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         runs.c.request_hash == request.request_hash, runs.c.state.in_([State.QUEUED.value, State.RUNNING.value])
     )
     for row in connection.execute(equal).mappings():
-        if _is_active(row):
+        if is_active(row):
             return str(row["id"])
     now = time.time()
     latest = select(runs.c.id).order_by(runs.c.created.desc(), runs.c.id).limit(_RECENT_RUNS)
@@ -297,10 +297,6 @@ def _row(connection: Connection, run_id: str, *, in_trash: bool = False) -> RowM
     if row["trashed"] is not None and not in_trash:
         raise run_in_trash(run_id)
     return row
-
-
-def _is_active(row: RowMapping) -> bool:
-    return row["state"] == State.QUEUED or (row["state"] == State.RUNNING and owner_is_alive(row))
 
 
 def _one_line(what: str, text: str, max_length: int) -> str:

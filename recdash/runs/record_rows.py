@@ -48,6 +48,11 @@ def owner_is_alive(row: RowMapping) -> bool:
     return is_alive(ProcessId(row["host"], row["pid"], row["process_start"]), row["heartbeat"])
 
 
+def is_active(row: RowMapping) -> bool:
+    """Whether a run is queued, or running in a process that is alive."""
+    return row["state"] == State.QUEUED or (row["state"] == State.RUNNING and owner_is_alive(row))
+
+
 def no_such_run(run_id: str) -> UsageError:
     """Return the error for a run that does not exist."""
     return UsageError(f"Unknown run: {run_id!r}. See `recdash runs list`.")

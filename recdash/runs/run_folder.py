@@ -96,12 +96,19 @@ class RunFolder:
 
     def arrays(self, name: str, epoch: int | None = None) -> dict[int, NDArray[np.float32]]:
         """Return {epoch: array} for one kind of array, of all epochs or of one, without damaged files."""
+        found = self.arrays_by_epoch([name], epoch)
+        return {number: arrays[name] for number, arrays in found.items() if name in arrays}
+
+    def arrays_by_epoch(
+        self, names: Collection[str] | None = None, epoch: int | None = None
+    ) -> dict[int, dict[str, NDArray[np.float32]]]:
+        """Return {epoch: arrays by name}, of all epochs or of one, without damaged files; of `names` those in it."""
         found = {}
         for path in sorted((self.path / _ARRAYS).glob("*.npz" if epoch is None else f"{epoch:06d}.npz")):
             with suppress(CheckpointError):
-                values = _read_npz(path, [name], _check_series)
-                if name in values and path.stem.isdecimal():
-                    found[int(path.stem)] = values[name]
+                arrays = _read_npz(path, names, _check_series)
+                if path.stem.isdecimal():
+                    found[int(path.stem)] = arrays
         return found
 
     def save_state(self, state: Any) -> None:

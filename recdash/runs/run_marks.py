@@ -10,11 +10,10 @@ from sqlalchemy import Connection, RowMapping, select
 
 from recdash.errors import UsageError
 from recdash.runs import queue
-from recdash.runs.record_rows import no_such_run, owner_is_alive, run_in_trash
+from recdash.runs.record_rows import is_active, no_such_run, run_in_trash
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.runs.schema import runs
-from recdash.runs.states import State
 from recdash.runs.store import Store, add_event, write_run
 
 TAG_LENGTH, MAX_TAGS = 40, 20
@@ -111,7 +110,7 @@ def delete_ended(store: Store, run_id: str, *, in_trash: bool = False) -> bool:
     """
     with store.database.write() as connection:
         row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
-        if row is None or _is_active(row) or in_trash != (row["trashed"] is not None):
+        if row is None or is_active(row) or in_trash != (row["trashed"] is not None):
             return False
         RunFolder(run_id).remove()  # before the rows: a folder without rows would be taken for a lost run
         queue.delete_rows(connection, run_id)
@@ -122,7 +121,7 @@ def delete_training_states(store: Store, run_id: str) -> bool:
     """Delete what a run would be resumed from; return False for a run that is active or was deleted meanwhile."""
     with store.database.write() as connection:  # no worker can claim the run now
         row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
-        if row is None or _is_active(row):
+        if row is None or is_active(row):
             return False
         RunFolder(run_id).delete_states()
     return True
@@ -147,12 +146,8 @@ def _for_each(
     return [by_id[run_id] for run_id in ids]
 
 
-def _is_active(row: RowMapping) -> bool:
-    return row["state"] == State.QUEUED or (row["state"] == State.RUNNING and owner_is_alive(row))
-
-
 def _refuse_active(row: RowMapping, participle: str) -> None:
-    if _is_active(row):
+    if is_active(row):
         run_id = row["id"]
         raise UsageError(
             f"Run {run_id} is {row['state']} and cannot be {participle}. Stop it first: recdash runs stop {run_id}"

@@ -6,7 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from recdash.atomic_files import replace_file, wrap_read_errors
 from recdash.errors import CheckpointError
 from recdash.runs.run_folder import RunFolder
 
+STAGING_PREFIX = ".import-"  # of the hidden folders of imports
 _PER_USER, _ARRAYS, _EPOCHS = "per_user.npz", "arrays", "epochs.jsonl"
 
 
@@ -29,19 +30,6 @@ def per_user_names(folder: RunFolder) -> list[str]:
         return []
     with wrap_read_errors(path, CheckpointError, "Train the run again."), zipfile.ZipFile(path) as file:
         return [name.removesuffix(".npy") for name in file.namelist()]
-
-
-def arrays_by_epoch(folder: RunFolder) -> dict[int, dict[str, NDArray[np.float32]]]:
-    """Return the short arrays of all epochs, without damaged files."""
-    found: dict[int, dict[str, NDArray[np.float32]]] = {}
-    for path in sorted((folder.path / _ARRAYS).glob("*.npz")):
-        with suppress(CheckpointError), wrap_read_errors(path, CheckpointError, ""):
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: np.asarray(file[name]) for name in file.files}
-            if any(array.ndim != 1 or array.dtype.kind not in "iuf" for array in arrays.values()):
-                raise ValueError("not a short array")
-            found[int(path.stem)] = arrays
-    return found
 
 
 class StagedFolder(RunFolder):
@@ -72,7 +60,7 @@ def staging_folder() -> Iterator[Path]:
     Raises:
         CheckpointError: It cannot be created or written.
     """
-    folder = paths.checkpoint_dir() / f".import-{uuid4().hex}"
+    folder = paths.checkpoint_dir() / f"{STAGING_PREFIX}{uuid4().hex}"
     try:
         folder.mkdir(parents=True)
         yield folder
@@ -84,11 +72,11 @@ def staging_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def placing(folders: Iterable[StagedFolder]) -> Iterator[Callable[[], None]]:
+def placing() -> Iterator[Callable[[Iterable[StagedFolder]], None]]:
     """Yield a function that moves staged folders to where readers look; an error in the block removes them again."""
     moved: list[Path] = []
 
-    def place() -> None:
+    def place(folders: Iterable[StagedFolder]) -> None:
         for folder in folders:
             moved.append(folder.final)  # before the move, which can fail after it has happened
             folder.path.replace(folder.final)

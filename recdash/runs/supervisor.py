@@ -60,6 +60,8 @@ class Supervisor:
 
     def run(self, lock: SupervisorLock) -> None:
         """Work until nothing was queued or running for `idle` seconds, or the lock file was removed."""
+        if self.starter == self._start_worker:
+            self._prepare_fork_server()  # its imports take seconds, in which a run may be queued
         last = time.monotonic()
         while lock.is_intact():
             try:
@@ -123,12 +125,15 @@ class Supervisor:
     def _start_worker(self, run_id: str, threads: int, device: str, log: Path) -> WorkerProcess:
         """Fork a worker; start a new process where that is impossible or another number of threads is needed."""
         if sys.platform == "linux" and threads == self._threads():
-            if self._fork_server is None:
-                self._fork_server = ForkServer(threads, SupervisorLock(self.store).log)
-            worker = self._fork_server.start(run_id, device, log)
+            self._prepare_fork_server()
+            worker = self._fork_server.start(run_id, device, log) if self._fork_server is not None else None
             if worker is not None:
                 return worker
         return start_process(run_id, threads, device, log)
+
+    def _prepare_fork_server(self) -> None:
+        if sys.platform == "linux" and self._fork_server is None:
+            self._fork_server = ForkServer(self._threads(), SupervisorLock(self.store).log)
 
     def _threads(self) -> int:
         return max(1, process_env.cores() // self.max_runs)

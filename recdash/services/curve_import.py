@@ -14,6 +14,7 @@ from pathlib import Path
 
 from recdash import __version__
 from recdash.errors import DataError
+from recdash.paths import user_path
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
@@ -45,7 +46,7 @@ def import_paths(paths: Sequence[Path | str], *, dry_run: bool = False) -> list[
     refuse_when_read_only("imported")
     collector, exports = PointCollector(), []
     for given in paths:
-        path = Path(given).expanduser()
+        path = user_path(given)
         if not path.exists():
             raise DataError(f"{path}: no such file or folder. Check the path.")
         if run_import.is_export(path):
@@ -54,11 +55,11 @@ def import_paths(paths: Sequence[Path | str], *, dry_run: bool = False) -> list[
             if not curve_logs.is_log_folder(path):
                 raise DataError(f"{path}: neither an export of runs nor a TensorBoard log folder. Name a file in it.")
             _read(str(path), lambda path=path: curve_logs.read_log_folder(path, collector), collector)  # type: ignore[misc]
+        elif path.is_file() and run_import.is_export_archive(path):
+            exports.append(path)
         else:
             content = _content(path)
-            if run_import.is_export_archive(content):
-                exports.append(path)
-            elif content.startswith(curve_logs.SQLITE_HEADER):  # read in place, since newer rows may be in its log
+            if content.startswith(curve_logs.SQLITE_HEADER):  # read in place, since newer rows may be in its log
                 _read(path.name, lambda path=path: curve_logs.read_trackio(path.name, path, collector), collector)  # type: ignore[misc]
             else:
                 _read_content(path.name, content, collector)
@@ -80,7 +81,7 @@ def import_uploads(files: Sequence[tuple[str, bytes]], *, dry_run: bool = False)
 
 def _read_content(name: str, content: bytes, collector: PointCollector) -> None:
     if len(content) > _LARGEST_FILE:
-        raise DataError(f"{name}: {len(content) >> 20} MiB, the limit is {_LARGEST_FILE >> 20} MiB. Split the file.")
+        raise DataError(f"{name}: larger than {_LARGEST_FILE >> 20} MiB. Split the file.")
     read: Callable[[str, bytes, PointCollector], None] = curve_tables.read_curves
     if curve_logs.EVENT_FILE in name:
         read = curve_logs.read_event_file
@@ -99,7 +100,8 @@ def _read(name: str, read: Callable[[], None], collector: PointCollector) -> Non
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(_LARGEST_FILE + 1)  # a device such as /dev/zero has no end
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.") from error
 
@@ -110,15 +112,16 @@ def _store_curves(collector: PointCollector, *, dry_run: bool) -> list[ImportRep
         return []
     store = open_store()
     new_runs: list[NewRun] = []
-    known = []
+    known: list[str] = []
     for external in found:
         run_id, digest, is_known = _identity(external, store)
         if is_known:
             known.append(run_id)
         elif run_id not in {run.record.id for run in new_runs}:
             new_runs.append(_new_run(external, run_id, digest))
-    if not dry_run:
-        store_runs(store, new_runs)
+    added = {run.record.id for run in new_runs} if dry_run else store_runs(store, new_runs)
+    known += [run.record.id for run in new_runs if run.record.id not in added]
+    new_runs = [run for run in new_runs if run.record.id in added]
     return [
         ImportReport(
             source=", ".join(dict.fromkeys(run.source for run in found)),

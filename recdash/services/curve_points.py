@@ -163,11 +163,19 @@ def our_name(metric: str) -> str:
 
 
 def _with_our_names(points: Mapping[str, dict[int, float]]) -> dict[str, dict[int, float]]:
-    """Rename metrics; where two would get one name, none of them is certain and both keep theirs."""
-    names = {metric: our_name(metric) for metric in points}
-    meant = list(names.values())
+    """Rename metrics; where two would get one name, none of them is certain and both keep theirs.
+
+    Characters that cannot be shown are left out of names, and equal ones get a number.
+    """
+    shown = {metric: printable(metric) or "value" for metric in points}
+    names = {metric: our_name(name) for metric, name in shown.items()}
+    meant = Counter(names.values())
     renamed: dict[str, dict[int, float]] = {}
     for metric, curve in points.items():
-        name = names[metric] if meant.count(names[metric]) == 1 else metric
+        name = names[metric] if meant[names[metric]] == 1 else shown[metric]
+        number = 1
+        while name in renamed:
+            number += 1
+            name = f"{shown[metric]} ({number})"
         renamed[name] = curve
     return renamed

@@ -35,7 +35,8 @@ _TENSORBOARD = ["wall time", "step", "value"]
 _TENSORBOARD_FILE = re.compile(r"run-(?P<run>.*)-tag-(?P<tag>.*)")
 _COPY = re.compile(r" \(\d+\)$")  # what browsers add to the name of a second download
 _WANDB_COLUMN = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<bound>__MIN|__MAX|__STD)?")
-_MAX_CELL = 1 << 20
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+([eE][-+]?\d+)?\s*", re.ASCII)
+_MAX_CELL, _MOST_CELLS = 1 << 20, 20_000_000
 _LONGEST_SECONDS = 3e9  # about a century
 
 
@@ -73,7 +74,8 @@ def read_curves(name: str, content: bytes, collector: PointCollector) -> None:
 
 def _add_table(table: Table, collector: PointCollector) -> None:
     names = [name.strip().lower() for name in table.heading]
-    if twice := next((name for name in table.heading if table.heading.count(name) > 1), None):
+    heading = [name.strip() for name in table.heading]
+    if twice := next((name for name in heading if heading.count(name) > 1), None):
         raise DataError(f"{table.name}: two columns are called {quote(twice)}. {FIX}")
     if names == _TENSORBOARD:
         _add_scalar(table, collector)
@@ -206,7 +208,7 @@ def _csv_table(name: str, text: str) -> Table:
     delimiter = max(",;\t", key=first.count)
     limit = csv.field_size_limit(_MAX_CELL)
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if row]
     except csv.Error as error:
         raise DataError(f"{name}: not CSV ({error}). {FIX}") from None
     finally:
@@ -218,18 +220,32 @@ def _csv_table(name: str, text: str) -> Table:
         if len(row) != len(heading):
             where = f"{name}, row {number + 2}"
             raise DataError(f"{where}: {len(row)} cells, the heading has {len(heading)}. Is the file cut off? {FIX}")
+    if delimiter == ";":  # spreadsheets write it where the decimal sign is a comma
+        rows = [[cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in row] for row in rows]
     return Table(name, heading, rows[1:])
 
 
 def _parquet_table(name: str, content: bytes) -> Table:
     try:
+        import pyarrow as pa  # optional: pyarrow
         import pyarrow.parquet as pq  # optional: pyarrow
     except ImportError as error:
         raise DataError(f"{name}: reading Parquet needs pyarrow. Run pip install pyarrow, or export CSV.") from error
     with wrap_read_errors(name, DataError, FIX, "damaged Parquet file"):
-        read = pq.read_table(io.BytesIO(content))
+        file = pq.ParquetFile(io.BytesIO(content))
+        if file.metadata.num_rows * file.metadata.num_columns > _MOST_CELLS:  # a small file can hold billions
+            raise DataError(f"{name}: more than {_MOST_CELLS:,} cells. Export fewer rows or columns.")
+        read = file.read()
+        read = read.cast(pa.schema([_without_decimals(field) for field in read.schema]))
         columns = [column.to_pylist() for column in read.columns]
     return Table(name, list(read.column_names), list(zip(*columns, strict=True)), "Parquet", 1)
+
+
+def _without_decimals(field: Any) -> Any:
+    """Return a field of Parquet with numbers of fixed precision, which databases write, as floats."""
+    import pyarrow as pa  # optional: pyarrow
+
+    return field.with_type(pa.float64()) if pa.types.is_decimal(field.type) else field
 
 
 def _text(name: str, content: bytes) -> str:

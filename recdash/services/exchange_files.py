@@ -118,7 +118,7 @@ def read_batches(path: Path) -> Iterator[Batch]:
 class _CsvWriter:
     def __init__(self, path: Path, schema: Mapping[str, Kind]) -> None:
         self._schema = schema
-        self._file = path.open("x", encoding="utf-8", newline="")
+        self._file = path.open("x", encoding="utf-8", errors="backslashreplace", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow([exchange_cells.escape_csv(name) for name in schema])
 
@@ -139,7 +139,7 @@ class _CsvWriter:
 class _JsonWriter:
     def __init__(self, path: Path, schema: Mapping[str, Kind]) -> None:
         self._schema = schema
-        self._file = path.open("x", encoding="utf-8", newline="")
+        self._file = path.open("x", encoding="utf-8", errors="backslashreplace", newline="")
 
     def add(self, columns: Columns) -> None:
         """Append rows."""
@@ -289,4 +289,4 @@ def _n_rows(columns: Columns) -> int:
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return exchange_cells.clean_text(value) if isinstance(value, str) else json.dumps(value)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from uuid import uuid4
 from recdash import __version__
 from recdash.errors import DataError, UsageError
 from recdash.json_values import json_object
+from recdash.reporting.formatting import byte_size, plural
 from recdash.runs.run_records import RunRecord, iso
 from recdash.runs.store import Store
 from recdash.settings import name_list
@@ -48,11 +50,10 @@ class ExportReport:
     notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """Return one sentence, for example "2 runs with 40 epochs written to out (csv, 1.2 MB)."."""
-        runs = "1 run" if len(self.runs) == 1 else f"{len(self.runs):,} runs"
-        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs:,} epochs"
-        size = f", {self.bytes / 1e6:.1f} MB" if self.bytes else ""
-        return f"{runs} with {epochs} written to {self.folder} ({self.file_format}{size})."
+        """Return one sentence, for example "2 runs with 40 epochs written to out (csv, 12 MiB)."."""
+        size = f", {byte_size(self.bytes)}" if self.bytes else ""
+        written = f"{plural(len(self.runs), 'run')} with {plural(self.epochs, 'epoch')} written"
+        return f"{written} to {self.folder} ({self.file_format}{size})."
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -92,13 +93,14 @@ def replaced_folder(target: Path, file_format: str) -> Iterator[Path]:
             target.replace(former)
         temporary.replace(target)
     except OSError as error:
-        if former.exists() and not target.exists():
-            former.replace(target)
         reason = error.strerror or type(error).__name__
         fix = "Free some space, or choose another folder."
         raise DataError(f"{target}: cannot be written ({reason}). {fix}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if former.exists() and not target.exists():  # an error or Ctrl-C between the two renames
+            with suppress(OSError):
+                former.replace(target)
         if target.exists():
             shutil.rmtree(former, ignore_errors=True)
 
@@ -107,21 +109,15 @@ def check_target(target: Path) -> None:
     """Raise UsageError unless `target` is new, empty, or holds a former export and nothing else."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise UsageError(f"{target} is not a folder. Name a new folder.")
-    present = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_symlink() or path.is_file()}
-    if not present:
-        return
     try:
         manifest = json_object((target / MANIFEST).read_text(encoding="utf-8"))
         known = {MANIFEST, *manifest["files"]} if manifest["format"] == NAME else set()
     except (OSError, ValueError, KeyError, TypeError):
         known = set()
-    if others := sorted(present - known):
-        raise UsageError(f"{target} holds other files, such as {others[0]}. Name a new or empty folder.")
-
-
-def folder_bytes(folder: Path) -> int:
-    """Return the size of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    for folder, _, names in os.walk(target):  # ends at the first file that is not ours: the target may be a whole disk
+        for path in (Path(folder, name).relative_to(target).as_posix() for name in sorted(names)):
+            if path not in known:
+                raise UsageError(f"{target} holds other files, such as {path}. Name a new or empty folder.")
 
 
 def _write_manifest(folder: Path, file_format: str) -> None:

@@ -106,7 +106,7 @@ def purge_trash(*, older_than_s: float = TRASH_SECONDS) -> Freed:
     store = open_store()
     sizes = disk_bytes([run.id for run in store.runs(trashed=True)])
     deleted = run_marks.purge(store, older_than_s)
-    return Freed(tuple(deleted), sum(sizes[run_id] for run_id in deleted))
+    return Freed(tuple(deleted), sum(sizes.get(run_id, 0) for run_id in deleted))
 
 
 def disk_bytes(ids: Ids) -> dict[str, int]:

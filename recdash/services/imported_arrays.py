@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recdash.atomic_files import replace_file, wrap_read_errors
 from recdash.errors import DataError, quote, short_repr
+from recdash.json_values import is_count
 from recdash.runs.resource_sampler import read_samples
 from recdash.runs.staged_folder import StagedFolder
 from recdash.services import run_tables
@@ -156,12 +157,15 @@ def _array(batch: Batch, number: int, row: Mapping[str, Any]) -> NDArray[Any]:
     name, dtype, shape, values = row["name"], row["type"], row["shape"], row["values"] or []
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _RESERVED:
         raise batch.error(number, f"{short_repr(name)} is no name of an array")
-    valid = isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)
+    valid = isinstance(shape, list) and len(shape) <= 8 and all(is_count(size) for size in shape)
     if dtype not in _TYPES or not valid or math.prod(shape) != len(values):
         raise batch.error(number, f"{len(values)} values are no array of type {quote(str(dtype))} and shape {shape}")
     floats = np.array(values, np.float64)
-    with np.errstate(all="ignore"):
-        array = floats.astype(dtype).reshape(shape)
+    try:
+        with np.errstate(all="ignore"):
+            array = floats.astype(dtype).reshape(shape)
+    except (ValueError, OverflowError):  # no values, but other sizes that are far too large
+        raise batch.error(number, f"{shape} is no shape of an array") from None
     if array.dtype.kind in "iu" and not np.array_equal(array.ravel().astype(np.float64), floats):
         raise batch.error(number, f"values of {quote(name)} are not of type {dtype}")
     return array

@@ -12,14 +12,14 @@ from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord, rename_old_details
 from recdash.runs.states import State
 from recdash.services import run_tables
-from recdash.services.exchange_cells import LATEST_TIME
-from recdash.services.exchange_files import Batch
+from recdash.services.exchange_cells import LATEST_TIME, is_clean_text
+from recdash.services.exchange_files import FIX, Batch
 from recdash.services.imported_runs import EPOCH_LIMIT, EpochValues, NewRun
 from recdash.services.tie_warnings import add_tie_rules
 from recdash.settings import format_setting
 from recdash.splits.split_options import describe_options
 
-_NAME_LENGTH, _NOTE_LENGTH, _MODEL_LENGTH, _TAG_LENGTH = 1_000, 10_000, 60, 200
+_NAME_LENGTH, _NOTE_LENGTH, _MODEL_LENGTH, _TAG_LENGTH, _METRIC_LENGTH = 1_000, 10_000, 60, 200, 250
 _MANY_EPOCHS = 3e9  # seconds: about a century, more than any training takes
 # Entries of `details` that pages and commands compute with, and their types.
 _DETAILS: dict[type | tuple[type, ...], tuple[str, ...]] = {
@@ -34,7 +34,7 @@ _DETAILS: dict[type | tuple[type, ...], tuple[str, ...]] = {
 
 
 def parse_runs(batches: Iterable[Batch]) -> tuple[dict[str, NewRun], dict[str, str], list[str]]:
-    """Return the runs of an export by id, where each is ("FILE, row N"), and notes on what was changed.
+    """Return the runs of an export by id, where each is ("FILE, row N"), and the ids of those that were active.
 
     Raises:
         DataError: A row is not that of a run.
@@ -51,7 +51,7 @@ def parse_runs(batches: Iterable[Batch]) -> tuple[dict[str, NewRun], dict[str, s
                 active.append(record.id)
             found[record.id] = NewRun(record=record)
             where[record.id] = f"{batch.file}, row {batch.first_row + number}"
-    return found, where, _interrupted_note(active)
+    return found, where, active
 
 
 def parse_epochs(batches: Iterable[Batch], runs: Mapping[str, NewRun]) -> None:
@@ -61,7 +61,7 @@ def parse_epochs(batches: Iterable[Batch], runs: Mapping[str, NewRun]) -> None:
             name: batch.values(name, kind, required=name != "recorded") for name, kind in run_tables.EPOCHS.items()
         }
         values = {
-            run_tables.value_name(name): batch.values(name, "number")
+            _checked_name(batch, run_tables.value_name(name)): batch.values(name, "number")
             for name in batch.columns
             if name not in run_tables.EPOCHS
         }
@@ -90,7 +90,8 @@ def parse_events(batches: Iterable[Batch], runs: Mapping[str, NewRun]) -> None:
             run.events.append((columns["time"][number], columns["kind"][number], text))
 
 
-def _interrupted_note(active: Sequence[str]) -> list[str]:
+def interrupted_note(active: Sequence[str]) -> list[str]:
+    """Return a sentence about runs that were active when they were exported, if there are any."""
     if not active:
         return []
     named = ", ".join(active[:3]) + (f" and {len(active) - 3:,} more" if len(active) > 3 else "")
@@ -110,7 +111,7 @@ def _rows(batch: Batch) -> list[dict[str, Any]]:
         columns[name] = batch.values(name, "json")
     for prefix in ("metric", "low", "high", "validation"):
         by_name = {
-            name.partition(".")[2]: batch.values(name, "number")
+            _checked_name(batch, name.partition(".")[2]): batch.values(name, "number")
             for name in batch.columns
             if name.startswith(f"{prefix}.")
         }
@@ -119,6 +120,13 @@ def _rows(batch: Batch) -> list[dict[str, Any]]:
             for number in range(batch.n_rows)
         ]
     return [{name: column[number] for name, column in columns.items()} for number in range(batch.n_rows)]
+
+
+def _checked_name(batch: Batch, name: str) -> str:
+    """Return the name of a metric; raises DataError for one that files and pages could not show."""
+    if not name.isprintable() or not 1 <= len(name) <= _METRIC_LENGTH:
+        raise DataError(f"{batch.file}: {quote(name)} is no name of a metric. {FIX}")
+    return name
 
 
 def _record(batch: Batch, number: int, fields: Mapping[str, Any]) -> RunRecord:
@@ -165,7 +173,9 @@ def _record(batch: Batch, number: int, fields: Mapping[str, Any]) -> RunRecord:
 
 def _tags(value: Any, refuse: Callable[[str], DataError]) -> tuple[str, ...]:
     tags = [] if value is None else value
-    valid = isinstance(tags, list) and all(isinstance(tag, str) and len(tag) <= _TAG_LENGTH for tag in tags)
+    valid = isinstance(tags, list) and all(
+        isinstance(tag, str) and len(tag) <= _TAG_LENGTH and is_clean_text(tag) for tag in tags
+    )
     if not valid:
         raise refuse(f'"tags" is {short_repr(tags)}, expected a list of texts')
     return tuple(sorted(set(tags)))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from recdash.errors import DataError
+from recdash.reporting.formatting import plural
 from recdash.runs.record_rows import columns_of
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
@@ -89,11 +89,11 @@ class ImportReport:
     def summary(self) -> str:
         """Return one sentence, for example "TensorBoard CSV: 2 runs with 1,234 points imported."."""
         done = "can be imported" if self.dry_run else "imported"
-        parts = [f"{_count(len(self.runs), 'run')} with {_count(self.points, 'point')} {done}"]
+        parts = [f"{plural(len(self.runs), 'run')} with {plural(self.points, 'point')} {done}"]
         if self.already_here:
-            parts.append(f"{_count(len(self.already_here), 'run')} already here")
+            parts.append(f"{plural(len(self.already_here), 'run')} already here")
         if self.skipped_cells:
-            parts.append(f"{_count(self.skipped_cells, 'cell')} without a number skipped")
+            parts.append(f"{plural(self.skipped_cells, 'cell')} without a number skipped")
         return f"{self.source}: {', '.join(parts)}."
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,15 +147,27 @@ def is_same(run: RunRecord, other: RunRecord) -> bool:
     return not both or _equal_numbers(run.metrics, other.metrics)
 
 
-def add_to_store(store: Store, new_runs: Sequence[NewRun], folders: Iterable[StagedFolder]) -> None:
-    """Insert runs with epochs and events in one transaction, and put their folders in place."""
-    n_writes = sum(1 + len(run.epochs) + len(run.events) for run in new_runs)
+def add_to_store(store: Store, new_runs: Sequence[NewRun], folders: Mapping[str, StagedFolder]) -> set[str]:
+    """Insert runs with epochs and events in one transaction, and put their folders in place.
+
+    Args:
+        store: Gets the runs.
+        new_runs: The runs. One that another process imported since they were looked up is left out.
+        folders: Their staged folders by id.
+
+    Returns:
+        The ids of the runs that were inserted.
+    """
     if not new_runs:
-        return
-    with placing(folders) as place, store.database.write() as connection:
+        return set()
+    ids = [run.record.id for run in new_runs]
+    with placing() as place, store.database.write() as connection:
+        here = set(connection.execute(select(runs.c.id).where(runs.c.id.in_(ids))).scalars())
+        added = [run for run in new_runs if run.record.id not in here]
+        n_writes = sum(1 + len(run.epochs) + len(run.events) for run in added)
         last = _last_seq(connection, n_writes)
         numbers = iter(range(last - n_writes + 1, last + 1))
-        for run in new_runs:
+        for run in added:
             connection.execute(insert(runs), [_run_columns(run.record, next(numbers))])
             rows = [_epoch_columns(run.record.id, run.epochs[epoch], next(numbers)) for epoch in sorted(run.epochs)]
             if rows:
@@ -166,16 +178,17 @@ def add_to_store(store: Store, new_runs: Sequence[NewRun], folders: Iterable[Sta
             ]
             if happened:
                 connection.execute(insert(events), happened)
-        place()  # before the commit: a run in the store has its folder
+        place(folders[run.record.id] for run in added)  # before the commit: a run in the store has its folder
+    return {run.record.id for run in added}
 
 
-def store_runs(store: Store, new_runs: Sequence[NewRun]) -> None:
-    """Write the folders of runs that have no files of their own, and insert the runs."""
+def store_runs(store: Store, new_runs: Sequence[NewRun]) -> set[str]:
+    """Write the folders of runs that have no files of their own, and insert the runs; see `add_to_store`."""
     with staging_folder() as staging:
-        folders = [StagedFolder(run.record.id, Path(staging)) for run in new_runs]
-        for run, folder in zip(new_runs, folders, strict=True):
-            run.write_folder(folder)
-        add_to_store(store, new_runs, folders)
+        folders = {run.record.id: StagedFolder(run.record.id, staging) for run in new_runs}
+        for run in new_runs:
+            run.write_folder(folders[run.record.id])
+        return add_to_store(store, new_runs, folders)
 
 
 def _last_seq(connection: Connection, n_writes: int) -> int:
@@ -213,7 +226,3 @@ def _equal_numbers(first: Mapping[str, float], second: Mapping[str, float]) -> b
         return a == b or (math.isnan(a) and math.isnan(b))
 
     return first.keys() == second.keys() and all(equal(first[name], second[name]) for name in first)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

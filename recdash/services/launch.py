@@ -88,6 +88,12 @@ def ensure_supervisor() -> None:
     _purge_trash_now_and_then(store)
 
 
+def prepare() -> None:
+    """Start a supervisor for runs that are about to be queued, which then start at once; it ends when none come."""
+    if not environment.read_only():
+        supervisor.ensure_running(open_store())
+
+
 def stop(run_id: str) -> RunRecord:
     """Ask a running run to save a checkpoint and stop; a queued run stops at once. No error if it has stopped."""
     refuse_when_read_only("stopped")

@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from recdash.errors import DataError, UsageError
+from recdash.paths import user_path
+from recdash.runs.disk_usage import folder_bytes
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
-from recdash.services.export_folder import ExportReport, folder_bytes, replaced_folder, selected_runs
+from recdash.services.export_folder import ExportReport, replaced_folder, selected_runs
 from recdash.services.store_access import open_store
 
 FORMAT = "mlflow"
 RUN_TAG = "recdash.run"
 _BATCH = 1_000  # metrics in one request, MLflow's limit
-_PARAMETERS, _PARAMETER_LENGTH, _TAG_LENGTH = 100, 6_000, 5_000
+_PARAMETERS, _PARAMETER_LENGTH, _TAG_LENGTH, _NAME_LENGTH = 100, 6_000, 5_000, 250
 _NOT_IN_NAMES = re.compile(r"[^\w\-. :/]", re.ASCII)
 _STATUS = {State.FINISHED: "FINISHED", State.FAILED: "FAILED"}
 
@@ -51,7 +53,7 @@ def export_mlflow(target: Path | str, run_ids: str | Sequence[str] | None = None
     runs = selected_runs(store, run_ids)
     if "://" in str(target):
         return _Export(str(target), store).write(runs, Path(str(target)))
-    folder = Path(target).expanduser().absolute()
+    folder = user_path(target).absolute()
     with replaced_folder(folder, FORMAT) as temporary:
         report = _Export(f"sqlite:///{temporary / 'mlflow.db'}", store).write(runs, folder)
     return ExportReport(folder, FORMAT, report.runs, report.epochs, report.rows, folder_bytes(folder))
@@ -59,7 +61,7 @@ def export_mlflow(target: Path | str, run_ids: str | Sequence[str] | None = None
 
 def mlflow_name(name: str) -> str:
     """Return the name of a metric as MLflow allows it, for example "ndcg_at_100"."""
-    return _NOT_IN_NAMES.sub("_", name.replace("@", "_at_"))
+    return _NOT_IN_NAMES.sub("_", name.replace("@", "_at_"))[:_NAME_LENGTH]
 
 
 class _Export:

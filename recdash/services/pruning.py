@@ -17,11 +17,13 @@ from recdash.runs import run_marks
 from recdash.runs.disk_usage import folder_bytes
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
+from recdash.runs.staged_folder import STAGING_PREFIX
 from recdash.runs.states import State
 from recdash.services import tie_warnings
 from recdash.services.store_access import open_store, refuse_when_read_only
 from recdash.settings import known_name, name_list, real_number, whole_number
 
+_LONGEST_IMPORT = 86400.0  # seconds; an older folder of an import is a leftover
 ENDED_STATES = tuple(state.value for state in State if not state.is_active())
 _NO_RULE = (
     "Name at least one rule, such as --state failed,interrupted or --older-than 30d. See `recdash runs prune --help`."
@@ -33,7 +35,7 @@ class Prunable:
     """Something that the rules select.
 
     Attributes:
-        what: "run", "run in the trash", "training states" or "leftover of a deletion".
+        what: "run", "run in the trash", "training states", "leftover of a deletion" or "leftover of an import".
         run: Id of the run.
         name: Its name; "" for a leftover.
         state: Its state; "" for a leftover.
@@ -75,7 +77,7 @@ def prune(
     """Select runs by rules, and delete them for good unless it is a dry run.
 
     A run has to meet all rules. Queued and running runs are never selected; runs in the trash only with `trash`.
-    What an interrupted deletion left behind is always selected.
+    What an interrupted deletion or import left behind is always selected.
 
     Args:
         states: Ended states, a list or separated by commas; by default all, and with `retain_best` "finished".
@@ -164,10 +166,17 @@ def _trash_item(run: RunRecord, now: float) -> Prunable:
 
 
 def _leftovers() -> list[Prunable]:
-    """Return folders that were renamed to be deleted, by a process that died before it could."""
+    """Return folders of deletions and imports whose process died before it could remove them."""
+    root = paths.checkpoint_dir()
+    found = [("leftover of a deletion", path, "deleted incompletely") for path in sorted(root.glob(".*.deleted"))]
+    found += [
+        ("leftover of an import", path, "imported incompletely")
+        for path in sorted(root.glob(f"{STAGING_PREFIX}*"))
+        if path.lstat().st_mtime < time.time() - _LONGEST_IMPORT
+    ]
     return [
-        Prunable("leftover of a deletion", _run_of(path), "", "", "deleted incompletely", folder_bytes(path))
-        for path in sorted(paths.checkpoint_dir().glob(".*.deleted"))
+        Prunable(what, _run_of(path), "", "", reason, folder_bytes(path))
+        for what, path, reason in found
         if path.is_dir() and not path.is_symlink()
     ]
 
@@ -185,7 +194,8 @@ def _delete(item: Prunable) -> bool:
         return run_marks.delete_ended(store, item.run, in_trash=True)
     if item.what == "training states":
         return run_marks.delete_training_states(store, item.run)
-    shutil.rmtree(paths.checkpoint_dir() / f".{item.run}.deleted", ignore_errors=True)
+    ending = ".deleted" if item.what == "leftover of a deletion" else ""
+    shutil.rmtree(paths.checkpoint_dir() / f".{item.run}{ending}", ignore_errors=True)
     return True
 
 

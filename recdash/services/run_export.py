@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recdash.errors import CheckpointError
+from recdash.paths import user_path
+from recdash.runs.disk_usage import folder_bytes
 from recdash.runs.resource_sampler import read_samples
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
-from recdash.runs.staged_folder import arrays_by_epoch, per_user_names
+from recdash.runs.staged_folder import per_user_names
 from recdash.runs.store import Store
 from recdash.services import exchange_files, run_tables
 from recdash.services.exchange_cells import Kind, clean_text
-from recdash.services.export_folder import ExportReport, folder_bytes, replaced_folder, selected_runs
+from recdash.services.export_folder import ExportReport, replaced_folder, selected_runs
 from recdash.services.store_access import open_store
 
 _WEIGHT_FILES = (".safetensors", ".json")
@@ -50,7 +52,7 @@ def export_runs(
         DataError: The folder cannot be written.
     """
     exchange_files.check_format(file_format)
-    target = Path(folder).expanduser().absolute()
+    target = user_path(folder).absolute()
     store = open_store()
     runs = selected_runs(store, run_ids)
     with replaced_folder(target, file_format) as temporary:
@@ -166,7 +168,7 @@ class _Export:
     def _arrays(self, run: RunRecord) -> dict[str, list[Any]]:
         folder = RunFolder(run.id)
         found = [("facts", name, None, array) for name, array in self._readable(folder.read_facts).items()]
-        for epoch, arrays in arrays_by_epoch(folder).items():
+        for epoch, arrays in folder.arrays_by_epoch().items():
             found += [("epochs", name, epoch, array) for name, array in arrays.items()]  # type: ignore[misc]  # the epoch
         return {
             "run": [run.id] * len(found),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from recdash.errors import UsageError
+from recdash.models import registry
 from recdash.runs import queue, supervisor
 from recdash.runs.record_rows import no_such_run, run_in_trash
 from recdash.runs.run_folder import RunFolder
@@ -26,12 +27,18 @@ __all__ = [
     "find",
     "find_in_trash",
     "has_supervisor",
+    "is_curve_import",
     "list_runs",
     "log",
     "remaining_s",
     "rename",
     "version",
 ]
+
+
+def is_curve_import(run: RunRecord) -> bool:
+    """Return whether a run holds only curves of another program: it has no settings, and cannot be trained again."""
+    return run.model not in registry.names()
 
 
 def list_runs(

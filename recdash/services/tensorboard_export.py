@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from recdash.errors import UsageError
+from recdash.paths import user_path
+from recdash.runs.disk_usage import folder_bytes
 from recdash.runs.run_records import EpochRow, RunRecord
-from recdash.services.export_folder import ExportReport, folder_bytes, replaced_folder, selected_runs
+from recdash.services.export_folder import ExportReport, replaced_folder, selected_runs
 from recdash.services.store_access import open_store
 from recdash.settings import format_setting
 
@@ -35,7 +37,7 @@ def export_tensorboard(folder: Path | str, run_ids: str | Sequence[str] | None =
         from tensorboard.summary.writer import event_file_writer  # optional: tensorboard
     except ImportError as error:
         raise UsageError("TensorBoard is not installed. Run: pip install tensorboard") from error
-    target, store = Path(folder).expanduser().absolute(), open_store()
+    target, store = user_path(folder).absolute(), open_store()
     runs = selected_runs(store, run_ids)
     n_points = n_epochs = 0
     with replaced_folder(target, FORMAT) as temporary:

@@ -154,7 +154,7 @@ def _explain_missing(selection: Selection, records: Mapping[str, RunRecord]) -> 
         )
     unknown = [run_id for run_id in selection.unknown if run_id not in records]
     if unknown:
-        names = listed([f"`{escape(run_id)}`" for run_id in unknown[:3]])
+        names = listed([f"**{escape(run_id)}**" for run_id in unknown[:3]])
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         st.warning(
             f"{plural(len(unknown), 'run')} in the address not found: {names}{more}. Deleted, or of another store. "

@@ -53,8 +53,7 @@ def welcome() -> None:
 def start_demo(kind: str = "secondary") -> None:
     """Draw the button that trains all models on the demo; models that are trained already are skipped."""
     if environment.read_only():
-        st.caption("Training is disabled (RECDASH_READ_ONLY is set).")
-        return
+        return  # the heading says so
     token = st.session_state.setdefault("_demo_press", uuid.uuid4().hex)
     if st.button("Train all models on the demo", icon=":material/play_circle:", type=kind, key="train_demo"):  # type: ignore[arg-type]
         with st.spinner("Queueing runs"):
@@ -124,6 +123,7 @@ def _watch_link(demo_runs: Sequence[RunRecord], label: str) -> None:
 
 def run_counts(records: Sequence[RunRecord]) -> None:
     """Show the number of finished runs, models, datasets and active runs."""
+    records = [run for run in records if not runs.is_curve_import(run)]
     finished = [run for run in records if run.state.is_finished()]
     queued = sum(run.state == "queued" for run in records)
     training = sum(run.state == "running" for run in records)
@@ -161,18 +161,21 @@ def best_models() -> None:
         found = cache.groups()
         if not found:
             st.caption("No run is finished yet. The best model of each task will appear here.")
-        for task, title in TASKS.items():
-            group = next((one for one in found if one.task == task), None)
-            if group is not None:
-                _best_of_task(group, title)
+        newest = {task: next((one for one in found if one.task == task), None) for task in TASKS}
+        shown = [group for group in newest.values() if group is not None]
+        generated = [cache.is_generated(group.dataset) for group in shown]
+        if shown and all(generated):  # said once for all of them
+            layout.generated_note()
+        for group, is_generated in zip(shown, generated, strict=True):
+            _best_of_task(group, TASKS[group.task], mark=is_generated and not all(generated))
 
 
-def _best_of_task(group: Group, title: str) -> None:
+def _best_of_task(group: Group, title: str, *, mark: bool) -> None:
     metric, top = group.primary, group.rows[0]
     value = top.metrics.get(metric)
     about = f"{escape(group.label)}; best run of each model, {averaging(metric)}"
     st.markdown(f"**{title}** :gray[:small[{about}]]")
-    if cache.is_generated(group.dataset):
+    if mark:
         layout.generated_note()
     if value is not None:
         interval = "" if value.low is None else f", 95% interval {value.low:.3f} to {value.high:.3f}"
@@ -238,9 +241,11 @@ def latest_runs(records: Sequence[RunRecord]) -> None:
 
 
 def _facts(run: RunRecord) -> str:
+    if runs.is_curve_import(run):
+        return run_cards.facts(run)
     epochs = f"{run.epoch} of {run.epochs} epochs" if run.epochs and run.epochs > 1 else ""
     seconds = run.runtime_s if run.runtime_s is not None else run.elapsed_s
-    trained = f"trained in {duration(seconds)}" if run.state.is_finished() else ""
+    trained = f"trained in {duration(seconds)}" if run.state.is_finished() and seconds is not None else ""
     when = ago(run.finished or run.started or run.created)
     parts = [escape(run.dataset), escape(run.protocol), glossary.quality(run.metrics), epochs, trained, when]
     return " · ".join(filter(None, parts))

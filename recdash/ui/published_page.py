@@ -112,8 +112,8 @@ def introduction(table: str) -> None:
         "are near the top of its list. A widely cited published table compares six models in this way. recdash "
         "recomputes the table from its public code. Most of its numbers turn out to measure something else: lists are "
         "full of movies that the person has already seen, ratings to be predicted were part of the input, and one "
-        "score belongs to training users. In the charts, each line runs from the **published number** to the "
-        "**corrected number**: the mistakes are corrected, and nothing else is changed."
+        "score belongs to training users. In a **corrected number** "
+        "the mistakes are corrected, and nothing else is changed."
     )
 
 
@@ -192,12 +192,15 @@ def charts(table: str, document: Mapping[str, Any]) -> None:
             )
         variants = {metric, str(metric).replace("recall@", "recall_all@")}  # SVAE's recall has the other divisor
         shown = [row for row in ranking if row["metric"] in variants]
-        _draw(
-            "ranking", document, shown, glossary.metric(str(metric)), "mean over users, from 0 to 1, higher is better"
-        )
+        _draw("ranking", shown, glossary.metric(str(metric)), "mean over users, from 0 to 1, higher is better")
     if rating:
         st.header("Rating prediction", anchor=False, help="Difference between predicted and given ratings")
-        _draw("rating", document, rating, "RMSE", "in stars, lower is better")
+        _draw("rating", rating, "RMSE", "in stars, lower is better")
+    st.caption(
+        f"All numbers are on {escape(str(document['dataset'] or document['published_on']))}. Each line runs from the "
+        "published number (or, if there is none, the number recomputed as published) to the corrected number. Rows "
+        f"with different splits are not comparable, except for “{COLUMNS['common']}”."
+    )
 
 
 def _offered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -206,19 +209,13 @@ def _offered(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return usual or sorted(names)
 
 
-def _draw(key: str, document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], metric: str, unit: str) -> None:
-    data = document["dataset"] or document["published_on"]
+def _draw(key: str, rows: Sequence[Mapping[str, Any]], metric: str, unit: str) -> None:
     chart = dumbbell.draw(rows, title=f"{metric}, {unit}")
     st.altair_chart(
         chart,
         key=f"dumbbells.{key}",
         width="stretch",
         alt=f"{metric}, {unit}. {'; '.join(dumbbell.alt_text(row) for row in rows)}",
-    )
-    st.caption(
-        f"{metric} on {escape(str(data))}: {unit}. Each line runs from the published number (or, if there is none, the "
-        "number recomputed as published) to the corrected number. Rows with different splits are not comparable, "
-        f"except for “{COLUMNS['common']}”."
     )
 
 

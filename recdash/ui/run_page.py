@@ -52,14 +52,18 @@ def requested_run() -> RunRecord | None:
     try:
         return runs.find(reference)
     except UsageError as error:
-        several = "matches several" in str(error)
-        text = (
-            str(error) if several else f"No run has the id or name {reference!r}. Search for it, or choose one below."
-        )
+        trashed = _trashed(reference)
+        if trashed is not None:
+            text = f"{trashed.name} is in the trash."
+        elif "matches several" in str(error):
+            text = str(error)
+        else:
+            text = f"No run has the id or name {reference!r}. Search for it, or choose one below."
         st.warning(escape(text), icon=":material/warning:")
         run_cards.undo_bar()
-        _restore_offer(reference)
-        _search(reference)
+        if trashed is not None:
+            _restore_offer(trashed)
+        _search("" if trashed is not None else reference)
         return None
 
 
@@ -116,19 +120,22 @@ def _actions(run: RunRecord) -> None:
             layout.link("curves", "Curves", run=[run.id])
         groups = group_runs([run]) if run.metrics else []
         if groups:
-            layout.link("results", "Results", select=[run.id], table=table_choice.table_id(groups[0]))
+            layout.link("results", "Results", select=[run.id], comparison=table_choice.table_id(groups[0]))
             layout.link("recommend", "Recommend", list=[run.id], dataset=run.dataset)
         if environment.read_only():
             return
-        layout.link("train", "Train again with changes", **{"from": run.id})
+        trainable = not runs.is_curve_import(run)
+        if trainable:
+            layout.link("train", "Train again with changes", **{"from": run.id})
         name = escape(run.name)
         if run.state.is_active():
             done = f"Stopping {name} after a checkpoint"
             run_cards.action_button(run, "Stop", ":material/stop:", launch.stop, done, run.stopping)
         if run.state.can_resume():
             run_cards.action_button(run, "Resume", ":material/play_arrow:", launch.resume, f"{name} resumed")
-        if not run.state.is_active():
+        if trainable and not run.state.is_active():
             run_cards.action_button(run, "Retry", ":material/replay:", launch.retry, f"{name} queued as a new run")
+        if not run.state.is_active():
             if run.archived is None:
                 run_cards.action_button(run, "Archive", ":material/archive:", housekeeping.archive, f"{name} archived")
             else:
@@ -147,13 +154,15 @@ def _actions(run: RunRecord) -> None:
             record_view.draw_edit(run)
 
 
-def _restore_offer(reference: str) -> None:
-    """Offer to restore the run if it is in the trash."""
-    trashed = [run for run in runs.list_runs(trashed=True) if run.id == reference]
-    if trashed and not environment.read_only() and reference not in st.session_state.get("_trashed", ((), 0))[0]:
-        run_cards.action_button(
-            trashed[0], "Restore", ":material/undo:", housekeeping.restore, f"{escape(trashed[0].name)} restored"
-        )
+def _trashed(reference: str) -> RunRecord | None:
+    """Return the run in the trash that the URL names."""
+    return next((run for run in runs.list_runs(trashed=True) if run.id == reference), None)
+
+
+def _restore_offer(run: RunRecord) -> None:
+    """Offer to restore a run, unless the bar above offers it already."""
+    if not environment.read_only() and run.id not in st.session_state.get("_trashed", ((), 0))[0]:
+        run_cards.action_button(run, "Restore", ":material/undo:", housekeeping.restore, f"{escape(run.name)} restored")
 
 
 def _search(reference: str) -> None:

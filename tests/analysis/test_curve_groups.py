@@ -57,6 +57,7 @@ def test_usual_values_are_those_that_a_training_records(model: str) -> None:
     recorded: set[str] = set()
     fit(model, split, epochs=1, on_epoch=lambda epoch: recorded.update(epoch.values))
     assert set(usual_values(model)) <= recorded
+    assert recorded - set(usual_values(model)) <= {"penalty", "decoder_reconstruction", "refeeding_loss"}
 
 
 def test_data_sets_and_protocols_have_charts_of_their_own_unless_asked() -> None:

@@ -48,3 +48,14 @@ def test_equal_labels_are_extended_by_the_first_difference() -> None:
 def test_the_recorded_title_of_a_model_is_used() -> None:
     assert model_title(run()) == "EASE"
     assert model_title(run(details={"title": "EASE (old)"})) == "EASE (old)"
+
+
+def test_a_row_for_all_seeds_of_a_setting_is_labelled_without_a_seed() -> None:
+    same = run(seed=0), run(1, seed=1, settings={"penalty": 5.0})
+    assert labels(*same, name_seeds=False) == ["EASE, preset settings", "EASE, penalty 5"]
+
+
+def test_the_values_of_a_sweep_follow_the_model_without_the_dataset() -> None:
+    swept = run(name="EASE on toy, penalty 5"), run(1, seed=1, name="EASE on toy, seed 1, penalty 5")
+    assert labels(*swept) == ["EASE, penalty 5, seed 0", "EASE, penalty 5, seed 1"]
+    assert labels(swept[1]) == ["EASE, penalty 5"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import io
 import json
+import sys
 
 import pytest
 
+from recdash.cli.common import print_json
 from recdash.cli.main import main
 from tests.run_helpers import Runs
 
@@ -32,6 +35,15 @@ def test_export_then_import_elsewhere(run_id, tmp_path, monkeypatch, capsys) -> 
         assert f"1 run with 30 points {word}" in printed.err
     assert main(["runs", "list", "--json"]) == 0
     assert {run["model"] for run in json.loads(capsys.readouterr().out)["runs"]} == {"multvae", "external"}
+
+
+def test_json_is_printed_whatever_the_terminal_can_show(monkeypatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    document = {"name": "\udcff \N{GRINNING FACE} \xe9"}
+    print_json(document)
+    sys.stdout.flush()
+    assert json.loads(written.getvalue()) == document
 
 
 def test_errors_are_one_line(run_id, tmp_path, capsys) -> None:

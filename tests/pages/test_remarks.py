@@ -50,7 +50,7 @@ def test_the_legend_of_curves_has_both_also_for_runs_that_did_not_record_it(
     run_id = runs.finished(unstable=3, recorded=recorded)
     tab = open_page("curves", run=[run_id])
     assert BADGE in page_text(tab)
-    assert f"best epoch 5, {IMPROVING}" in page_text(tab)
+    assert f"{IMPROVING.capitalize()}: Mult\\-VAE (best epoch 5)." in page_text(tab)
 
 
 @pytest.mark.usefixtures("components")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from recdash.runs import queue
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.store import Store, write_run
+from recdash.services import curve_import
 from recdash.ui.run_page import PARTS
 from tests.pages.conftest import Open, Runs, labels, page_text
 from tests.pages.recommend_helpers import parameters
@@ -59,7 +62,7 @@ def test_links_lead_to_the_run_on_other_pages(open_page: Open, runs: Runs) -> No
     assert {"Curves", "Results", "Recommend", "Train again with changes"} <= set(links)
     assert f"from={run_id}" in links["Train again with changes"].query_string
     assert f"list={run_id}" in links["Recommend"].query_string
-    assert f"select={run_id}" in links["Results"].query_string and "table=strong-" in links["Results"].query_string
+    assert f"select={run_id}" in links["Results"].query_string and "comparison=strong-" in links["Results"].query_string
 
 
 def test_a_run_without_results_says_what_it_is_doing(open_page: Open, runs: Runs) -> None:
@@ -100,7 +103,9 @@ def test_a_deleted_run_can_be_restored(open_page: Open, runs: Runs, store: Store
     run_id = runs.finished()
     tab = opened(open_page, run_id)
     tab.button(key=f"Delete.{run_id}").click().run()
-    assert not tab.exception and not store.runs()
+    assert not tab.exception and not store.runs() and "is in the trash" in page_text(tab)
+    other = open_page("run", id=run_id)
+    assert "is in the trash" in page_text(other) and "Restore" in labels(other), "another tab, or a shared link"
     tab.button(key="undo_trash").click().run()
     assert [run.id for run in store.runs()] == [run_id] and tab.title[0].value == "Mult\\-VAE on toy"
     tab.button(key=f"Archive.{run_id}").click().run()
@@ -119,3 +124,26 @@ def test_a_renamed_run_keeps_its_address(open_page: Open, runs: Runs, store: Sto
     run_id = runs.finished()
     queue.rename(store, run_id, "My model")
     assert opened(open_page, run_id).title[0].value == "My model"
+
+
+def test_imported_curves_offer_no_training_and_name_their_source(
+    open_page: Open, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.csv").write_text("epoch,ndcg@100\n1,0.1\n2,0.2\n")
+    curve_import.import_paths([tmp_path / "mine.csv"])
+    run_id = store.runs()[0].id
+    tab = opened(open_page, run_id, part="environment")
+    text = page_text(tab)
+    assert "curves imported from CSV · 2 epochs" in text and "preset" not in text and "Split seed" not in tables(tab)
+    links = {link.label for link in tab.get("page_link")}
+    assert {"Delete", "Archive"} <= set(labels(tab)) and not {"Retry", "Train again with changes"} & {
+        *labels(tab),
+        *links,
+    }
+    assert "and no settings" in page_text(opened(open_page, run_id, part="settings"))
+    form = open_page("train", **{"from": run_id})
+    assert not form.exception and not form.error and "no settings" in page_text(form) and form.selectbox, (
+        "not a dead end"
+    )
+    overview = open_page("overview")
+    assert {metric.label: metric.value for metric in overview.metric}.get("Models trained", "0") == "0"

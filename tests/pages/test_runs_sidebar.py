@@ -78,7 +78,7 @@ def test_a_run_stays_selected_whatever_its_state_and_new_ones_join_the_default(o
     tab = open_page("curves", run=[run_id, "gone-12345678"])
     row = rows(tab)[run_id]
     assert row["shown"] and (row["state"], row["text"], row["value"]) == ("running", "running, epoch 2/5", "0.2200")
-    assert row["metric"] == "NDCG@100" and view(tab)["value"] == "NDCG@100"
+    assert row["metric"] == "NDCG@100" and view(tab)["value"] == "validation NDCG@100"
     runs.store.end_run(run_id, runs.me, State.FAILED, "The loss became NaN")
     tab.run()
     row = rows(tab)[run_id]

@@ -11,7 +11,7 @@ from recdash.runs.resource_sampler import ResourceSampler
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
-from recdash.runs.store import Store
+from recdash.runs.store import Store, write_run
 from recdash.services import launch
 from tests.pages.conftest import (
     Open,
@@ -394,3 +394,12 @@ def test_the_data_page_says_what_ties_do_to_a_protocol(open_page: Open) -> None:
     days_of(1).save(paths.data_dir() / "sets" / "days")
     tab = open_page("data", dataset="days", protocol="strong-temporal", tab="Protocol")
     assert "Another order could change up to 100 of 100 held-out items" in page_text(tab).replace("\\", "")
+
+
+def test_a_run_whose_dataset_is_gone_says_so_in_the_form(open_page: Open, runs: Runs, store: Store) -> None:
+    run_id = runs.finished()
+    with store.database.write() as connection:
+        write_run(connection, run_id, dataset="/somewhere/gone.csv")
+    tab = open_page("train", **{"from": run_id})
+    assert not tab.exception and not tab.error
+    assert "is not installed" in page_text(tab) and "gone" in page_text(tab)

@@ -147,19 +147,34 @@ def test_many_runs_are_few_traces() -> None:
     assert len(figure.data) <= 3 and sum(len(trace.x) for trace in figure.data[1:]) == 500
 
 
+def test_labels_of_many_points_without_a_front_keep_apart() -> None:
+    points = [primitives.Point(f"m{n}", f"m-{n}", 0.8, 0.4 - n / 10_000, 0.39, 0.41) for n in range(500)]
+    figure = tradeoff.scatter(points, "NDCG@100", tradeoff.Axis("Coverage@100"), lower=False, theme="light")
+    assert [text for trace in figure.data for text in trace.text or () if text] == ["m0"]
+
+
 def test_a_run_name_puts_no_markup_into_a_picture() -> None:
     assert "<b>" not in trade(primitives.Point("<b>x</b>", "1", 0.2, 0.1, 0.3, 1.0)).to_json()
 
 
-@pytest.mark.parametrize(("given_", "seeds"), [("0", [0]), ("1, 2,3", [1, 2, 3]), ("3-5", [3, 4, 5]), ("1,1", [1])])
+@pytest.mark.parametrize(
+    ("given_", "seeds"), [("0", [0]), ("1, 2,3", [1, 2, 3]), ("3-5", [3, 4, 5]), ("1,1", [1]), ("4 - 5", [4, 5])]
+)
 def test_seeds_are_read_as_people_write_them(given_: str, seeds: list[int]) -> None:
     assert settings_form.parse_seeds(given_) == seeds
 
 
-@pytest.mark.parametrize("given_", ["", "a", "1,", "-3", "1.5", "1-99"])
+@pytest.mark.parametrize("given_", ["", "a", "1,", "-3", "1.5", "1-99", "0-99999999", "²", "9" * 5000])
 def test_seeds_that_cannot_be_read_are_refused_with_an_example(given_: str) -> None:
     with pytest.raises(UsageError, match=r"example|most"):
         settings_form.parse_seeds(given_)
+
+
+def test_too_many_seeds_and_a_reversed_range_are_named_as_what_they_are() -> None:
+    with pytest.raises(UsageError, match="more than 20 seeds"):
+        settings_form.parse_seeds("0-99999999")
+    with pytest.raises(UsageError, match=r"start above their end\. Enter 1-5"):
+        settings_form.parse_seeds("5-1")
 
 
 def test_every_metric_has_a_title_and_an_explanation() -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from recdash.analysis import run_labels
 from recdash.errors import DataError, RecdashError, UsageError
-from recdash.services import curve_import, curve_points, curves, results, run_export, store_access
+from recdash.services import curve_import, curve_points, curve_tables, curves, results, run_export, store_access
 from recdash.services import runs as runs_service
 
 TENSORBOARD = b"Wall time,Step,Value\n1700000000.5,1,0.25\n1700000010.5,2,NaN\n1700000020.5,3,1e-320\n"
@@ -238,6 +239,43 @@ def test_two_metrics_that_would_get_one_name_keep_theirs() -> None:
     assert imported(("a.csv", b"step,loss,train/loss\n1,3,4\n"))["a"].keys() == {"loss", "train/loss"}
 
 
+def test_names_that_cannot_be_shown_are_cleaned_and_exports_work(tmp_path) -> None:
+    content = json.dumps([{"step": 1, "a\1": 1, "a\2": 2, "\ud800": 3, "m" * 300: 4, "run": "x\ud800"}]).encode()
+    assert imported(("a.json", content))["x?"].keys() == {"a", "a (2)", "?", "m" * 120}
+    for file_format in ("csv", "json", "parquet"):
+        assert run_export.export_runs(tmp_path / file_format, file_format=file_format).epochs == 1
+
+
+def test_a_comma_as_decimal_sign_between_semicolons() -> None:
+    assert imported(("a.csv", b"step;loss;kl\n1;0,5;1\n2;-4,5e-1;x\n"))["a"]["loss"] == [(1, 0.5), (2, -0.45)]
+
+
+def test_numbers_of_fixed_precision_in_parquet() -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"step": [1, 2], "loss": pa.array([Decimal("1.5"), None])}), out)
+    assert imported(("a.parquet", out.getvalue()))["a"] == {"loss": [(1, 1.5)]}
+
+
+def test_files_without_end_and_parquet_that_swells_are_refused(monkeypatch) -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"step": [0] * 1000, "loss": [0.0] * 1000}), out)
+    monkeypatch.setattr(curve_tables, "_MOST_CELLS", 1999)
+    with pytest.raises(DataError, match="more than 1,999 cells"):
+        curve_import.import_uploads([("a.parquet", out.getvalue())])
+    monkeypatch.setattr(curve_import, "_LARGEST_FILE", 1 << 20)
+    with pytest.raises(DataError, match="larger than 1 MiB"):
+        curve_import.import_paths(["/dev/zero"])
+
+
+def test_of_two_imports_of_curves_at_once_the_second_finds_them_here(monkeypatch) -> None:
+    files = [("a.csv", b"step,loss\n1,3\n")]
+    (first,) = curve_import.import_uploads(files)
+    identity = curve_import._identity
+    monkeypatch.setattr(curve_import, "_identity", lambda *given: (*identity(*given)[:2], False))
+    (again,) = curve_import.import_uploads(files)
+    assert (again.runs, again.points, list(again.already_here)) == ((), 0, first.run_ids)
+
+
 NONSENSE = {
     "nothing": (b"", "a.csv: empty"),
     "a heading only": (b"step,loss\n", "a.csv: no rows below the heading"),
@@ -248,6 +286,7 @@ NONSENSE = {
     "a negative step": (b"step,loss\n-1,1\n", "a.csv, row 2: the step is"),
     "a huge step": (b"step,loss\n99999999999,1\n", "a.csv, row 2: the step is"),
     "an infinite step": (b"step,loss\ninf,1\n", "a.csv, row 2: the step is"),
+    "a quote without end": (b'step,loss\n1,1\n2,"2\n3,3\n', "a.csv: not CSV (unexpected end of data)"),
     "a row cut off": (b"step,loss,kl\n1,1,1\n2,1\n", "a.csv, row 3: 2 cells, the heading has 3"),
     "a column twice": (b"step,loss,loss\n1,1,1\n", 'a.csv: two columns are called "loss"'),
     "bytes": (bytes(range(256)), "a.csv: not a text file"),
@@ -277,6 +316,11 @@ def test_nonsense_is_refused_in_one_line_and_nothing_is_stored(name) -> None:
 def test_paths_that_are_nothing_to_import_are_refused(tmp_path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         curve_import.import_paths([tmp_path / "none.csv"])
+    for odd in ("a" * 300, "~nobody-of-this-name/x"):
+        with pytest.raises(UsageError, match="not a path to use"):
+            curve_import.import_paths([odd])
+        with pytest.raises(UsageError, match="not a path to use"):
+            run_export.export_runs(odd)
     with pytest.raises(DataError, match="neither an export of runs nor a TensorBoard log folder"):
         curve_import.import_paths([tmp_path])
 

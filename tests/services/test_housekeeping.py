@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from recdash import paths
 from recdash.errors import UsageError
-from recdash.runs import run_marks
+from recdash.runs import run_marks, staged_folder
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
 from recdash.runs.store import Store, write_run
@@ -248,6 +249,29 @@ def test_prune_removes_what_an_interrupted_deletion_left(runs: Runs) -> None:
     (item,) = housekeeping.prune(states="failed", dry_run=False).items
     assert (item.what, item.run, item.bytes) == ("leftover of a deletion", "multvae-0badcafe", 700)
     assert not leftover.exists() and RunFolder(run_id).path.exists()
+
+
+def test_prune_removes_what_an_interrupted_import_left_but_none_that_may_go_on(runs: Runs) -> None:
+    runs.finished()
+    old, new = (paths.checkpoint_dir() / f"{staged_folder.STAGING_PREFIX}{name}" for name in ("old", "new"))
+    old.mkdir(parents=True)
+    new.mkdir()
+    os.utime(old, (0, 0))
+    (item,) = housekeeping.prune(states="failed", dry_run=False).items
+    assert item.what == "leftover of an import" and new.exists() and not old.exists()
+
+
+def test_a_run_that_enters_the_trash_while_it_is_emptied_is_no_error(runs: Runs, monkeypatch) -> None:
+    first, late = runs.finished(), runs.finished(seed=1)
+    housekeeping.trash([first])
+    purge = run_marks.purge
+
+    def after_another(store: Store, older_than_s: float) -> list[str]:
+        run_marks.move_to_trash(store, [late])
+        return purge(store, older_than_s)
+
+    monkeypatch.setattr(run_marks, "purge", after_another)
+    assert sorted(housekeeping.purge_trash(older_than_s=0).runs) == sorted([first, late])
 
 
 def test_rules_that_are_none_are_refused(runs: Runs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import tracemalloc
 import zipfile
 from io import BytesIO
@@ -23,7 +24,7 @@ from recdash.runs import queue
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.schema import epochs as epochs_table
 from recdash.runs.store import Store
-from recdash.services import exchange_cells, exchange_files, run_export, run_tables
+from recdash.services import exchange_cells, exchange_files, export_folder, run_export, run_tables
 
 FORMATS = list(exchange_files.FORMATS)
 ODD = {"kl": math.nan, "loss": math.inf, "beta": -math.inf, "=cmd()": 1e-320, "seconds": 0.1 + 0.2, "value.run": 5e-324}
@@ -145,6 +146,35 @@ def test_an_export_that_fails_leaves_the_former_one(runs, tmp_path, monkeypatch)
         run_export.export_runs(tmp_path / "out", file_format="csv")
     assert (tmp_path / "out" / "runs.csv").read_bytes() == before
     assert leftovers(tmp_path) == []
+
+
+def test_ctrl_c_between_the_two_renames_leaves_the_former_export(runs, tmp_path, monkeypatch) -> None:
+    run_export.export_runs(tmp_path / "out", [runs.finished()], "csv")
+    real = Path.replace
+
+    def interrupt(self: Path, target: Path) -> Path:
+        if self.name.endswith(".tmp"):
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", interrupt)
+        run_export.export_runs(tmp_path / "out", file_format="json")
+    assert (tmp_path / "out" / "runs.csv").is_file() and leftovers(tmp_path) == []
+
+
+def test_a_large_folder_of_other_files_is_refused_at_the_first_one(tmp_path, monkeypatch) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "a.txt").touch()
+    real = os.scandir
+
+    def only_the_top(path: str) -> object:
+        assert Path(path) == tmp_path
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", only_the_top)
+    with pytest.raises(UsageError, match=r"holds other files, such as a.txt"):
+        export_folder.check_target(tmp_path)
 
 
 def test_weights_are_copied_on_request_and_only_those(runs, tmp_path) -> None:

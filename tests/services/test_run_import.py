@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -24,6 +25,7 @@ from recdash.runs.store import Store
 from recdash.services import (
     curves,
     exchange_files,
+    imported_arrays,
     results,
     run_export,
     run_import,
@@ -226,6 +228,9 @@ CSV_CHANGES = {
     "an item that is none": ("top_lists.csv", "3 1 -1", "3 1 0.5", "per_user and top_lists of"),
     "lists of different lengths": ("top_lists.csv", "2 -1 -1", "2 -1", "row 2: lists of different lengths"),
     "an array that is too short": ("arrays.csv", "0.1 2.5", "0.1", "1 values are no array"),
+    "a shape of too many sizes": ("arrays.csv", "[2]", "\"[2, 1, 1, 1, 1, 1, 1, 1, 1]\"", "values are no array"),
+    "a metric without a name": ("runs.csv", "metric.ndcg@100", "metric.", 'runs.csv: "" is no name of a metric'),
+    "a metric that cannot be shown": ("epochs.csv", "kl", "k\0l", 'is no name of a metric'),
     "an array of objects": ("arrays.csv", "float32", "object", 'of type "object"'),
     "facts that disagree": ("arrays.csv", "0 1 3", "0 1 9", "arrays of multvae"),
     "an event in the year 1e200": ("events.csv", ",1", ",1e200,x,\nmultvae,1", 'row 1: "time" is'),
@@ -308,6 +313,60 @@ def test_an_archive_that_leads_out_of_its_folder_is_refused(toy, name) -> None:
         archive.writestr("manifest.json", "{}")
     with pytest.raises(DataError, match="leads out of the archive"):
         run_import.import_archive("runs.zip", buffer.getvalue())
+
+
+def test_of_an_archive_only_what_its_manifest_names_is_unpacked(export, monkeypatch) -> None:
+    buffer, files = io.BytesIO(), list(export("csv").iterdir())
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            archive.write(path, f"./above/{path.name}")
+        archive.writestr("above/bomb", bytes(1 << 20))
+    monkeypatch.setattr(run_import, "_LARGEST_ARCHIVE", sum(path.stat().st_size for path in files))
+    assert len(run_import.import_archive("runs.zip", buffer.getvalue(), dry_run=True).runs) == 1
+    monkeypatch.setattr(run_import, "_LARGEST_ARCHIVE", 10)
+    with pytest.raises(DataError, match=r"runs.zip: .* when unpacked, the limit is"):
+        run_import.import_archive("runs.zip", buffer.getvalue())
+
+
+def test_a_full_disk_is_not_called_a_damaged_archive(export, monkeypatch, tmp_path) -> None:
+    shutil.make_archive(str(tmp_path / "runs"), "zip", export("csv"))
+
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", no_space)
+    with pytest.raises(DataError, match=r"runs.zip cannot be unpacked here \(No space left on device\)"):
+        run_import.import_runs(tmp_path / "runs.zip")
+
+
+def test_messages_about_an_archive_name_it_and_no_temporary_folder(toy) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("manifest.json", "[]")
+    with pytest.raises(DataError, match=r"^runs.zip/manifest.json: not the manifest of an export"):
+        run_import.import_archive("runs.zip", buffer.getvalue())
+
+
+def test_of_two_imports_at_once_the_second_finds_the_runs_here(export, monkeypatch) -> None:
+    folder = export("csv")
+    first = run_import.import_runs(folder)
+    before = documents()
+    monkeypatch.setattr(run_import, "split_known", lambda *_: ([], []))  # the first has not ended when the second looks
+    again = run_import.import_runs(folder)
+    assert again.runs == () and list(again.already_here) == first.run_ids
+    assert documents() == before and not list(paths.checkpoint_dir().glob(".*"))
+
+
+def test_an_active_run_that_is_here_already_is_not_called_interrupted(runs, tmp_path) -> None:
+    run_export.export_runs(tmp_path / "out", [runs.queued()], "csv")
+    assert run_import.import_runs(tmp_path / "out").notes == ()
+
+
+def test_a_shape_beyond_any_memory_is_refused() -> None:
+    batch = exchange_files.Batch("arrays.csv", 1)
+    row = {"name": "kl", "type": "float32", "shape": [0, 2**62, 2**62], "values": []}
+    with pytest.raises(DataError, match=r"row 1: .* is no shape of an array"):
+        imported_arrays._array(batch, 0, row)
 
 
 def test_a_failure_while_storing_leaves_neither_rows_nor_folders(export, monkeypatch) -> None:

@@ -53,7 +53,7 @@ def draw(rows: Sequence[Mapping[str, Any]], *, title: str) -> Any:
         scale=alt.Scale(domain=order),
         axis=alt.Axis(labelLimit=150, ticks=False, domain=False, grid=True, labelFontSize=13, labelFlush=False),
     )
-    number = alt.Axis(tickCount=6, format=".2f", grid=True)
+    number = alt.Axis(tickCount=6, format=".2f", grid=True, titleAnchor="end")  # on a phone it would end outside
     lines = (
         alt.Chart(spans)
         .mark_rule(strokeWidth=5, opacity=0.36, strokeCap="round", color=COLOURS["corrected"])

@@ -35,7 +35,12 @@ def interval_chart(points: Sequence[Point], metric: str, better: str) -> Any:
         tooltip=tooltip,
     )
     spans = base.mark_rule(strokeWidth=3, opacity=0.45).encode(
-        alt.X("low:Q", title=f"{metric} ({better})", scale=scale, axis=alt.Axis(tickCount=6, format=".3~f")),
+        alt.X(
+            "low:Q",
+            title=f"{metric} ({better})",
+            scale=scale,
+            axis=alt.Axis(tickCount=6, format=".3~f", titleAnchor="end"),
+        ),
         alt.X2("high:Q"),
     )
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(alt.X("mean:Q"))

@@ -11,7 +11,7 @@ import streamlit as st
 
 from recdash.analysis import curve_groups, curves
 from recdash.analysis.run_labels import run_labels
-from recdash.reporting.formatting import escape, plural
+from recdash.reporting.formatting import escape, listed, plural
 from recdash.runs.run_records import STILL_IMPROVING
 from recdash.services import runs
 from recdash.ui import glossary
@@ -105,10 +105,11 @@ def _remarks(found: Sequence[RunRecord], drawn: Sequence[Panel], reader: EpochRe
     labels = run_labels(found, one_dataset=len({run.dataset for run in found}) < 2)
     for run in found:
         badge = glossary.warning_badge(run)
-        improving = f":gray[:small[best epoch {run.best_epoch}, {STILL_IMPROVING}]]" if run.still_improving else ""
-        if badge or improving:
-            help_text = glossary.UNSTABLE if run.warning else None
-            st.markdown(f"{escape(labels[run.id])} {badge} {improving}", help=help_text)
+        if badge:
+            st.markdown(f"{escape(labels[run.id])} {badge}", help=glossary.UNSTABLE if run.warning else None)
+    improving = [f"{escape(labels[run.id])} (best epoch {run.best_epoch})" for run in found if run.still_improving]
+    if improving:
+        st.caption(f"{STILL_IMPROVING.capitalize()}: {listed(improving)}.")
 
 
 def _not_finite(epochs: RunEpochs, metric: str) -> int:

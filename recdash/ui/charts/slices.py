@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left")
 
+_LEGEND_WIDTH, _LABEL_LIMIT, _SYMBOL_WIDTH = 360, 130, 30  # pixels; half a page at 1,440, or a phone
+
 
 def slice_chart(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along: str) -> Any:
     """Return means with 95% intervals by slice of users or items, one mark per run and slice.
@@ -27,8 +29,16 @@ def slice_chart(table: pd.DataFrame, runs: Mapping[str, str], metric: str, along
     order = list(runs)
     colours = alt.Scale(domain=order, range=[run_colours.colour_of(run_id) for run_id in runs.values()])
     shape = alt.Scale(domain=order, range=[SHAPES[index % len(SHAPES)] for index in range(len(order))])
+    columns = min(4, _LEGEND_WIDTH // (_SYMBOL_WIDTH + min(_LABEL_LIMIT, 7 * max(map(len, order), default=1))))
     legend = alt.Legend(
-        orient="bottom", title=None, columns=4, labelLimit=130, symbolOpacity=1, symbolSize=70, rowPadding=4, offset=4
+        orient="bottom",
+        title=None,
+        columns=columns,
+        labelLimit=_LABEL_LIMIT,
+        symbolOpacity=1,
+        symbolSize=70,
+        rowPadding=4,
+        offset=4,
     )
     axis = alt.Axis(labelAngle=0, labelExpr="split(datum.label, '|')", labelPadding=6, labelOverlap=False)
     tooltip = [

@@ -16,6 +16,7 @@ from recdash.ui.charts.primitives import Point
 PLOT_WIDTH = 900  # pixels; approximate width of the plot
 HEIGHT = 390  # pixels
 MAX_LABELS = 10  # without a front; more would overlap
+_LABEL_ROOM = (130.0, 18.0)  # pixels
 MAX_ERROR_BARS = 40  # with more points only those that are labelled have error bars
 _MARGIN = 0.06  # share of the range that is left free around the points
 
@@ -70,7 +71,7 @@ def scatter(
     points = [point for point in points if point.run not in clipped]
     best = costs.pareto_front([(point.x, point.mean) for point in points], lower=lower) if axis.pareto else []
     front = [points[index] for index in best]
-    labelled = {point.run for point in (front if axis.pareto else points[:MAX_LABELS])}
+    labelled = {point.run for point in (front if axis.pareto else _to_label(points, axis))}
     texts = [point.label if point.run in labelled else "" for point in points]
     sides = label_placement.place_labels(
         _pixel_positions(points, axis), texts, "bottom right" if lower else "top right"
@@ -120,6 +121,20 @@ def scatter(
         yaxis={"title": metric, "nticks": 6},
     )
     return figure
+
+
+def _to_label(points: Sequence[Point], axis: Axis) -> list[Point]:
+    """Return the first points; among many, only those whose labels do not overlap."""
+    if len(points) <= MAX_ERROR_BARS:
+        return list(points[:MAX_LABELS])
+    chosen: list[int] = []
+    places = _pixel_positions(points, axis)
+    for index, (x, y) in enumerate(places[: 2 * MAX_LABELS]):
+        if all(
+            abs(x - places[other][0]) > _LABEL_ROOM[0] or abs(y - places[other][1]) > _LABEL_ROOM[1] for other in chosen
+        ):
+            chosen.append(index)
+    return [points[index] for index in chosen[:MAX_LABELS]]
 
 
 def _exponent(x: float) -> float:

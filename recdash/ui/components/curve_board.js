@@ -601,6 +601,8 @@ const drawPanel = (state, panel) => {
   else panel.u.redraw(true, true);
   const known = state.decoded.ended || state.decoded.active;
   panel.empty.textContent = found.length || !known ? "" : state.live ? "Waiting for the first epoch" : state.options.x === "clock" ? "No values with a clock time" : "No values recorded";
+  const about = [panel.unit, isSmoothed(state, panel) && smoothingText(state)].filter(Boolean).join(" · ");
+  if (panel.about.textContent !== about) panel.about.textContent = about;
   const last = found.map(([line, points]) => `${line.name} ${formatValue(points.y[points.y.length - 1], panel.decimals)}`);
   const unit = panel.unit ? `, ${panel.unit}` : "";
   const label = `${panel.title}${unit}, by ${X_AXES[state.options.x].title.toLowerCase()}. ${found.length ? `Last values: ${last.join("; ")}.` : panel.empty.textContent}`;
@@ -772,11 +774,12 @@ const makePanel = (state, facet, description) => {
   const panel = { ...description, facet, stale: true, visible: true, u: null, y: null, height: state.options.height };
   panel.overlay = make("canvas", { class: "overlay", "aria-hidden": "true" });
   panel.empty = make("div", { class: "empty" });
+  panel.about = make("span", { class: "unit" }, panel.unit);
   panel.plot = make("div", { class: "plot", tabindex: "0", role: "img", "aria-label": panel.title, style: `height: ${panel.height}px`,
     "data-panel": panel.key, onkeydown: (event) => onKey(state, panel, event), onblur: () => { if (state.hover?.byKey) setHover(state, null); } });
   panel.more = make("button", { type: "button", class: "more", "aria-label": `Options of ${panel.title}`, title: "Options", "aria-haspopup": "menu", "aria-expanded": "false",
     onclick: () => openMenu(state, panel) }, dots());
-  panel.figure = make("figure", {}, make("figcaption", {}, make("strong", { title: panel.meaning || null }, panel.title), make("span", { class: "unit" }, panel.unit), panel.more), panel.plot);
+  panel.figure = make("figure", {}, make("figcaption", {}, make("strong", { title: panel.meaning || null }, panel.title), panel.about, panel.more), panel.plot);
   state.sizes.observe(panel.plot);
   state.views.observe(panel.plot);
   state.byPlot.set(panel.plot, panel);

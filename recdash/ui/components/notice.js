@@ -34,18 +34,31 @@ const follow = (event, address) => {
   window.dispatchEvent(new PopStateEvent("popstate"));
 };
 
+// What is shown stays where it is: a message that leaves keeps its place free for the next one.
+const leave = ({ messages }, message) => {
+  const hadFocus = message.contains(message.getRootNode().activeElement);
+  message.style.height = `${message.offsetHeight}px`;
+  message.replaceChildren();
+  message.classList.add("free");
+  while (messages.lastElementChild?.classList.contains("free")) messages.lastElementChild.remove();
+  if (hadFocus) messages.querySelector("button")?.focus({ preventScroll: true });
+};
+
 const showMessage = (state, { title, text, address, state: outcome }) => {
-  const remove = () => { clearTimeout(timer); message.remove(); };
+  const remove = () => { clearTimeout(timer); leave(state, message); };
   const link = make("a", { href: address, onclick: (event) => { follow(event, address); remove(); } }, title);
   const message = make("div", { class: "message" },
     make("span", { class: `mark ${outcome}`, "aria-hidden": "true" }), make("p", {}, link, ` ${text}`),
     iconButton("remove", "Dismiss", remove));
   let timer = 0;
   const wait = () => { // counted from when the visitor can see it
-    if (!message.isConnected) document.removeEventListener("visibilitychange", wait);
+    if (!message.isConnected || message.classList.contains("free")) document.removeEventListener("visibilitychange", wait);
     else if (document.visibilityState === "visible" && !timer) timer = setTimeout(remove, MESSAGE_TIME);
   };
-  state.messages.append(message);
+  const free = state.messages.querySelector(".free");
+  message.style.minHeight = free?.style.height ?? "";
+  if (free) free.replaceWith(message);
+  else state.messages.append(message);
   document.addEventListener("visibilitychange", wait);
   wait();
 };

@@ -1,8 +1,10 @@
 // A timer that asks the server to draw its fragment again; slow or at rest in a hidden tab.
 
 const WAIT_FOR_ANSWER = 6000; // milliseconds after which an unanswered request is sent again
+const APART = 40; // milliseconds between requests of two timers: of fragments asked for at once, Streamlit reruns only one
 
 const pulses = new WeakMap();
+const turns = (window.recdashPulses ??= { next: 0 }); // of all timers of the page
 
 const schedule = (pulse, milliseconds) => {
   clearTimeout(pulse.timer);
@@ -17,6 +19,12 @@ export default function (component) {
   if (!pulse) {
     pulse = { timer: 0, component };
     pulse.ask = () => {
+      const wait = turns.next - performance.now();
+      if (wait > 0) {
+        pulse.timer = setTimeout(pulse.ask, wait);
+        return;
+      }
+      turns.next = performance.now() + APART;
       pulse.component.setTriggerValue("tick", Date.now());
       schedule(pulse, WAIT_FOR_ANSWER);
     };

@@ -107,6 +107,8 @@ const makeRow = (state, entry) => {
       row.tags.replaceChildren(...now.tags.map((tag) => make("span", { class: "tag" }, tag)));
     }
     row.note.hidden = !words && !now.tags.length;
+    row.tall ||= !row.note.hidden && now.state !== "finished"; // what is below a run stays in place when it ends
+    row.node.classList.toggle("tall", Boolean(row.tall));
   };
   return row;
 };

@@ -37,19 +37,20 @@ def repeated_settings(group: Group) -> list[Fold]:
 
 def draw_seeds(group: Group, groups: Sequence[Group], columns: Sequence[str]) -> None:
     """Draw the values of single seeds, and tables of means over split seeds and training seeds."""
-    metric = result_charts.choose_metric(group)
-    sign = 1 if higher_is_better(metric) is False else -1
-    measured = [(mean, fold) for fold in repeated_settings(group) if (mean := fold.mean(metric)) is not None]
-    folds = [fold for _, fold in sorted(measured, key=lambda pair: sign * pair[0])][:MAX_ROWS]
+    repeated = repeated_settings(group)
     same = [one for one in groups if (one.protocol, one.task) == (group.protocol, group.task)]
     tables = cache.seed_tables([one for one in same if Path(one.dataset).name == Path(group.dataset).name])
-    if not folds and not tables:
+    if not repeated and not tables:
         st.caption(_REPEAT)
         return
+    metric = result_charts.choose_metric(group)
+    sign = 1 if higher_is_better(metric) is False else -1
+    measured = [(mean, fold) for fold in repeated if (mean := fold.mean(metric)) is not None]
+    folds = [fold for _, fold in sorted(measured, key=lambda pair: sign * pair[0])][:MAX_ROWS]
     if folds:
         title = glossary.metric(metric)
         st.markdown(f"**Values of single seeds** :gray[:small[{title} on the test part; dash: mean over seeds]]")
-        labels = run_labels([fold.first.run for fold in folds])
+        labels = run_labels([fold.first.run for fold in folds], name_seeds=False)
         points = [
             seed_spread.SeedPoint(
                 labels[fold.first.run.id], row.run.id, row.run.seed, row.metrics[metric].mean, fold.mean(metric) or 0.0
@@ -108,7 +109,7 @@ def stability_table(folds: Sequence[Fold]) -> tuple[pd.DataFrame, int]:
     """Return the stability of each setting, the most stable first, and the number of settings without lists."""
     import pandas as pd  # lazy: pandas
 
-    labels = run_labels([fold.first.run for fold in folds])
+    labels = run_labels([fold.first.run for fold in folds], name_seeds=False)
     rows = []
     for fold in folds:
         found = list_stability.stability_of_runs({row.run.id: row.run.version for row in fold.averaged})

@@ -134,7 +134,8 @@ def _last_names(last: Mapping[str, LastEpoch]) -> list[str]:
 def _names(folds: Sequence[Fold]) -> dict[str, str]:
     if folds and folds[0].by == "model":
         return {fold.key: model_title(fold.first.run) for fold in folds}
-    labels = run_labels([fold.first.run for fold in folds])
+    by_setting = bool(folds) and folds[0].by == "setting"
+    labels = run_labels([fold.first.run for fold in folds], name_seeds=not by_setting)
     return {fold.key: labels[fold.first.run.id] for fold in folds}
 
 

@@ -27,7 +27,11 @@ def draw_settings(run: RunRecord) -> None:
 
     used: Mapping[str, Any] = run.config or run.settings
     if not used:
-        st.caption("The settings are recorded when the training starts.")
+        st.caption(
+            "The imported file has curves, and no settings."
+            if runs.is_curve_import(run)
+            else "The settings are recorded when the training starts."
+        )
         return
     preset = {name: format_setting(value) for name, value in preset_values.preset_values(run).items()}
     rows = []
@@ -51,7 +55,12 @@ def draw_settings(run: RunRecord) -> None:
 
 
 def draw_environment(run: RunRecord) -> None:
-    """Draw data and split, and where the run was trained."""
+    """Draw data and split, and where the run was trained; of imported curves where they come from."""
+    if runs.is_curve_import(run):
+        versions = [(f"{name} version", version) for name, version in run.versions.items()]
+        facts = [("Source", run.source), ("Imported", _moment(run.created)), *versions]
+        _facts_table(facts, "run.environment", f"Source of {run.name}")
+        return
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Data and split**")

@@ -12,7 +12,7 @@ from recdash.errors import RecdashError
 from recdash.reporting.formatting import escape
 from recdash.services import runs
 from recdash.settings import DEFAULT_SPLIT_SEED
-from recdash.ui import layout, url_state
+from recdash.ui import cache, layout, url_state
 from recdash.ui.widgets import settings_form
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ def read() -> Prefill:
     except RecdashError as error:
         st.warning(escape(str(error)), icon=":material/warning:")
         return Prefill()
+    if runs.is_curve_import(run):
+        st.warning(
+            f"{escape(run.name)} has curves of another program only, and no settings. Choose another run.",
+            icon=":material/warning:",
+        )
+        return Prefill()
     if st.session_state.get("_prefilled") != run.id:
         st.session_state["_prefilled"] = run.id
         settings_form.reset_changes()
@@ -66,6 +72,12 @@ def read() -> Prefill:
         if "run" in layout.PAGES:
             layout.link("run", "Open", id=run.id)
         st.button("Clear", icon=":material/close:", type="tertiary", on_click=clear, key="clear_from")
+    if run.dataset not in cache.installed():
+        st.warning(
+            f"{escape(run.dataset)}, the dataset of this run, is not installed. Choose another one, or add it on the "
+            "Data page.",
+            icon=":material/warning:",
+        )
     return _of(run)
 
 

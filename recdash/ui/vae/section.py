@@ -77,12 +77,16 @@ def _choose(runs: Sequence[RunRecord]) -> RunRecord:
     by_id = {run.id: run for run in runs}
     if len(by_id) == 1:
         return runs[0]
+    first = by_id.get(st.session_state.get("_vae_first", ""))  # a run that starts later does not take its place
+    if first is None or not first.epoch:
+        first = next((run for run in runs if run.epoch), runs[0])
+    st.session_state["_vae_first"] = first.id
     chosen = st.selectbox(
         "Run",
         list(by_id),
         format_func=lambda run_id: f"{model_title(by_id[run_id])} on {by_id[run_id].dataset} ({run_id[-8:]})",
         width=360,
-        **url_state.bind("vae", runs[0].id, options=by_id),
+        **url_state.bind("vae", first.id, options=by_id),
     )
     return by_id.get(chosen, runs[0])
 

@@ -12,7 +12,7 @@ from recdash.analysis import annealing
 from recdash.errors import RecdashError
 from recdash.reporting.formatting import escape
 from recdash.runs import run_colours
-from recdash.services import annealing_tries
+from recdash.services import annealing_tries, launch
 from recdash.services.annealing_tries import Schedule, TryData
 from recdash.ui import layout, url_state
 from recdash.ui.components import component
@@ -57,6 +57,7 @@ def _workbook(data: TryData) -> None:
         f"{escape(data.dataset)} ({data.protocol}) to see how the latent code answers."
         + (f" Tries use the demo: {escape(data.refused)}." if data.refused else "")
     )
+    launch.prepare()  # while the visitor moves the sliders
     left, right = st.columns([2, 3], gap="large")
     with left:
         schedule = _settings()

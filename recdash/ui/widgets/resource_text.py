@@ -9,6 +9,7 @@ import streamlit as st
 
 from recdash.reporting.formatting import byte_size
 from recdash.services import resource_use
+from recdash.ui.charts import altair_parts
 
 if TYPE_CHECKING:
     from recdash.services.resource_use import ResourceSample
@@ -42,7 +43,28 @@ def charts(run_id: str) -> None:
         return
     with st.grid(3, min_column_width=150):
         for label, values, unit in _series(samples):
-            st.metric(f"{label} ({unit})", f"{values[-1]:,.0f}", chart_data=values, chart_type="area", height="content")
+            with st.container(gap="xsmall"):
+                st.metric(f"{label} ({unit})", f"{values[-1]:,.0f}")
+                _area_chart([one.time - samples[0].time for one in samples], values, f"{label} ({unit})", run_id)
+
+
+def _area_chart(seconds: list[float], values: list[float], title: str, run_id: str) -> None:
+    import altair as alt  # lazy: altair
+    import pandas as pd  # lazy: pandas
+
+    table = pd.DataFrame({"seconds": seconds, "value": values})
+    chart = (
+        alt.Chart()
+        .mark_area(line=True, opacity=0.25)
+        .encode(
+            alt.X("seconds:Q", title="Seconds", axis=alt.Axis(tickCount=4, grid=False)),
+            alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3)),
+            tooltip=[alt.Tooltip("seconds:Q", format=".0f"), alt.Tooltip("value:Q", title=title, format=",.0f")],
+        )
+        .properties(height=60)
+    )
+    alt_text = f"{title} over the last {seconds[-1]:.0f} s, at most {max(values):,.0f}"
+    altair_parts.show(chart, table, key=f"resources.{run_id}.{title}", alt=alt_text)
 
 
 def _series(samples: Sequence[ResourceSample]) -> list[tuple[str, list[float], str]]:

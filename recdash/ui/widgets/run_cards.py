@@ -115,7 +115,8 @@ def _buttons(run: RunRecord) -> None:
         action_button(run, "Resume", ":material/play_arrow:", launch.resume, f"{name} resumed")
     if run.state.can_resume():
         action_button(run, "Retry", ":material/replay:", launch.retry, f"{name} queued as a new run")
-    clone_button(run)
+    if not runs.is_curve_import(run):
+        clone_button(run)
     if not run.state.is_active():
         st.button(
             "Delete",
@@ -242,20 +243,25 @@ def _name(run: RunRecord) -> str:
 
 def facts(run: RunRecord) -> str:
     """Return data, protocol, preset, seed, changed settings, tags, and quality if it is finished, as Markdown."""
-    parts = [escape(run.dataset), escape(run.protocol), f"preset {escape(run.preset)}", f"seed {run.seed}"]
+    if runs.is_curve_import(run):
+        parts = [f"curves imported from {escape(run.source)}", f"{run.epoch} epochs"]
+    else:
+        parts = [escape(run.dataset), escape(run.protocol), f"preset {escape(run.preset)}", f"seed {run.seed}"]
     if run.settings:
         parts.append(glossary.settings_text(dict(run.settings)))
     if run.options:
         parts.append(escape(describe_options(run.options)))
     if run.state == "finished":
-        parts += [glossary.quality(run.metrics), f"trained in {duration(run.runtime_s)}"]
+        parts += [glossary.quality(run.metrics)]
+        if run.runtime_s is not None:
+            parts.append(f"trained in {duration(run.runtime_s)}")
     if run.still_improving:
         parts.append(STILL_IMPROVING)
     if run.tags:
         parts.append(", ".join(f"tag {escape(tag)}" for tag in run.tags))
     if run.archived:
         parts.append("archived")
-    return " · ".join([*parts, _age(run)])
+    return " · ".join(filter(None, [*parts, _age(run)]))
 
 
 def _age(run: RunRecord) -> str:

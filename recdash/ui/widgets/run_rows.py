@@ -78,7 +78,9 @@ def view(records: Sequence[RunRecord], selection: Selection, group: str, state: 
     metrics = {metric.name for run in records if (metric := selection_metric_of(run.validation))}
     return {
         "entries": entries,
-        "value": " or ".join(title(one.name) for one in SELECTION_METRICS.values() if one.name in metrics),
+        "value": " or ".join(
+            f"validation {title(one.name)}" for one in SELECTION_METRICS.values() if one.name in metrics
+        ),
         "total": len(records),
         "matching": len(selection.matching),
         "shown": len(shown),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from recdash.splits.split_options import SplitOptions
 
 MAX_SEEDS = 20
+_SEEDS = re.compile(r"([0-9]{1,9})(?:\s*-\s*([0-9]{1,9}))?")
 SPLIT_FIELDS = ("positive_from", "min_positives", "scale", "ignore_ratings", "ties")
 _LABELS = {"newcomer": "new-user vector (newcomer)"}
 _MAX_SAFE_INTEGER = float(2**53 - 1)  # largest integer that JavaScript represents exactly
@@ -144,15 +146,19 @@ def parse_seeds(text: str) -> list[int]:
     """Parse seeds written as "0", "1, 2, 3" or "1-5"; raises UsageError with an example."""
     numbers: list[int] = []
     for part in text.replace(";", ",").split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdigit() or (last and not last.strip().isdigit()):
-            raise UsageError(f"Seeds {text!r} are not whole numbers. Enter, for example, 0 or 1, 2, 3 or 1-5.")
-        numbers += range(int(first), int(last or first) + 1) if int(last or first) - int(first) < 1000 else []
+        found = _SEEDS.fullmatch(part.strip())
+        if found is None:
+            raise UsageError(
+                f"Seeds {short_repr(text)} are not whole numbers of at most 9 digits. "
+                "Enter, for example, 0 or 1, 2, 3 or 1-5."
+            )
+        first, last = int(found[1]), int(found[2] or found[1])
+        if last < first:
+            raise UsageError(f"Seeds {part.strip()!r} start above their end. Enter {last}-{first}.")
+        numbers += range(first, min(last, first + MAX_SEEDS) + 1)  # one too many is enough for a refusal
     seeds = list(dict.fromkeys(numbers))
-    if not 1 <= len(seeds) <= MAX_SEEDS:
-        raise UsageError(
-            f"Seeds {text!r} are {len(seeds)} seeds; at most {MAX_SEEDS} are allowed. Enter, for example, 1-5."
-        )
+    if len(seeds) > MAX_SEEDS:
+        raise UsageError(f"Seeds {short_repr(text)} are more than {MAX_SEEDS} seeds. Enter, for example, 1-5.")
     return seeds
 
 
