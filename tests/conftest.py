@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,46 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo_kept(demo_cache: Path, own_folders: Path) -> None:
     """Put the demo into this test's data folder, where it loads at once."""
     shutil.copytree(demo_cache, own_folders / "cache", dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder with real MovieLens data that RECDASH_TEST_DATA names; without it the test is skipped."""
+    named = os.environ.get("RECDASH_TEST_DATA", "")
+    if not named or not Path(named).is_dir():
+        pytest.skip("RECDASH_TEST_DATA names no folder with real MovieLens data")
+    return Path(named)
+
+
+def _on(kind: str) -> Iterator[str]:
+    if kind == "cpu":
+        yield "cpu"
+    elif kind == "fake":
+        from tests.devices import fake_gpu
+
+        with fake_gpu.installed():
+            yield "cuda"
+    else:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no NVIDIA GPU on this machine")
+        yield "cuda"
+
+
+@pytest.fixture(params=["cpu", pytest.param("fake", marks=SLOW), pytest.param("cuda", marks=GPU)])
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The CPU, a fake GPU (see tests/devices/fake_gpu.py), and an NVIDIA GPU where there is one."""
+    yield from _on(request.param)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=GPU)])
+def real_device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The CPU, and an NVIDIA GPU where there is one."""
+    yield from _on(request.param)
+
+
+@pytest.fixture(params=["fake", pytest.param("cuda", marks=GPU)])
+def gpu(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fake GPU, and an NVIDIA GPU where there is one."""
+    yield from _on(request.param)

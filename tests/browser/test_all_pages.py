@@ -84,10 +84,10 @@ class App(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def app(_kept_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def app(demo_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on an empty store, which tests further down fill."""
     home = tmp_path_factory.mktemp("all-pages")
-    shutil.copytree(_kept_demo, home / "data" / "cache")
+    shutil.copytree(demo_cache, home / "data" / "cache")
     found = App("", home)
     with found.folders(), serving(dict(os.environ)) as server:
         yield found._replace(url=server.url)

@@ -138,8 +138,8 @@ def test_movielens_has_movies(folder_of: Callable[..., Path], monkeypatch: pytes
         assert item_words(recdash.load_dataset(folder_of(form, name=f"mine-{form}"))) == ItemWords("movie", "movies")
 
 
-def test_the_demo_has_movies(_kept_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RECDASH_DATA_DIR", str(_kept_demo.parent))
+def test_the_demo_has_movies(demo_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECDASH_DATA_DIR", str(demo_cache.parent))
     assert item_words(recdash.load_dataset("demo")) == ItemWords("movie", "movies")
 
 

@@ -39,9 +39,9 @@ def ml_1m(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="module")
-def demo(_kept_demo: Path) -> Iterator[Titles]:
+def demo(demo_cache: Path) -> Iterator[Titles]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECDASH_DATA_DIR", str(_kept_demo.parent))
+        patch.setenv("RECDASH_DATA_DIR", str(demo_cache.parent))
         yield titles_of("demo")
 
 

@@ -136,9 +136,9 @@ def titles_of(name: str | Path) -> Titles:
 
 
 @pytest.fixture(scope="module")
-def demo(_kept_demo: Path) -> Iterator[Titles]:
+def demo(demo_cache: Path) -> Iterator[Titles]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RECDASH_DATA_DIR", str(_kept_demo.parent))
+        patch.setenv("RECDASH_DATA_DIR", str(demo_cache.parent))
         yield titles_of("demo")
 
 

@@ -16,7 +16,7 @@ from recdash.ui.charts.primitives import Point
 PLOT_WIDTH = 900  # pixels; approximate width of the plot
 HEIGHT = 390  # pixels
 MAX_LABELS = 10  # without a front; more would overlap
-_LABEL_ROOM = (130.0, 18.0)  # pixels
+_LABEL_SIZE = (130.0, 18.0)  # pixels
 MAX_ERROR_BARS = 40  # with more points only those that are labelled have error bars
 _MARGIN = 0.06  # share of the range that is left free around the points
 
@@ -131,7 +131,7 @@ def _to_label(points: Sequence[Point], axis: Axis) -> list[Point]:
     places = _pixel_positions(points, axis)
     for index, (x, y) in enumerate(places[: 2 * MAX_LABELS]):
         if all(
-            abs(x - places[other][0]) > _LABEL_ROOM[0] or abs(y - places[other][1]) > _LABEL_ROOM[1] for other in chosen
+            abs(x - places[other][0]) > _LABEL_SIZE[0] or abs(y - places[other][1]) > _LABEL_SIZE[1] for other in chosen
         ):
             chosen.append(index)
     return [points[index] for index in chosen[:MAX_LABELS]]
