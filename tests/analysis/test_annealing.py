@@ -26,6 +26,7 @@ def run_of(model: str = "multvae", state: State = State.FINISHED, best: int | No
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "settings"),
     [

@@ -410,6 +410,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(store: Store, me: ProcessId)
     assert store.run(run_id).name != "half"
 
 
+@pytest.mark.slow
 def test_eight_writers_lose_nothing_and_never_find_it_locked(url: str, store: Store, me: ProcessId) -> None:
     ids = [running(store, me, seed=seed) for seed in range(8)]
     failures: list[BaseException] = []

@@ -47,6 +47,7 @@ def test_nonsense_in_one_parameter_of_the_address_is_passed_over(trained: dict[s
             assert all(len(items) > 0 for items in lists(tab).values()), value
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(
     max_examples=6,

@@ -116,6 +116,7 @@ def test_undo_on_the_page_restores_lists_bar_and_address(trained: dict[str, str]
         assert (view(tab), all_parameters(tab)) == state
 
 
+@pytest.mark.slow
 @PAGE
 @given(taste=TASTES, adventure=st.sampled_from([-1.0, 0.0, 0.4]), merged=st.booleans(), data=st.data())
 def test_the_address_restores_exactly_the_view(

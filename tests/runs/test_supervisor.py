@@ -140,6 +140,7 @@ def test_a_worker_that_exits_without_a_result_leaves_an_interrupted_run(store, b
     step_until(boss(), lambda: store.run(run_id).state is State.INTERRUPTED)
 
 
+@pytest.mark.slow
 def test_a_worker_that_does_not_stop_is_killed_with_its_children(store, boss, request_of) -> None:
     (run_id,) = enqueue(store, request_of, "stubborn")
     one = boss(grace=0.5)
@@ -289,6 +290,7 @@ def test_a_lock_held_for_too_long_is_one_line(store, monkeypatch) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_of_two_supervisors_started_at_once_one_stays(store, supervise, until) -> None:
     both = [supervise(idle=1.5), supervise(idle=1.5)]
     until(lambda: any(process.poll() is not None for process in both))

@@ -154,6 +154,7 @@ def checksum(model: Model) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.slow
 def test_twenty_visitors_with_different_tastes_see_their_own_lists_and_change_no_weights(here, small) -> None:
     names = ["ease", "itemknn", "multvae", "cdae"]
     compare.start(compare.requests("toy", names, settings={key: small[key] for key in ("epochs", "latent")}))

@@ -46,6 +46,7 @@ def test_without_a_text_active_runs_are_first(runs: Runs) -> None:
     assert [found.run.id for found in quick_find.find_runs("")] == [active, ended]
 
 
+@pytest.mark.slow
 def test_titles_are_found_in_several_datasets_once(toy: str) -> None:
     quick_find.load_titles(["demo", toy])
     found = quick_find.find_items("godfater", ["demo", toy])

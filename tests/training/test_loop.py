@@ -98,7 +98,9 @@ def test_a_loss_that_is_no_number_is_an_error_that_names_the_epoch(split: Split)
         fit("multvae", split, epochs=50, **{**SMALL, "learning_rate": 10.0, "latent": 50, "precision": "float32"})
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 13])
+@pytest.mark.parametrize(
+    "stop_after", [5, pytest.param(1, marks=pytest.mark.slow), pytest.param(13, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("model", GRADIENT)
 def test_stopping_anywhere_and_resuming_equals_not_stopping(
     model: str, stop_after: int, split: Split, real_device: str, tmp_path: Path
