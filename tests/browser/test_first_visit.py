@@ -53,10 +53,13 @@ def set_epochs(tab: Any, model: str, epochs: int) -> None:
 
 def points_drawn(tab: Any, title: str) -> int:
     """How many points the longest line of a chart has."""
-    script = """title => Math.max(0, ...[...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
-        .filter(chart => chart.closest('[data-testid=stVerticalBlock]').textContent.includes(title))
-        .flatMap(chart => [...chart.querySelectorAll('.mark-line path')])
-        .map(path => (path.getAttribute('d') || '').split('L').length))"""
+    script = """title => {
+        const shown = [...(globalThis.recdashBoards ?? new Map()).values()].map(board => board.state)
+            .filter(state => state?.root.isConnected);
+        return Math.max(0, ...shown.flatMap(state => state.panels.filter(panel => panel.title.startsWith(title))
+            .flatMap(panel => Object.values(state.decoded).flatMap(part =>
+                [...(part.panels.get(panel.key)?.values() ?? [])].map(line => line.x.length)))));
+    }"""
     return int(tab.evaluate(script, title))
 
 
@@ -127,7 +130,7 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both runs")
 
     go_to(tab, "Results")
-    tab.get_by_text("Quality with intervals").wait_for()
+    tab.get_by_text("is best by").first.wait_for()
     tab.goto(f"{app}/curves?x=seconds&smooth=0.5&show=kl&show=beta")
     tab.get_by_text("Differences in settings").wait_for()
     settle(tab)
@@ -140,4 +143,4 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     other.get_by_text("Differences in settings").wait_for()
     wait_until(other, lambda: points_drawn(other, "KL divergence") == drawn, 20, "the same picture in a new browser")
     assert other.url == view
-    assert other.get_by_test_id("stVegaLiteChart").count() == 3, "two values, and the latent dimensions"
+    assert other.locator("figure").count() == 2
