@@ -43,19 +43,11 @@ class Problem:
     certain: bool
 
 
-@dataclass(frozen=True)
-class PlannedRun:
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun(run_estimate.Estimate):
     """One run of a plan; `disk_bytes` is what it keeps when it is finished, `epochs` the expected number of epochs."""
 
     request: Request
-    seconds: float | None
-    at_most_seconds: float | None
-    epochs: int | None
-    most_epochs: int
-    basis: str
-    memory_bytes: int
-    memory_is_measured: bool
-    gpu_bytes: int | None
     disk_bytes: int
     state_bytes: int
 
@@ -214,7 +206,7 @@ def _planned(request: Request, shape: DataShape, earlier: Sequence[Measured]) ->
     found = run_estimate.estimate(request, config, shape, earlier, process_env.threads_per_run())
     return PlannedRun(
         request=request, disk_bytes=sizes.stored_bytes, state_bytes=sizes.state_bytes,
-        **{name: getattr(found, name) for name in found.__dataclass_fields__},
+        **vars(found),
     )  # fmt: skip
 
 
