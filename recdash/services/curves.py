@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from recdash.analysis.curves import Curves, curves_from_epochs
 from recdash.errors import unknown_name
-from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import EpochRow
 from recdash.services import tie_warnings
 from recdash.services.store_access import open_store
@@ -31,19 +30,6 @@ def curves_of(run_ids: str | Sequence[str]) -> list[Curves]:
     for row in store.epochs(list(rows)):
         rows[row.run].append(row)
     return [curves_from_epochs(run, sorted(rows[run.id], key=lambda row: row.epoch)) for run in runs]
-
-
-def kl_by_dimension(run_id: str, epoch: int | None = None) -> tuple[float, ...]:
-    """Return the KL divergence of each latent dimension in nats, largest first; empty for models without one.
-
-    Args:
-        run_id: Id of the run.
-        epoch: The epoch; by default, or if it has no values, the last one with values.
-    """
-    stored = RunFolder(run_id).arrays("kl_by_dimension", epoch) or RunFolder(run_id).arrays("kl_by_dimension")
-    if not stored:
-        return ()
-    return tuple(sorted((float(value) for value in stored[max(stored)]), reverse=True))
 
 
 def epochs_after(run_ids: str | Sequence[str], seq: int) -> list[EpochRow]:

@@ -8,7 +8,8 @@ import pytest
 from recdash.runs import queue
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.store import Store
-from recdash.services import curves
+from recdash.services import latent_kl
+from recdash.services import runs as service
 from tests.pages.conftest import (
     Open,
     Runs,
@@ -32,9 +33,10 @@ def test_latent_dimensions_are_drawn_where_a_model_has_some(open_page: Open, run
     folder.path.mkdir(parents=True, exist_ok=True)
     row = {"epoch": 3, "update": 30, "seconds": 1.0, "values": {}}
     folder.add_epoch(row, {"kl_by_dimension": np.array([0.2, 1.5, 0.0], np.float32)})
-    assert curves.kl_by_dimension(first, 3) == pytest.approx((1.5, 0.2, 0.0))
-    assert curves.kl_by_dimension(first, 99) == pytest.approx((1.5, 0.2, 0.0))
-    assert curves.kl_by_dimension(second) == ()
+    kl = latent_kl.history(service.find(first)).kl
+    assert kl is not None
+    assert [kl.at(epoch)[1] for epoch in (3, 99)] == [pytest.approx((1.5, 0.2, 0.0))] * 2
+    assert latent_kl.history(service.find(second)).kl is None
     assert "KL per latent dimension" in page_text(open_page("curves", run=[first, second], section="vae"))
     assert "KL per latent dimension" not in page_text(open_page("curves", run=[second], section="vae"))
 

@@ -19,7 +19,7 @@ from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import Request
 from recdash.runs.states import State
 from recdash.runs.store import Store
-from recdash.services import curves, datasets, doctor, recommend, report, results, runs, store_access
+from recdash.services import curves, datasets, doctor, latent_kl, recommend, report, results, runs, store_access
 from tests.file_damage import ways
 from tests.run_helpers import SMALL
 from tests.toy_data import toy_dataset
@@ -35,8 +35,7 @@ READERS: dict[str, Reader] = {
     "per_user": results.per_user,
     "results": lambda run_id: [results.export(results.groups(dataset="toy"), form) for form in ("table", "csv")],
     "curves": curves.curves,
-    "latent": curves.kl_by_dimension,
-    "latent of an epoch": lambda run_id: curves.kl_by_dimension(run_id, 2),
+    "latent": lambda run_id: latent_kl.history(runs.find(run_id)),
     "recommend": lambda run_id: recommend.recommend("toy", ["Film 4", "7"], run_ids=[run_id], explain=True).to_dict(),
     "recommend by model": lambda run_id: recommend.recommend("toy", ["Film 4"], models=["multvae"]).to_dict(),
     "list_runs": lambda run_id: [run.to_dict() for run in runs.list_runs(dataset="toy")],
@@ -53,7 +52,7 @@ READERS: dict[str, Reader] = {
     "datasets": lambda run_id: datasets.entries(),
     "doctor": lambda run_id: doctor.checks(),
 }
-NEED_THE_STORE = set(READERS) - {"data", "datasets", "doctor", "log", "latent", "latent of an epoch"}
+NEED_THE_STORE = set(READERS) - {"data", "datasets", "doctor", "log"}
 # Which readers may refuse when a file is damaged; all others must answer.
 FILES: dict[str, set[str]] = {
     "run/run.json": set(),

@@ -29,7 +29,7 @@ from recdash.runs.run_folder import RunFolder, run_folders
 from recdash.runs.run_records import Request, RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store
-from recdash.services import curves, doctor, launch, results, store_access
+from recdash.services import doctor, latent_kl, launch, results, store_access
 from recdash.services import runs as service
 from recdash.splits import RatingSplit
 from recdash.training import TrainingState, fit
@@ -218,7 +218,8 @@ def test_results_and_curves_show_runs_of_version_0_2(store_file: Path, capsys: p
     assert {row.run.id for group in groups for row in group.rows} == set(FINISHED)
     assert {group.protocol for group in groups} == {"strong", "strong-temporal", "ratings-90"}
     assert "latent" in str(service.find("multvae-b2136319").config)
-    assert len(curves.kl_by_dimension("multvae-b2136319")) == 8
+    kl = latent_kl.history(service.find("multvae-b2136319")).kl
+    assert kl is not None and kl.values.shape[1] == 8
     assert main(["results", "--dataset", "small", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert {result["run"] for result in shown["results"]} == set(FINISHED)
