@@ -28,6 +28,7 @@ from recdash.runs.supervisor_lock import SupervisorLock
 IDLE_SECONDS = 60.0  # without a run, before the supervisor ends
 GRACE_SECONDS = 20.0  # from a stop request until the worker is killed
 POLL_SECONDS = 0.2
+LOCK_WAIT = 0.5  # for a lock that no living supervisor holds
 _ENDED_WITHOUT_RESULT = "The worker ended without a result. See the run's log, then resume it from its last checkpoint."
 
 _started: list[subprocess.Popen[bytes]] = []  # supervisors started by this process; kept so that they are reaped
@@ -200,8 +201,9 @@ def ensure_running(store: Store) -> bool:
     """
     lock = SupervisorLock(store)
     with lock.decision():
-        # Without a note, or with a damaged one, the lock decides.
-        if lock.owner() is not None or not lock.acquire():
+        # Without a note, or with a damaged one, the lock decides. A process that a killed supervisor was just starting
+        # has its open files, and so holds its lock, until it executes its own program.
+        if lock.owner() is not None or not lock.acquire(wait=LOCK_WAIT):
             return False
         lock.release()
         process = _start_supervisor(lock.log)

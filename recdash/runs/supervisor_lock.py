@@ -57,11 +57,15 @@ class SupervisorLock:
         finally:
             self._decision.release()
 
-    def acquire(self) -> bool:
-        """Take the supervisor's lock if it is free. Call it inside `decision`; raises StoreError likewise."""
+    def acquire(self, wait: float = 0.0) -> bool:
+        """Take the supervisor's lock if it gets free within `wait` seconds. Call it inside `decision`.
+
+        Raises:
+            StoreError: as for `decision`.
+        """
         with _one_line_errors(self._lock):
             try:
-                self._lock.acquire(blocking=False)
+                self._lock.acquire(timeout=wait, poll_interval=0.02)
             except Timeout:
                 return False
             self._inode = Path(self._lock.lock_file).stat().st_ino

@@ -152,7 +152,7 @@ def test_a_board_of_a_live_training(board: str, tab: Any) -> None:
     tab.mouse.move(box["x"] + 200, box["y"] + 90, steps=4)
     tab.mouse.move(box["x"] + 320, box["y"] + 90, steps=4)
     tab.mouse.up()
-    until(tab, "state.zoom !== null")
+    until(tab, "state.zoom && state.panels.every(panel => panel.u.scales.x.min === state.zoom[0])")
     ranges = f"() => {STATE}.panels.map(panel => [panel.u.scales.x.min, panel.u.scales.x.max])"
     zoomed = tab.evaluate(ranges)
     assert all(found == zoomed[0] for found in zoomed) and zoomed[0][1] - zoomed[0][0] < 25

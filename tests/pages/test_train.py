@@ -307,7 +307,7 @@ def test_the_use_of_processor_and_memory_is_shown_with_its_maximum(open_page: Op
     sampler.sample()
     tab = open_page("train", view="queue")
     (use,) = [caption.value for caption in tab.caption if caption.value.startswith("CPU ")]
-    assert "max" in use and "memory" in use and "MiB" in use
+    assert "max" in use and "memory" in use and "iB" in use
 
 
 def test_the_error_of_a_failed_run_is_one_line_and_its_log_a_click_away(open_page: Open, runs: Runs) -> None:
