@@ -30,6 +30,13 @@ new PerformanceObserver((list) => {
 }).observe({type: 'layout-shift', buffered: true});
 """
 
+SHOW = """
+(state) => {
+  Object.defineProperty(document, 'visibilityState', { get: () => state, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+"""
+
 
 class Training:
     """A run of this process, one epoch after the other."""
@@ -145,6 +152,16 @@ def test_a_board_of_a_live_training(board: str, tab: Any) -> None:
     time.sleep(3)
     assert len(frames) > 5 and max(frames) < 3000, (len(frames), sum(frames), draws)
 
+    # A hidden tab asks for nothing; when it is shown again, it is up to date at once.
+    tab.evaluate(SHOW, "hidden")
+    time.sleep(1)
+    frames.clear()
+    live.train(1)
+    time.sleep(3)
+    assert len(frames) == 0
+    tab.evaluate(SHOW, "visible")
+    until(tab, "[...state.decoded.active.panels.get('toy.kl').values()][0].x.length === 2", seconds=5)
+
     # Zooming by dragging holds while points arrive, in all charts; the page does not move.
     box = chart(tab, "kl").bounding_box()
     tab.mouse.move(box["x"] + 120, box["y"] + 80)
@@ -163,7 +180,7 @@ def test_a_board_of_a_live_training(board: str, tab: Any) -> None:
     for _ in range(12):
         live.train(2)
         time.sleep(0.25)
-    until(tab, "[...state.decoded.active.panels.get('toy.kl').values()][0].x.length === 25")
+    until(tab, "[...state.decoded.active.panels.get('toy.kl').values()][0].x.length === 26")
     assert tab.evaluate(ranges) == zoomed
     assert (
         tab.evaluate(f"() => {STATE}.panels.every((panel, index) => panel.u === globalThis.before[index])")
