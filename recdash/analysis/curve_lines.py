@@ -11,6 +11,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Smoothing = Literal["none", "exponential", "gaussian", "mean"]
 MOST_POINTS = 1024  # of a line in a chart; up to four per bin, or five with one that is not finite
+SHORTEST_PAUSE, _PAUSE_EPOCHS = 2.0, 5  # seconds and times between two epochs that a pause exceeds
 _BLOCK = 64  # epochs filtered with one matrix product
 
 
@@ -80,6 +81,24 @@ def downsampled(values: FloatArray, most: int = MOST_POINTS) -> IntArray:
     gaps = (starts + gap.argmax(axis=1))[gap.any(axis=1)]
     ends = np.minimum(starts + size, n) - 1
     return np.unique(np.concatenate([starts, ends, lowest[some], highest[some], gaps]))
+
+
+def pauses(recorded: FloatArray, seconds: FloatArray) -> IntArray:
+    """Return after which epochs a training paused: much more time passed until the next one than it trained.
+
+    Args:
+        recorded: (epochs,) clock times in seconds; NaN where unknown.
+        seconds: (epochs,) seconds of training so far.
+
+    Returns:
+        (pauses,) indices of the last epochs before a pause.
+    """
+    passed, trained = np.diff(recorded), np.diff(seconds)
+    known = passed[np.isfinite(passed)]
+    if not len(known):
+        return np.empty(0, dtype=np.int64)
+    typical = float(np.median(trained)) or float(np.median(known))  # imported curves may have no training time
+    return np.flatnonzero(passed - trained > SHORTEST_PAUSE + _PAUSE_EPOCHS * typical)  # false for NaN
 
 
 def _exponential(values: FloatArray, weight: float) -> FloatArray:

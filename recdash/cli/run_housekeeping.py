@@ -18,6 +18,7 @@ from recdash.cli.common import (
 )
 from recdash.cli.train import report_time_ties, wait_and_report
 from recdash.errors import UsageError
+from recdash.settings import whole_number
 
 if TYPE_CHECKING:
     from recdash.runs.run_records import RunRecord
@@ -59,7 +60,7 @@ def tag(options: argparse.Namespace) -> int:
 
     if not options.add and not options.remove:
         raise UsageError("runs tag: nothing to do. Give --add TAG or --remove TAG.")
-    changed = housekeeping.tag(_ids(options), options.add, options.remove)
+    changed = housekeeping.tag(run_ids(options), options.add, options.remove)
     return _print_runs(
         options, changed, lambda run: f"has the tags {', '.join(run.tags)}" if run.tags else "has no tag"
     )
@@ -69,14 +70,14 @@ def archive(options: argparse.Namespace) -> int:
     """Archive runs."""
     from recdash.services import housekeeping  # lazy: SQLAlchemy
 
-    return _print_runs(options, housekeeping.archive(_ids(options)), lambda run: "is archived")
+    return _print_runs(options, housekeeping.archive(run_ids(options)), lambda run: "is archived")
 
 
 def unarchive(options: argparse.Namespace) -> int:
     """List archived runs again."""
     from recdash.services import housekeeping  # lazy: SQLAlchemy
 
-    return _print_runs(options, housekeeping.unarchive(_ids(options)), lambda run: "is listed again")
+    return _print_runs(options, housekeeping.unarchive(run_ids(options)), lambda run: "is listed again")
 
 
 def trash(options: argparse.Namespace) -> int:
@@ -84,7 +85,7 @@ def trash(options: argparse.Namespace) -> int:
     from recdash.devices import format_bytes  # lazy: torch
     from recdash.services import housekeeping  # lazy: SQLAlchemy
 
-    moved: Freed = housekeeping.trash(_ids(options))
+    moved: Freed = housekeeping.trash(run_ids(options))
     print_message(
         f"In the trash: {' '.join(moved.runs)} ({format_bytes(moved.bytes)}, freed in 24 hours or by "
         "`recdash runs prune --trash --yes`). To undo: recdash runs restore RUN"
@@ -106,6 +107,8 @@ def prune(options: argparse.Namespace) -> int:
     """List what rules select, or delete it."""
     from recdash.services import housekeeping  # lazy: SQLAlchemy
 
+    if options.keep_best is not None:
+        whole_number("--keep-best", options.keep_best, 0)
     found = housekeeping.prune(
         states=options.state,
         older_than_s=options.older_than,
@@ -158,6 +161,13 @@ def clone(options: argparse.Namespace) -> int:
     return wait_and_report([new], options)
 
 
+def run_ids(options: argparse.Namespace) -> list[str]:
+    """Return the ids of the named runs, each once; raises UsageError, before anything is done, if one is unknown."""
+    from recdash.services import runs  # lazy: SQLAlchemy
+
+    return list(dict.fromkeys(runs.find(reference).id for reference in options.run_ids))
+
+
 def parse_age(text: str) -> float:
     """Return an age such as "30d", "12h" or "2w" in seconds."""
     found = _AGE.fullmatch(text.strip())
@@ -207,12 +217,6 @@ def _add_clone(parts: Any) -> None:
     parser.add_argument("--device", metavar="D", help="device: auto, cpu, cuda, mps")
     parser.add_argument("--name", default="", metavar="NAME", help="name of the new run")
     parser.add_argument("--detach", action="store_true", help="return at once and train in the background")
-
-
-def _ids(options: argparse.Namespace) -> list[str]:
-    from recdash.services import runs  # lazy: SQLAlchemy
-
-    return [runs.find(reference).id for reference in options.run_ids]
 
 
 def _print_runs(options: argparse.Namespace, changed: list[RunRecord], describe: Callable[[RunRecord], str]) -> int:

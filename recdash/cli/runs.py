@@ -122,26 +122,26 @@ def resume(options: argparse.Namespace) -> int:
     """Queue runs again and wait for them."""
     from recdash.services import launch  # lazy: SQLAlchemy
 
-    return _start_again(options, launch.resume)
+    return _start_again(options, launch.resume_all)
 
 
 def retry(options: argparse.Namespace) -> int:
     """Train again from the start, as new runs, and wait for them."""
     from recdash.services import launch  # lazy: SQLAlchemy
 
-    return _start_again(options, launch.retry)
+    return _start_again(options, launch.retry_all)
 
 
 def delete(options: argparse.Namespace) -> int:
     """Delete runs."""
     from recdash.services import runs  # lazy: SQLAlchemy
 
-    found = [runs.find(reference) for reference in options.run_ids]
-    for run in found:
-        runs.delete(run.id)
-        print_message(f"Deleted {run.id}.")
+    ids = run_housekeeping.run_ids(options)
+    runs.delete(*ids)
+    for run_id in ids:
+        print_message(f"Deleted {run_id}.")
     if options.json:
-        print_json({"deleted": [run.id for run in found]})
+        print_json({"deleted": ids})
     return 0
 
 
@@ -166,9 +166,7 @@ def _add_for_one_run(parts: Any, name: str, act: Callable[[argparse.Namespace], 
 
 
 def _each(options: argparse.Namespace, act: Callable[[str], RunRecord], describe: Callable[[RunRecord], str]) -> int:
-    from recdash.services import runs  # lazy: SQLAlchemy
-
-    done = [act(runs.find(reference).id) for reference in options.run_ids]
+    done = [act(run_id) for run_id in run_housekeeping.run_ids(options)]
     for run in done:
         print_message(f"{run.id} {describe(run)}.")
     if options.json:
@@ -176,10 +174,18 @@ def _each(options: argparse.Namespace, act: Callable[[str], RunRecord], describe
     return 0
 
 
-def _start_again(options: argparse.Namespace, act: Callable[[str], RunRecord]) -> int:
-    from recdash.services import runs  # lazy: SQLAlchemy
+def _start_again(options: argparse.Namespace, act: Callable[[list[str]], list[RunRecord]]) -> int:
+    from recdash.services import cloned_requests, runs  # lazy: SQLAlchemy
 
-    return wait_and_report([act(runs.find(reference).id) for reference in options.run_ids], options)
+    ids = run_housekeeping.run_ids(options)
+    for run in runs.list_runs(ids=ids, archived=None):
+        if changes := cloned_requests.calmer_settings(run):
+            rate = changes["learning_rate"]
+            print_message(
+                f"{run.id} diverged, and may do so again with the same seed and settings. With a lower learning rate: "
+                f"recdash runs clone {run.id} --set learning_rate={rate:g}"
+            )
+    return wait_and_report(act(ids), options)
 
 
 def _print_changed(options: argparse.Namespace, run: RunRecord) -> int:

@@ -146,9 +146,7 @@ def resume(store: Store, run_id: str) -> RunRecord:
     with store.database.write() as connection:
         row = _row(connection, run_id)
         if row["state"] == State.FINISHED:
-            raise UsageError(
-                f"Run {run_id} is finished, there is nothing to resume. Start a new run with `recdash train`."
-            )
+            raise nothing_to_resume(run_id)
         if not is_active(row):
             seq = write_run(
                 connection, run_id, state=State.QUEUED, queued=time.time(), queue_position=None, finished=None,
@@ -158,13 +156,20 @@ def resume(store: Store, run_id: str) -> RunRecord:
     return store.run(run_id)
 
 
-def delete(store: Store, run_id: str) -> None:
-    """Delete a run, its epochs and its events; raises UsageError while it is running."""
+def nothing_to_resume(run_id: str) -> UsageError:
+    """Return the error for a finished run that is to be resumed."""
+    return UsageError(f"Run {run_id} is finished, there is nothing to resume. Start a new run with `recdash train`.")
+
+
+def delete(store: Store, *run_ids: str) -> None:
+    """Delete runs, their epochs and their events; raises UsageError, and deletes none, while one of them is running."""
     with store.database.write() as connection:
-        row = _row(connection, run_id, in_trash=True)
-        if row["state"] == State.RUNNING and owner_is_alive(row):
-            raise UsageError(f"Run {run_id} is running. Stop it first: recdash runs stop {run_id}")
-        delete_rows(connection, run_id)
+        for run_id in run_ids:
+            row = _row(connection, run_id, in_trash=True)
+            if row["state"] == State.RUNNING and owner_is_alive(row):
+                raise UsageError(f"Run {run_id} is running. Stop it first: recdash runs stop {run_id}")
+        for run_id in run_ids:
+            delete_rows(connection, run_id)
 
 
 def delete_rows(connection: Connection, run_id: str) -> None:

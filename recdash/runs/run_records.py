@@ -127,6 +127,11 @@ class RunRecord:
         return found
 
     @property
+    def diverged(self) -> bool:
+        """Whether a loss became NaN or infinite, as it would again with the same seed and settings."""
+        return self.state is State.FAILED and self.error.startswith(f"{self.model} diverged:")
+
+    @property
     def still_improving(self) -> bool:
         """Whether the last epoch was the best: more epochs might give a better model."""
         ended = self.state in (State.FINISHED, State.STOPPED)

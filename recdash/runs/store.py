@@ -57,7 +57,7 @@ class Store:
         ids: Sequence[str] | None = None,
         dataset: str | None = None,
         model: str | None = None,
-        request_hash: str | None = None,
+        request_hashes: Sequence[str] | None = None,
         states: Iterable[State] | None = None,
         trashed: bool | None = False,
     ) -> list[RunRecord]:
@@ -67,14 +67,15 @@ class Store:
             ids: Only these runs.
             dataset: Only runs on this dataset.
             model: Only runs of this model.
-            request_hash: Only runs of this request.
+            request_hashes: Only runs of these requests.
             states: Only runs in one of these states.
             trashed: Whether to return the runs in the trash instead of the others; None returns both.
         """
         wanted = None if states is None else set(states)
         query = select(runs).order_by(runs.c.created.desc(), runs.c.id)
         query = query if ids is None else query.where(runs.c.id.in_(ids))
-        for column, value in ((runs.c.dataset, dataset), (runs.c.model, model), (runs.c.request_hash, request_hash)):
+        query = query if request_hashes is None else query.where(runs.c.request_hash.in_(request_hashes))
+        for column, value in ((runs.c.dataset, dataset), (runs.c.model, model)):
             query = query if value is None else query.where(column == value)
         if trashed is not None:
             query = query.where(runs.c.trashed.is_not(None) if trashed else runs.c.trashed.is_(None))

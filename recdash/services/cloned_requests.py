@@ -11,6 +11,7 @@ from recdash.errors import unknown_name
 from recdash.models import registry
 from recdash.runs.queue import NAME_LENGTH
 from recdash.runs.run_records import Request, RunRecord
+from recdash.services.preset_values import preset_values
 from recdash.services.training_requests import checked_request, default_protocol, request_of
 from recdash.settings import DEFAULT_SPLIT_SEED, format_setting, settings_of
 
@@ -43,11 +44,11 @@ def changed_request(
     Raises:
         UsageError, SplitError or DataError: see `training_requests.checked_request`.
     """
+    before = request_of(run)
     known = [declared.name for declared in settings_of(registry.model_class(run.model).config_class)]
     for one in (*settings, *reset):
         if one not in known:
             raise unknown_name(f"setting of {run.model}", one, known)
-    before = request_of(run)
     given = {"preset": preset, "protocol": protocol, "seed": seed, "split_seed": split_seed, "device": device}
     changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
     changes["settings"] = {one: value for one, value in {**run.settings, **settings}.items() if one not in reset}
@@ -55,6 +56,13 @@ def changed_request(
         changes["options"] = _options_under(run, protocol)
     request = checked_request(replace(before, name="", **changes))
     return replace(request, name=name.strip()[:NAME_LENGTH] or _name_after(before, request))
+
+
+def calmer_settings(run: RunRecord) -> dict[str, Any]:
+    """Return what to change in the settings of a diverged run: a tenth of its learning rate. Empty for other runs."""
+    used = {**preset_values(run), **run.config, **run.settings} if run.diverged else {}
+    rate = used.get("learning_rate")
+    return {} if rate is None else {"learning_rate": float(f"{float(rate) / 10:.3g}")}
 
 
 def _options_under(run: RunRecord, protocol: str) -> dict[str, Any]:

@@ -117,10 +117,11 @@ def requests(
 
 def find_runs(requests: Sequence[Request]) -> Comparison:
     """Find an existing run for each request: same model, data, protocol, split, settings and seeds."""
-    store = open_store()
-    return Comparison(
-        tuple(requests), tuple(_best_of(store.runs(request_hash=request.request_hash)) for request in requests)
-    )
+    hashes = [request.request_hash for request in requests]
+    runs: dict[str, list[RunRecord]] = {}
+    for run in open_store().runs(request_hashes=list(dict.fromkeys(hashes))):
+        runs.setdefault(run.request_hash, []).append(run)
+    return Comparison(tuple(requests), tuple(_best_of(runs.get(digest, [])) for digest in hashes))
 
 
 def start(requests: Sequence[Request], *, key: str | None = None) -> list[RunRecord]:

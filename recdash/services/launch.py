@@ -102,20 +102,43 @@ def stop(run_id: str) -> RunRecord:
 
 def resume(run_id: str) -> RunRecord:
     """Queue a stopped, interrupted or failed run to continue from its last checkpoint."""
+    return resume_all([run_id])[0]
+
+
+def resume_all(run_ids: str | Sequence[str]) -> list[RunRecord]:
+    """Queue runs to continue from their last checkpoints, or none of them.
+
+    Raises:
+        UsageError: One is unknown or finished, or its dataset is gone.
+        DataError: A dataset cannot be read.
+    """
     from recdash.splits.split_options import SplitOptions  # lazy: pandas
 
     refuse_when_read_only("trained")
-    store = open_store()
-    run = store.run(run_id)
-    data_entry(run.dataset, SplitOptions.from_dict(run.options))  # raises if the data are gone
-    record = queue.resume(store, run_id)
+    store, ids = open_store(), name_list(run_ids)
+    for run in map(store.run, ids):
+        if run.state.is_finished():
+            raise queue.nothing_to_resume(run.id)
+        data_entry(run.dataset, SplitOptions.from_dict(run.options))  # raises if the data are gone
+    records = [queue.resume(store, run_id) for run_id in ids]
     supervisor.ensure_running(store)
-    return record
+    return records
 
 
 def retry(run_id: str) -> RunRecord:
     """Queue the same request as a new run; the old run stays."""
-    return train([request_of(open_store().run(run_id))])[0]
+    return retry_all([run_id])[0]
+
+
+def retry_all(run_ids: str | Sequence[str]) -> list[RunRecord]:
+    """Queue the requests of runs as new runs, or none of them; the old runs stay.
+
+    Raises:
+        UsageError: One is unknown, or has no settings since another program recorded its curves.
+        SplitError, DataError: see `training_requests.checked_request`.
+    """
+    store = open_store()
+    return train([request_of(store.run(run_id)) for run_id in name_list(run_ids)])
 
 
 def clone(

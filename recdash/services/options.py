@@ -10,6 +10,7 @@ from recdash.services import datasets, training_requests
 from recdash.settings import settings_of
 
 if TYPE_CHECKING:
+    from recdash.models.data_shape import DataShape
     from recdash.settings import Setting
     from recdash.splits.protocols import Protocol
 
@@ -40,9 +41,21 @@ def models(task: str | None = None) -> list[ModelChoice]:
     return [choice for choice in choices if task is None or choice.task == task]
 
 
-def settings(model: str, dataset: str, preset: str = "auto") -> list[tuple[Setting, Any]]:
-    """Return each setting of a model with its value in a preset on a dataset."""
-    config = training_requests.resolve_config(model, datasets.entry(dataset), preset, {})
+def settings(
+    model: str, dataset: str, preset: str = "auto", shape: DataShape | None = None
+) -> list[tuple[Setting, Any]]:
+    """Return each setting of a model with its value in a preset.
+
+    Args:
+        model: Name of the model.
+        dataset: Name of the dataset.
+        preset: Name of the preset.
+        shape: Size of the training part, which a training reads; by default that of the whole dataset stands in.
+    """
+    if shape is None:
+        config = training_requests.resolve_config(model, datasets.entry(dataset), preset, {})
+    else:
+        config = registry.configure(model, shape, preset)
     return [(declared, getattr(config, declared.name)) for declared in settings_of(type(config))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from recdash.analysis.run_labels import model_title
 from recdash.services import datasets, runs
@@ -14,9 +14,18 @@ if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
 
 MIN_SCORE = 60.0  # of 100; less similar names are no results
+CONTAINED = 90.0  # of names that contain the words as they are, without typing errors
 MAX_DATASETS = 3  # whose titles are searched: as many as `datasets.load` keeps in memory
 MAX_INTERACTIONS = 5_000_000  # larger datasets take seconds to load, and gigabytes
 _WORD = re.compile(r"[^\W_]+")
+
+
+class _HasScore(Protocol):
+    @property
+    def score(self) -> float: ...
+
+
+Scored = TypeVar("Scored", bound=_HasScore)
 
 
 class FoundItem(NamedTuple):
@@ -45,8 +54,7 @@ def find_runs(text: str, limit: int = 6) -> list[FoundRun]:
     if not text.strip():
         return [FoundRun(run, 0.0) for run in sorted(records, key=lambda run: not run.state.is_active())[:limit]]
     scored = [FoundRun(run, similarity(text, _names(run))) for run in records]
-    found = [one for one in scored if one.score >= MIN_SCORE]
-    return sorted(found, key=lambda one: -one.score)[:limit]  # of equal ones the newest first
+    return without_guesses(scored)[:limit]  # of equal ones the newest first
 
 
 def searched_datasets() -> list[str]:
@@ -88,25 +96,40 @@ def find_items(text: str, names: Sequence[str], limit: int = 6) -> list[FoundIte
     return sorted(found.values(), key=lambda one: -one.score)[:limit]
 
 
+def without_guesses(found: Sequence[Scored]) -> list[Scored]:
+    """Return what fits well enough, best first; with typing errors only if nothing fits without."""
+    least = CONTAINED if any(one.score >= CONTAINED for one in found) else MIN_SCORE
+    return sorted((one for one in found if one.score >= least), key=lambda one: -one.score)
+
+
 def similarity(text: str, names: str) -> float:
     """Return how well a text fits names, from 0 to 100.
 
-    100 if each word of the text starts a word of the names, 90 if it is part of one, less with typing errors.
+    100 if the text is a word of the names or starts all of them, 97 if each of its words starts a word of the names, 90
+    if each is part of one, less with typing errors: one per word of up to five letters, two per longer word.
     """
     wanted, given = text.casefold().strip(), names.casefold()
     words, known = _WORD.findall(wanted), _WORD.findall(given)
-    if wanted and given.startswith(wanted):
+    if wanted and (given.startswith(wanted) or wanted in known):
         return 100.0
     if words and all(any(one.startswith(word) for one in known) for word in words):
         return 97.0
     if words and all(word in given for word in words):
-        return 90.0
+        return CONTAINED
     if sum(map(len, words)) < 3:
         return 0.0
-    from rapidfuzz import fuzz, process  # lazy: rapidfuzz
+    return 0.9 * min((_typed(word, known) for word in words), default=0.0)
 
-    best = [process.extractOne(word, known, scorer=fuzz.ratio) for word in words]
-    return 0.9 * min((match[1] for match in best if match is not None), default=0.0)
+
+def _typed(word: str, known: Sequence[str]) -> float:
+    """Return how similar the nearest word is, from 0 to 100; 0 if more letters differ than typing errors explain."""
+    from rapidfuzz import fuzz, process  # lazy: rapidfuzz
+    from rapidfuzz.distance import OSA  # lazy: rapidfuzz
+
+    errors = 1 if len(word) <= 5 else 2
+    near = [one for one in known if OSA.distance(word, one, score_cutoff=errors) <= errors]
+    match = process.extractOne(word, near, scorer=fuzz.ratio)
+    return 0.0 if match is None else float(match[1])
 
 
 def _names(run: RunRecord) -> str:

@@ -99,11 +99,12 @@ def find_in_trash(reference: str) -> RunRecord:
     return find(reference) if found is None else found
 
 
-def delete(run_id: str) -> None:
-    """Delete a run, its epochs and its folder for good; raises UsageError while it is running."""
+def delete(*run_ids: str) -> None:
+    """Delete runs, their epochs and folders for good; raises UsageError, and deletes none, while one is running."""
     refuse_when_read_only("deleted")
-    queue.delete(open_store(), run_id)
-    RunFolder(run_id).remove()
+    queue.delete(open_store(), *run_ids)
+    for run_id in run_ids:
+        RunFolder(run_id).remove()
 
 
 def rename(run_id: str, name: str) -> RunRecord:

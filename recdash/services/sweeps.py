@@ -137,17 +137,15 @@ def of_requests(bases: Sequence[Request], grid: Grid, seeds: Sequence[int] = (0,
         UsageError: There are more than MAX_RUNS runs, or the values of two settings do not go together.
     """
     check_count(count([base.model for base in bases], grid, len(seeds)))
-    return [
-        _swept_request(base, swept, seed)
-        for seed in seeds
-        for base in bases
-        for swept in combinations(base.model, grid)
-    ]
+    checked = [_swept_request(base, swept) for base in bases for swept in combinations(base.model, grid)]
+    return [named(training_requests.with_seed(one, seed), swept) for seed in seeds for one, swept in checked]
 
 
-def _swept_request(base: Request, swept: Mapping[str, Any], seed: int) -> Request:
-    settings = {**base.settings, **swept}
-    return named(training_requests.checked_request(replace(base, seed=seed, name="", settings=settings)), swept)
+def _swept_request(base: Request, swept: Mapping[str, Any]) -> tuple[Request, Mapping[str, Any]]:
+    """Return the checked request with swept settings, and these settings."""
+    if not swept:
+        return base, swept
+    return training_requests.checked_request(replace(base, settings={**base.settings, **swept})), swept
 
 
 def named(request: Request, swept: Mapping[str, Any]) -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,13 +16,14 @@ from recdash.models import registry
 from recdash.models.data_shape import DataShape
 from recdash.reporting.formatting import byte_size, duration, listed, plural
 from recdash.runs import process_env
+from recdash.runs.run_records import Request
 from recdash.runs.snapshots import MIN_FREE_BYTES
 from recdash.services import datasets, run_estimate, training_cost, training_requests
 from recdash.services.store_access import open_store
 
 if TYPE_CHECKING:
     from recdash.data.dataset_registry import DatasetEntry
-    from recdash.runs.run_records import Request, RunRecord
+    from recdash.runs.run_records import RunRecord
     from recdash.services.run_estimate import Measured
     from recdash.splits.split_options import SplitOptions
 
@@ -180,6 +181,35 @@ def plan(requests: Sequence[Request]) -> TrainingPlan:
         disk_free=disk_free,
         problems=tuple(problems),
     )
+
+
+def training_shape(
+    dataset: str, protocol: str, *, split_seed: int, options: Mapping[str, Any] | None = None
+) -> DataShape | None:
+    """Return the size of the training part of a split, which presets read; None where it is not known before training.
+
+    It is known from earlier runs, and of up to `LARGEST_CHECKED` interactions by making the split once.
+
+    Args:
+        dataset: Name of a dataset, or path of a file.
+        protocol: Name of the protocol.
+        split_seed: Seed of the split.
+        options: Split options (`SplitOptions.to_dict`).
+
+    Raises:
+        UsageError: The dataset is unknown or not downloaded.
+        DataError: The dataset cannot be read.
+    """
+    from recdash.splits.split_options import SplitOptions  # lazy: pandas
+
+    entry = training_requests.data_entry(dataset, SplitOptions.from_dict(options or {}))
+    request = Request(
+        model="", dataset=entry.name, dataset_fingerprint=entry.fingerprint, protocol=protocol, split_seed=split_seed,
+        options=options or {},
+    )  # fmt: skip
+    shape, problem = _shape(request, open_store().runs())
+    whole = shape.interactions == entry.interactions and shape.users == entry.users
+    return None if problem or whole else shape
 
 
 def refuse(plan: TrainingPlan, *, force: bool = False) -> None:

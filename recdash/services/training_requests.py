@@ -93,10 +93,10 @@ def checked_request(request: Request) -> Request:
     from recdash.splits.split_options import SplitOptions  # lazy: pandas
 
     refuse_when_read_only("trained")
-    model_class = registry.model_class(request.model)
+    registry.model_class(request.model)  # raises for an unknown model
     _check_protocol(request.model, request.protocol)
     for what, seed in (("seed", request.seed), ("split seed", request.split_seed)):
-        whole_number(what, seed, 0, HIGHEST_SEED)
+        _check_seed(what, seed)
     options = SplitOptions.from_dict(request.options)
     original = data_entry(request.dataset, options)
     request = _with_own_split(request, original)
@@ -105,7 +105,6 @@ def checked_request(request: Request) -> Request:
     values = resolve_config(request.model, entry, request.preset, request.settings).to_dict()
     _check_device(request.device)
     _check_data(request.model, request.protocol, entry)
-    seed_suffix = f", seed {request.seed}" if request.seed else ""
     return replace(
         request,
         dataset=entry.name,
@@ -113,12 +112,30 @@ def checked_request(request: Request) -> Request:
         settings={name: values[name] for name in request.settings},
         options=options.to_dict(),
         epochs=values.get("epochs", 1),
-        name=request.name or f"{model_class.title} on {Path(entry.name).name}{seed_suffix}",
+        name=request.name or _default_name(request.model, entry.name, request.seed),
     )
 
 
+def with_seed(request: Request, seed: int) -> Request:
+    """Return a checked request with another training seed and its default name.
+
+    Raises:
+        UsageError: The seed is out of bounds.
+    """
+    _check_seed("seed", seed)
+    return replace(request, seed=seed, name=_default_name(request.model, request.dataset, seed))
+
+
 def request_of(run: RunRecord) -> Request:
-    """Return the request that trains a run again, on the current content of its dataset."""
+    """Return the request that trains a run again, on the current content of its dataset.
+
+    Raises UsageError for a run that holds only curves of another program.
+    """
+    if run.model not in registry.names():
+        source = f"imported from {run.source}" if run.source else f"of the unknown model {run.model}"
+        raise UsageError(
+            f"Run {run.id} cannot be trained again: it has only curves {source}, no settings. Use `recdash train`."
+        )
     return Request(
         model=run.model,
         dataset=run.dataset,
@@ -167,9 +184,9 @@ def data_entry(dataset: str, options: SplitOptions | None = None) -> DatasetEntr
     from recdash.splits.split_options import SplitOptions  # lazy: pandas
 
     name = dataset_registry.name_of(dataset)
-    for entry in dataset_registry.available():
-        if entry.name == name and entry.ready and entry.fingerprint:
-            return entry
+    entry = dataset_registry.installed_entry(name)
+    if entry is not None and entry.ready and entry.fingerprint:
+        return entry
     loaded = (options or SplitOptions()).load(name)
     return dataset_registry.DatasetEntry(
         name=name,
@@ -210,6 +227,14 @@ def unsuitable_data(model: str, entry: DatasetEntry) -> str | None:
     if model_class.task == "rating" and entry.scale is None:
         return f"{model} learns from ratings; {entry.name} has none. Use data with ratings, or another model."
     return None
+
+
+def _check_seed(what: str, seed: int) -> None:
+    whole_number(what, seed, 0, HIGHEST_SEED)
+
+
+def _default_name(model: str, dataset: str, seed: int) -> str:
+    return f"{registry.model_class(model).title} on {Path(dataset).name}{f', seed {seed}' if seed else ''}"
 
 
 def _settings_by_model(

@@ -98,6 +98,8 @@ def _show(report: ImportReport) -> None:
     )
     for note in report.notes[:5]:
         st.caption(escape(note))
+    if set(report.run_ids) <= set(st.session_state.get(url_state.key_of("run"), [])):
+        return  # they are drawn already
     st.button(
         "Draw them here",
         icon=":material/show_chart:",

@@ -12,7 +12,6 @@ from recdash.analysis import curve_groups
 from recdash.analysis.loss_parts import VAE_MODELS
 from recdash.analysis.run_labels import run_labels
 from recdash.reporting.formatting import escape, listed, plural
-from recdash.services import launch
 from recdash.services.annealing_tries import TAG as WORKBOOK_TAG
 from recdash.ui import curve_files, glossary, layout, url_state
 from recdash.ui.charts import live_curves
@@ -286,10 +285,8 @@ def _ended_without_epoch(selected: Sequence[RunRecord]) -> None:
                 f"**{escape(run.name)}** {glossary.state_badge(run.state)} {escape(run_cards.outcome(run))}",
                 width="content",
             )
-            if run.state.can_resume() and not environment.read_only():
-                run_cards.action_button(
-                    run, "Resume", ":material/play_arrow:", launch.resume, f"{escape(run.name)} resumed"
-                )
+            if not environment.read_only():
+                run_cards.resume_button(run)
 
 
 def _on_board_action(action: dict[str, Any]) -> None:

@@ -249,6 +249,8 @@ def _rebuild_store() -> None:
 def _import_services() -> None:
     """Import what the other pages need, once per server."""
     with _import_lock, error_boundary(silent=True):
+        for name in ("pandas", "scipy.sparse", "scipy.special"):  # else imported by functions, maybe two at once
+            import_module(name)
         for name in ("options", "datasets", "recommend"):
             import_module(f"recdash.services.{name}")
         cache.models()

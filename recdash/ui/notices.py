@@ -37,7 +37,7 @@ def draw(active: tuple[str, ...]) -> None:
     if ended:
         number = st.session_state.get(_NOTICE, {"number": 0})["number"] + 1
         st.session_state[_NOTICE] = {"number": number, "messages": _messages(ended)}
-    data = {"active": bool(active), "notice": st.session_state.get(_NOTICE, {"number": 0, "messages": []})}
+    data = {"active": bool(active), "notice": st.session_state.get(_NOTICE)}
     component.mount("notice", "notice", data, _ignore)
 
 
@@ -57,7 +57,10 @@ def _ended(active: frozenset[str]) -> list[RunRecord]:
     if version == st.session_state.get(_VERSION) or st.session_state.setdefault(_VERSION, version) == version:
         return []
     st.session_state[_VERSION] = version
-    ended = [run for run in runs.list_runs(active=False) if run.id in seen or (run.finished or 0.0) > looked]
+    trained_here = [
+        run for run in runs.list_runs(active=False) if not run.source
+    ]  # an import is no training that ended
+    ended = [run for run in trained_here if run.id in seen or (run.finished or 0.0) > looked]
     return sorted(ended, key=lambda run: run.finished or 0.0)
 
 

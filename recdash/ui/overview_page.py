@@ -207,7 +207,7 @@ def next_steps(records: Sequence[RunRecord]) -> None:
 
 def _suggestions(records: Sequence[RunRecord]) -> list[tuple[str, str, str]]:
     finished = [run for run in records if run.state.is_finished()]
-    resumable = [run for run in records if run.state.can_resume()]
+    resumable = [run for run in records if run.state.can_resume() and not run.diverged]
     why = (
         "Every trained model's list side by side, with explanations."
         if finished

@@ -51,7 +51,7 @@ def draw(pages: Pages, is_ready: Callable[[], bool]) -> None:
 
 
 def _draw(pages: Pages, is_ready: Callable[[], bool]) -> None:
-    go = st.session_state.get(_GO, {"number": 0, "address": ""})
+    go = st.session_state.get(_GO)
     data: dict[str, Any] = {"query": "", "groups": [], "pending": False, "go": go}
     query = component.query(_KEY)  # "OPENING:TEXT", where each opening has a number of its own; empty while closed
     opening, _, text = query.partition(":")
@@ -81,6 +81,9 @@ def _answer(text: str, pages: Pages, is_ready: bool) -> tuple[list[tuple[str, li
         ("Pages", _matching(text, [Entry(f"page:{name}", title, about) for name, (title, about) in pages.items()])),
         ("Actions", _matching(text, _actions(active))),
     ]
+    if text:
+        fitting = set(quick_find.without_guesses([entry for _, entries in groups for entry in entries]))
+        groups = [(title, [entry for entry in entries if entry in fitting]) for title, entries in groups]
     found = [(title, entries) for title, entries in groups if entries]
     if text:
         found.sort(key=lambda group: -max(entry.score for entry in group[1]))
@@ -151,7 +154,7 @@ def _matching(text: str, entries: list[Entry]) -> list[Entry]:
     if not text:
         return entries
     scored = [one._replace(score=quick_find.similarity(text, f"{one.title} {one.note}")) for one in entries]
-    return sorted((one for one in scored if one.score >= quick_find.MIN_SCORE), key=lambda one: -one.score)
+    return quick_find.without_guesses(scored)
 
 
 def _act(action: dict[str, Any]) -> None:

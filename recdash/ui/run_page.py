@@ -125,15 +125,14 @@ def _actions(run: RunRecord) -> None:
         if environment.read_only():
             return
         trainable = not runs.is_curve_import(run)
-        if trainable:
+        if trainable and not run.diverged:
             layout.link("train", "Train again with changes", **{"from": run.id})
         name = escape(run.name)
         if run.state.is_active():
             done = f"Stopping {name} after a checkpoint"
             run_cards.action_button(run, "Stop", ":material/stop:", launch.stop, done, run.stopping)
-        if run.state.can_resume():
-            run_cards.action_button(run, "Resume", ":material/play_arrow:", launch.resume, f"{name} resumed")
-        if trainable and not run.state.is_active():
+        run_cards.resume_button(run)
+        if trainable and not run.state.is_active() and not run.diverged:
             run_cards.action_button(run, "Retry", ":material/replay:", launch.retry, f"{name} queued as a new run")
         if not run.state.is_active():
             if run.archived is None:

@@ -24,5 +24,7 @@ def draw() -> None:
         label_visibility="collapsed",
         **url_state.bind("view", "new", options=VIEWS),
     )
+    if view != "new":  # the form says what it is about
+        layout.title(VIEWS[view][0])
     with layout.error_boundary():
         VIEWS[view][2]()

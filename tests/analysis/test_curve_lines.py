@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recdash.analysis.curve_lines import MOST_POINTS, downsampled, smoothed
+from recdash.analysis.curve_lines import MOST_POINTS, downsampled, pauses, smoothed
 
 VALUES = st.lists(
     st.one_of(st.floats(-1e9, 1e9), st.sampled_from([math.nan, math.inf, -math.inf])), min_size=1, max_size=300
@@ -95,3 +95,12 @@ def test_centred_averages_do_not_lag():
 def test_no_weight_returns_the_values():
     values = np.array([1.0, math.nan, 3.0])
     np.testing.assert_array_equal(smoothed(values, 0.0), values)
+
+
+def test_a_pause_is_longer_than_the_training_between_two_epochs() -> None:
+    seconds = np.array([1.0, 2.0, 3.0, 4.0, 64.0])  # the last epoch was slow, but trained all the time
+    recorded = np.array([100.0, 101.0, 131.0, 132.0, 192.0])
+    assert pauses(recorded, seconds).tolist() == [1]
+    assert pauses(np.full(5, np.nan), seconds).tolist() == []
+    assert pauses(np.array([5.0]), np.array([1.0])).tolist() == []
+    assert pauses(np.arange(0.0, 50.0, 10.0), np.zeros(5)).tolist() == [], "imported without a training time"

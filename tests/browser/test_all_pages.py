@@ -44,7 +44,7 @@ UNKNOWN = {
     "/data?dataset=nothing&tab=nothing": "Data",
     "/published?table=nothing&metric=nothing": "Published",
 }
-LOOKS = [("light", 1440), ("dark", 1440), ("dark", 390), ("light", 390)]
+LOOKS = [("light", 1440), ("dark", 390)]  # colours depend on the theme, places on the width
 MAX_ANSWER_SECONDS = 0.2  # from the last key to the palette's answer, on two cores that do nothing else
 BUSY = 2.0  # allowance for other processes on the machine, as a factor
 

@@ -204,6 +204,13 @@ def test_a_board_of_a_live_training(board: str, tab: Any) -> None:
     until(tab, f"state.picked.has('{live.id}') && state.pinned.includes('{live.id}')")
     assert tab.locator(f".legend button[data-line='{live.id}']").get_attribute("aria-pressed") == "true"
 
+    # The others step back where it is drawn, but not behind a pinned run without values.
+    until(tab, "state.panels[0].somePicked")
+    set_picked = "state.picked = ids; for (const panel of state.panels) panel.stale = true; state.entry.changed();"
+    tab.evaluate(f"() => {{ const state = {STATE}, ids = new Set(['without values']); {set_picked} }}")
+    until(tab, "!state.panels[0].somePicked")
+    tab.evaluate(f"() => {{ const state = {STATE}, ids = new Set(['{live.id}']); {set_picked} }}")
+
     # By keyboard: the rule moves, the values are read out, Escape leaves.
     plot = chart(tab, "ndcg@100")
     plot.focus()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from recdash.cli import main as cli
 from recdash.cli.run_housekeeping import parse_age
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.states import State
+from recdash.services import curve_import
 from recdash.services import runs as service
 
 
@@ -67,6 +69,40 @@ def test_prune_lists_first_and_deletes_only_with_yes(call, runs, waiting) -> Non
     assert call("runs", "prune", "--state", "failed", "--older-than", "30d")[1] == "Nothing to delete.\n"
     assert "Deleted: 1 in all, 2.0 KiB" in call("runs", "prune", "--state", "failed", "--yes")[1]
     assert [run.id for run in service.list_runs()] == [kept]
+
+
+def test_of_several_runs_all_are_deleted_or_none(call, runs, waiting, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second, active = runs.finished(), runs.finished(seed=1), runs.running(seed=2)
+    assert "Unknown run: 'nobody'" in refused(capsys, "runs", "delete", first, "nobody")
+    assert "is running" in refused(capsys, "runs", "delete", first, active, second)
+    assert "nothing to resume" in refused(capsys, "runs", "resume", runs.stopped(seed=3), first, "--detach")
+    assert {run.state for run in service.list_runs() if run.seed == 3} == {State.STOPPED}
+    assert len(service.list_runs()) == 4
+    assert json.loads(call("runs", "delete", second, first, second, "--json")[0]) == {"deleted": [second, first]}
+    assert len(service.list_runs()) == 2
+
+
+def test_an_invalid_rule_is_named_as_the_user_wrote_it(runs, waiting, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = "recdash: --keep-best = -1 is not a whole number from 0. For example: 0.\n"
+    assert refused(capsys, "runs", "prune", "--keep-best", "-1") == wanted
+
+
+def test_imported_curves_cannot_be_trained_again(
+    runs, waiting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.csv").write_text("epoch,ndcg@100\n1,0.1\n2,0.2\n")
+    (run_id,) = curve_import.import_paths([tmp_path / "mine.csv"])[0].run_ids
+    trained = runs.finished("ease")
+    wanted = f"Run {run_id} cannot be trained again: it has only curves imported from CSV, no settings."
+    for words in (("retry", trained, run_id), ("clone", run_id)):
+        assert wanted in refused(capsys, "runs", *words, "--detach")
+    assert len(service.list_runs()) == 2, "none of them was queued"
+
+
+def test_a_diverged_run_is_repeated_with_a_hint(call, runs, waiting) -> None:
+    run_id = runs.failed("multvae diverged: loss is nan in epoch 3, update 7.", settings={"learning_rate": 0.5})
+    err = call("runs", "retry", run_id, "--detach")[1]
+    assert f"recdash runs clone {run_id} --set learning_rate=0.05" in err
 
 
 def test_the_queue_is_reordered(call, runs, waiting) -> None:

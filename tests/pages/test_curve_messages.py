@@ -169,6 +169,24 @@ def test_c11_every_axis_has_the_recorded_positions(x, expected):
     assert found.x.tolist() == expected
 
 
+def test_a_pause_is_a_gap_on_the_clock_axis_only():
+    reader, clocks = EpochReader(("a",)), [1e9, 1e9 + 1, 1e9 + 2, 1e9 + 600, 1e9 + 601]
+    for epoch, clock in enumerate(clocks, start=1):
+        reader.add(EpochRow("a", epoch, epoch, 10 * epoch, 1.0 * epoch, {"kl": 1.0}, clock))
+    for x, expected in (("clock", [1e9 + 2]), ("epoch", None), ("relative", None)):
+        options = BoardOptions(x=x)
+        (line,) = curve_series.lines([record("a")], options)
+        found = curve_series.points(line, panel("a"), reader, options)
+        assert (None if found.pauses is None else found.pauses.tolist()) == expected
+        part = curve_messages.part("b", "ended", [(0, line)], reader, [panel("a")], options)
+        sent = part["series"]["p"][0][7]
+        assert (sent < 0) == (expected is None) and (sent < 0 or decode(part["arrays"][sent]).tolist() == expected)
+        values = [
+            row["value"] for row in curve_export.vega_spec(panel("a"), [(line, found)], options)["data"]["values"]
+        ]
+        assert values == [1.0, 1.0, 1.0, *([None] if expected else []), 1.0, 1.0]
+
+
 def test_c11_both_axes_can_be_logarithmic_and_the_vertical_one_shared():
     options = BoardOptions(log_x=True, log_y=True, shared_y=True)
     sent = curve_messages.layout("b", [panel("a")], options, ())["options"]

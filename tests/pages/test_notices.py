@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from recdash.runs.states import State
+from recdash.services import curve_import
 from recdash.services import runs as service
 from tests.pages.conftest import Open, Runs
 from tests.pages.recommend_helpers import drawn
@@ -15,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("components")
 
 def messages(tab: AppTest) -> list[dict[str, str]]:
     """What the component shows."""
-    found: list[dict[str, str]] = drawn(tab, "notice")["notice"]["messages"]
-    return found
+    notice: dict[str, list[dict[str, str]]] | None = drawn(tab, "notice")["notice"]
+    return notice["messages"] if notice else []
 
 
 def test_a_run_that_ends_is_announced_once_with_its_best_value_and_a_link(open_page: Open, runs: Runs) -> None:
@@ -40,6 +43,14 @@ def test_a_run_that_starts_and_ends_between_two_looks_is_announced(open_page: Op
     runs.failed("loss is nan in epoch 3")
     tab.run()
     assert [one["text"] for one in messages(tab)] == ["failed"]
+
+
+def test_imported_curves_are_not_announced(open_page: Open, runs: Runs) -> None:
+    runs.running()
+    tab = open_page("overview")
+    curve_import.import_uploads([("a.csv", f"step,loss,timestamp\n1,3,{time.time() + 60}\n".encode())])
+    tab.run()
+    assert not messages(tab) and not tab.exception
 
 
 def test_many_runs_that_end_together_are_counted(open_page: Open, runs: Runs) -> None:

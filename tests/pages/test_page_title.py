@@ -33,6 +33,10 @@ def test_the_title_says_what_is_shown(open_page: Open, runs: Runs, titles: list[
     runs.running()
     open_page("overview")
     assert titles[-1] == "(1 running) Overview · recdash"
+    open_page("train", dataset="toy", model=["ease", "multvae"])
+    assert titles[-1] == "(1 running) EASE, Mult-VAE on toy · Train · recdash"
+    open_page("train", view="queue")
+    assert titles[-1] == "(1 running) Queue · Train · recdash"
 
 
 def test_a_title_is_kept_while_a_page_reruns_and_dropped_when_it_is_no_longer_right(titles: list[str]) -> None:

@@ -33,7 +33,8 @@ def choose(tab: AppTest, entry_id: str, opening: int = 1) -> tuple[str, dict[str
     """Choose an entry; gives the page and the URL parameters that it opens."""
     act(tab, "palette", "open", id=entry_id, opening=str(opening))
     assert not tab.exception, tab.exception
-    page, _, query = drawn(tab, "palette")["go"]["address"].partition("?")
+    go = drawn(tab, "palette")["go"] or {"address": ""}  # none before the first wish
+    page, _, query = go["address"].partition("?")
     return page, parse_qs(query)
 
 

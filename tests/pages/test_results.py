@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from recdash.reporting.formatting import escape
 from recdash.runs import queue, run_marks
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.store import Store, write_run
-from recdash.services import compare, results
-from recdash.ui.results import chart_views, exports, table_choice
+from recdash.services import compare, housekeeping, results
+from recdash.ui.results import chart_views, exports, table_choice, table_rows
 from tests.pages.conftest import (
     Open,
     Runs,
@@ -90,13 +91,40 @@ def test_the_first_click_sorts_best_first_and_the_second_reverses(open_page: Ope
     assert [text[:6] for text in cells(tab, "ndcg@100")] == ["0.4000", "0.3000", "0.2000"]
     tab = act(tab, TABLE, "sort", column="recall@20")
     assert [text[:6] for text in cells(tab, "recall@20")] == ["0.3000", "0.2000", "0.1000"]
-    assert parameters(tab)["sort"] == "recall@20" and columns(tab)["recall@20"]["sorted"] == "best"
+    assert parameters(tab)["sort"] == "recall@20" and columns(tab)["recall@20"]["sorted"] == "descending"
     tab = act(tab, TABLE, "sort", column="recall@20")
     assert [text[:6] for text in cells(tab, "recall@20")] == ["0.1000", "0.2000", "0.3000"]
-    assert parameters(tab)["sort"] == "recall@20:reverse" and columns(tab)["recall@20"]["sorted"] == "reverse"
+    assert parameters(tab)["sort"] == "recall@20:reverse" and columns(tab)["recall@20"]["sorted"] == "ascending"
     shared = open_page("results", rows="run", sort="recall@20:reverse")
     assert cells(shared, "recall@20") == cells(tab, "recall@20")
     assert names(open_page("results", sort="no such column"))[:1] != []
+
+
+def test_assistive_technology_is_told_the_real_order_of_a_column() -> None:
+    error = table_rows.Column("rmse", "RMSE", "number", lambda fold: 0.0, lambda fold: "", False, marks_best=True)
+    metric = replace(error, id="ndcg@100", descending=True)
+    orders = [
+        (table_rows.direction_of(error, reverse), table_rows.order_of(error, reverse)) for reverse in (False, True)
+    ]
+    assert orders == [("ascending", "best first"), ("descending", "worst first")]
+    assert table_rows.direction_of(metric, False) == "descending"
+    assert table_rows.order_of(replace(error, marks_best=False), False) == "ascending"
+
+
+def test_a_baseline_that_is_not_in_the_table_is_named_with_the_reason(open_page: Open, runs: Runs) -> None:
+    first, second = runs.finished("ease", 0.3), runs.finished("popularity", 0.2)
+    other = runs.finished("ease", 0.1, protocol="weak")
+    assert "baseline in the address" not in page_text(open_page("results", baseline=second))
+    housekeeping.trash([second])
+    text = page_text(open_page("results", baseline=second)).replace("\\", "")
+    assert f"The baseline in the address, {second}, does not exist: deleted" in text
+    for run_id in (first, other):
+        tab = open_page("results", baseline=run_id)
+        assert drawn(tab, TABLE)["rows"][0]["run"] == run_id and "baseline in the address" not in page_text(tab)
+    tables = [table_choice.table_id(group) for group in results.groups()]
+    chosen = tab.selectbox(key="url.comparison")
+    tab = chosen.set_value(next(name for name in tables if name != chosen.value)).run()
+    assert "belongs to another table" in page_text(tab)
 
 
 @pytest.mark.slow
@@ -164,7 +192,7 @@ def test_any_run_can_be_the_baseline(open_page: Open, trained: list[str]) -> Non
     assert columns(tab)["difference"]["sub"] == "from Popularity"
     assert cells(tab, "difference")[0].startswith("+0.") and cells(tab, "difference")[1] == "baseline"
     tab = open_page("results", baseline="ease-ffffffff")
-    assert columns(tab)["difference"]["sub"] == "from EASE", "an unknown id is passed over"
+    assert columns(tab)["difference"]["sub"] == "from EASE" and "does not exist" in page_text(tab)
 
 
 @pytest.mark.slow

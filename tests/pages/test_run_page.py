@@ -120,6 +120,21 @@ def test_a_read_only_installation_offers_no_changes(
     assert not {"Delete", "Retry", "Archive", "Save"} & set(labels(opened(open_page, run_id)))
 
 
+def test_a_diverged_run_is_trained_again_with_a_lower_learning_rate(open_page: Open, runs: Runs, store: Store) -> None:
+    error = "multvae diverged: loss is nan in epoch 3, update 7. Lower learning_rate (now 0.5)."
+    run_id = runs.failed(error, settings={"learning_rate": 0.5})
+    tab = open_page("run", id=run_id)
+    links = {link.label for link in tab.get("page_link")}
+    assert "Train again with a lower learning rate" in links and not {"Resume", "Retry"} & set(labels(tab))
+    cards = set(labels(open_page("train", view="earlier")))
+    assert "Train again with a lower learning rate" in cards and not {"Resume", "Retry", "Copy"} & cards
+    form = open_page("train", **{"from": run_id})
+    text = page_text(form).replace("\\", "")
+    assert "learning_rate = **0.05**" in text and "That run diverged" in text
+    other = runs.failed("The disk is full.", seed=1)
+    assert {"Resume", "Retry"} <= set(labels(open_page("run", id=other)))
+
+
 def test_a_renamed_run_keeps_its_address(open_page: Open, runs: Runs, store: Store) -> None:
     run_id = runs.finished()
     queue.rename(store, run_id, "My model")

@@ -12,7 +12,8 @@ from recdash.runs.run_folder import RunFolder
 from recdash.runs.run_records import RunRecord
 from recdash.runs.states import State
 from recdash.runs.store import Store, write_run
-from recdash.services import launch
+from recdash.services import launch, options, training_plan
+from recdash.settings import DEFAULT_SPLIT_SEED
 from tests.pages.conftest import (
     Open,
     Runs,
@@ -95,6 +96,28 @@ def test_a_changed_setting_is_shown_sent_and_can_be_reset(open_page: Open, waiti
     tab.segmented_control(key="url.view").set_value("new").run()
     tab.button(key=next(b.key for b in tab.button if b.label == "Reset to preset")).click().run()
     assert "preset 0" not in page_text(tab)
+
+
+def test_the_form_shows_what_the_preset_is_for_the_training_part(
+    open_page: Open, waiting: list[str], store: Store
+) -> None:
+    key = "set/toy/auto/multvae/batch_size"
+    shapes = {
+        protocol: training_plan.training_shape("toy", protocol, split_seed=DEFAULT_SPLIT_SEED)
+        for protocol in ("strong", "weak")
+    }
+    auto = {name: registry.configure("multvae", shape).to_dict()["batch_size"] for name, shape in shapes.items()}
+    whole = options.settings("multvae", "toy")
+    assert auto["strong"] not in (auto["weak"], {one.name: value for one, value in whole}["batch_size"])
+    tab = open_settings(open_page("train", dataset="toy", model=["multvae"]))
+    assert tab.number_input(key=key).value == auto["strong"]
+    tab.selectbox(key="url.protocol").set_value("weak").run()
+    assert tab.number_input(key=key).value == auto["weak"] and "batch" not in page_text(tab), (
+        "a field left alone follows"
+    )
+    tab.number_input(key=key).set_value(7).run()
+    tab.selectbox(key="url.protocol").set_value("strong").run()
+    assert tab.number_input(key=key).value == 7, "a changed one stays"
 
 
 def test_an_emptied_number_means_the_preset_again(open_page: Open, waiting: list[str], store: Store) -> None:

@@ -336,7 +336,13 @@ def test_a_training_that_diverges_fails_with_the_reason_and_keeps_its_epochs(wor
         # One step of 1e30 makes every later loss NaN on any processor.
         patch.setattr(registry.model_class("multvae"), "learning_rate", lambda _, epoch: 1e30 if epoch == 3 else 1e-3)
         run = work()
-    assert run.state is State.FAILED and "diverged" in run.error and "epoch 3" in run.error and "\n" not in run.error
+    assert (
+        run.diverged
+        and run.state is State.FAILED
+        and "diverged" in run.error
+        and "epoch 3" in run.error
+        and "\n" not in run.error
+    )
     assert [row.epoch for row in store.epochs([run.id])] == [1, 2] and run.epoch == 2 and run.metrics == {}
     assert RunFolder(run.id).has_model(), "the best weights before it diverged"
     assert run.versions["torch"] and run.details["machine"]["cores"], "also recorded for runs without results"

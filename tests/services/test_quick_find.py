@@ -16,6 +16,8 @@ from tests.run_helpers import Runs
         ("vae", "multvae", 90),
         ("recvea", "RecVAE on demo recvae", 60),
         ("godfater", "The Godfather (1972)", 60),
+        ("recvae", "a run of RecVAE on demo", 100 - 3),
+        ("trian", "Train", 60),
     ],
 )
 def test_a_word_its_start_and_a_typing_error_are_similar(text: str, names: str, at_least: float) -> None:
@@ -23,7 +25,14 @@ def test_a_word_its_start_and_a_typing_error_are_similar(text: str, names: str, 
 
 
 @pytest.mark.parametrize(
-    ("text", "names"), [("zzzzz", "Mult-VAE on demo"), ("xq", "RecVAE"), ("", "RecVAE"), ("!", "a")]
+    ("text", "names"),
+    [
+        ("zzzzz", "Mult-VAE on demo"),
+        ("recvae", "Mult-VAE on demo multvae"),
+        ("xq", "RecVAE"),
+        ("", "RecVAE"),
+        ("!", "a"),
+    ],
 )
 def test_other_words_are_not_similar(text: str, names: str) -> None:
     assert quick_find.similarity(text, names) < quick_find.MIN_SCORE
@@ -31,6 +40,12 @@ def test_other_words_are_not_similar(text: str, names: str) -> None:
 
 def test_every_word_has_to_fit() -> None:
     assert quick_find.similarity("recvae ml-20m", "RecVAE on demo") < quick_find.MIN_SCORE
+
+
+def test_typing_errors_are_guessed_only_if_nothing_fits_as_it_is() -> None:
+    exact, part, guess, poor = (quick_find.FoundItem("demo", None, score) for score in (100.0, 90.0, 80.0, 50.0))
+    assert quick_find.without_guesses([guess, part, poor, exact]) == [exact, part]
+    assert quick_find.without_guesses([poor, guess]) == [guess]
 
 
 def test_runs_are_found_by_name_model_and_id(runs: Runs) -> None:

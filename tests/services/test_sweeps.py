@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -131,6 +132,28 @@ def test_the_requests_of_a_sweep_are_checked_named_and_all_different(toy: str) -
     assert [dict(one.settings) for one in vae[:2]] == [{"beta_cap": 0.3, "latent": 8}, {"beta_cap": 0.3, "latent": 16}]
     assert vae[0].name == "Mult-VAE on toy, seed 1, latent 8"
     assert {one.name for one in found if one.model == "ease"} == {"EASE on toy, seed 1", "EASE on toy, seed 2"}
+
+
+def test_each_setting_of_a_sweep_is_checked_once_for_all_seeds(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from recdash.services import training_requests
+
+    bases = training_requests.build_requests(["multvae", "ease"], toy)
+    checked = [
+        training_requests.checked_request(replace(base, seed=seed, name="")) for seed in (0, 3) for base in bases
+    ]
+    calls: list[Request] = []
+    check = training_requests.checked_request
+
+    def counted(request: Request) -> Request:
+        calls.append(request)
+        return check(request)
+
+    monkeypatch.setattr(training_requests, "checked_request", counted)
+    assert sweeps.of_requests(bases, {}, [0, 3]) == checked and not calls
+    assert len(sweeps.of_requests(bases, {"latent": (8, 16)}, [0, 3])) == 6
+    assert [call.settings for call in calls] == [{"latent": 8}, {"latent": 16}]
+    with pytest.raises(UsageError, match="seed"):
+        sweeps.of_requests(bases, {}, [-1])
 
 
 def test_a_name_never_exceeds_the_limit() -> None:

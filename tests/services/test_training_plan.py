@@ -169,7 +169,7 @@ def test_sizes_need_no_memory_and_know_the_parameters() -> None:
     widths = 10**6 * 600 + 600 + 600 * 400 + 400 + 200 * 600 + 600 + 600 * 10**6 + 10**6
     assert found.parameters == widths and found.working_bytes > 4 * 5 * widths
     ease = training_cost.sizes("ease", registry.configure("ease", huge), huge)
-    assert ease.working_bytes == 3 * 4 * 10**12  # three matrices of items x items in float32
+    assert 4 * 10**12 <= ease.working_bytes < 4.1 * 10**12  # one matrix of items x items in float32
 
 
 @pytest.mark.parametrize("model", registry.names())

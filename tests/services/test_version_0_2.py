@@ -138,7 +138,7 @@ def test_requests_find_the_runs_of_version_0_2(store_file: Path) -> None:
     for run in store.runs():
         names = ("model", "dataset", "protocol", "preset", "settings", "seed", "split_seed", "dataset_fingerprint")
         request = Request(**{name: getattr(run, name) for name in names}, options=run.options)
-        assert [found.id for found in store.runs(request_hash=request.request_hash)] == [run.id]
+        assert [found.id for found in store.runs(request_hashes=[request.request_hash])] == [run.id]
 
 
 @pytest.mark.parametrize("run_id", FINISHED)

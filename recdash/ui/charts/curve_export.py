@@ -163,7 +163,16 @@ def _rows(line: Line, points: Points, log_x: bool, log_y: bool) -> list[dict[str
         if points.low is not None and points.high is not None:
             row |= {"low": number(points.low[index]), "high": number(points.high[index])}
         rows.append(row)
+        if _pauses_after(points, index):
+            rows.append({**row, "raw": None, "value": None, "best": False})
     return rows
+
+
+def _pauses_after(points: Points, index: int) -> bool:
+    """Whether the run paused between a point and the next one."""
+    if points.pauses is None or index + 1 >= len(points.x):
+        return False
+    return bool(((points.pauses >= points.x[index]) & (points.pauses < points.x[index + 1])).any())
 
 
 def _smoothing_note(options: BoardOptions) -> str:

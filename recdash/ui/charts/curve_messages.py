@@ -143,5 +143,5 @@ def _fits_float32(finite: FloatArray) -> bool:
 
 
 def _row(number: int, points: Points, arrays: ArrayTable) -> list[int]:
-    parts = points.epoch, points.x, points.y, points.smooth, points.low, points.high
+    parts = points.epoch, points.x, points.y, points.smooth, points.low, points.high, points.pauses
     return [number, *(arrays.add(values) for values in parts)]

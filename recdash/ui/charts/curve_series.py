@@ -59,6 +59,7 @@ class Points:
         smooth: Smoothed values, or None without smoothing.
         low: Lower edge of a band, or None.
         high: Upper edge of a band, or None.
+        pauses: (pauses,) positions after which a run paused, on the clock axis; the line has a gap there.
     """
 
     epoch: FloatArray
@@ -67,10 +68,11 @@ class Points:
     smooth: FloatArray | None = None
     low: FloatArray | None = None
     high: FloatArray | None = None
+    pauses: FloatArray | None = None
 
     def at(self, indices: npt.NDArray[np.int64]) -> Points:
         """Return some of the points."""
-        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "pauses"}
         return replace(self, **{name: part[indices] for name, part in parts.items() if part is not None})
 
 
@@ -119,7 +121,8 @@ def raw_points(line: Line, panel: Panel, reader: EpochReader, options: BoardOpti
     if not members:
         return None
     if options.bands == "off" or len(line.runs) == 1:
-        return Points(*members[0])
+        pauses = _pauses(reader.arrays(line.runs[0].id)) if options.x == "clock" else None
+        return Points(*members[0], pauses=pauses)
     over = seed_bands.band(members, options.bands)
     return Points(over.epoch, over.x, over.mean, None, over.low, over.high) if len(over.epoch) else None
 
@@ -127,6 +130,12 @@ def raw_points(line: Line, panel: Panel, reader: EpochReader, options: BoardOpti
 def last_values(panel: Panel, found: Mapping[str, Points]) -> dict[str, float]:
     """Return the last recorded value of each line of a panel."""
     return {line_id: float(part.y[-1]) for line_id, part in found.items() if len(part.y)}
+
+
+def _pauses(epochs: RunEpochs) -> FloatArray | None:
+    """Return when a run paused, in seconds since 1970; None if it never did."""
+    found = epochs.recorded[curve_lines.pauses(epochs.recorded, epochs.seconds)]
+    return found if len(found) else None
 
 
 def _columns(epochs: RunEpochs, metric: str, x: str) -> tuple[FloatArray, FloatArray, FloatArray] | None:

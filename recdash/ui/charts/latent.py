@@ -74,10 +74,11 @@ def heat_map(run: RunRecord, kl: KlOverTime, *, key: str) -> None:
         )
     )
     layers = [cell]
-    if best:
-        mark = alt.Chart().transform_filter(f"datum.epoch == {best} && datum.rank == 0")
+    is_marked = bool(cells.epochs[0] <= best < ends[-1])
+    if is_marked:  # Vega warns of a layer without rows; KL is not recorded in every epoch
+        mark = alt.Chart().transform_filter(f"datum.epoch <= {best} && {best} < datum.end && datum.rank == 0")
         layers.append(
-            mark.mark_rule(color="#eb6c0e", strokeWidth=2, strokeDash=[4, 3], aria=False).encode(alt.X("epoch:Q"))
+            mark.mark_rule(color="#eb6c0e", strokeWidth=2, strokeDash=[4, 3], aria=False).encode(alt.X(datum=best))
         )
     st.markdown("**KL per latent dimension, by epoch**")
     about = f"{plural(len(kl.epochs), 'epoch')}, {plural(kl.values.shape[1], 'dimension')}"
@@ -90,7 +91,7 @@ def heat_map(run: RunRecord, kl: KlOverTime, *, key: str) -> None:
         f"{active[-1]} active dimensions in epoch {kl.epochs[-1]}",
     )
     reduced = "" if group == 1 else f" Each row is the largest of {group} dimensions of neighbouring rank."
-    marked = f" Dashed: the best epoch, {best}." if best else ""
+    marked = f" Dashed: the best epoch, {best}." if is_marked else ""
     st.caption(
         "Divergence of each dimension from N(0, 1) in nats per user, mean over the training users of an epoch."
         f"{reduced}{marked} A dimension below 0.01 nats is unused: its value hardly depends on the user."

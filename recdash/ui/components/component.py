@@ -37,7 +37,9 @@ def mount(name: str, key: str, data: Mapping[str, Any], on_action: Handler, *, r
             if reruns_page:
                 st.rerun()
 
-    _renderer(name)(key=key, data=dict(data), on_action_change=handle, on_query_change=_ignore)
+    # Streamlit looks for tables in lists, and imports pandas for that, but not in tuples. Both are the same JSON.
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    _renderer(name)(key=key, data=plain, on_action_change=handle, on_query_change=_ignore)
 
 
 def timer(key: str, seconds: float, hidden_seconds: float = 0) -> None:

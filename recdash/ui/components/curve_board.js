@@ -3,6 +3,7 @@
 
 const boards = (globalThis.recdashBoards ??= new Map());
 const RAW_OPACITY = 0.38; // of the raw line behind a smoothed one
+const MANY = 14; // lines, above which the legend has several rows
 const NEAR = 36; // pixels from a line within which it is hovered or picked
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -24,8 +25,8 @@ const decodePart = (message) => {
   const pick = (index) => (index < 0 ? null : arrays[index]);
   const panels = new Map();
   for (const [key, rows] of Object.entries(message.series)) {
-    panels.set(key, new Map(rows.map(([line, e, x, y, s, low, high]) => [message.lines[line].id,
-      { e: pick(e), x: pick(x), y: pick(y), s: pick(s), low: pick(low), high: pick(high) }])));
+    panels.set(key, new Map(rows.map(([line, e, x, y, s, low, high, pauses]) => [message.lines[line].id,
+      { e: pick(e), x: pick(x), y: pick(y), s: pick(s), low: pick(low), high: pick(high), pauses: pick(pauses) }])));
   }
   return { version: message.version, lines: message.lines, panels, plan: message.plan };
 };
@@ -216,10 +217,13 @@ const readTheme = (state) => {
     rule: style.textDecorationColor, font: getComputedStyle(state.root).fontFamily };
 };
 
-const emphasis = (state, line) => {
-  const isPicked = line.runs.some((id) => state.picked.has(id));
-  if (state.near) return { alpha: line.id === state.near ? 1 : isPicked ? 0.8 : state.picked.size ? 0.25 : 0.6, strong: line.id === state.near || isPicked };
-  return { alpha: !state.picked.size || isPicked ? 1 : 0.3, strong: isPicked };
+const isPicked = (state, line) => line.runs.some((id) => state.picked.has(id));
+
+// The other lines of a chart step back only where a picked one is drawn.
+const emphasis = (state, line, somePicked) => {
+  const picked = isPicked(state, line);
+  if (state.near) return { alpha: line.id === state.near ? 1 : picked ? 0.8 : somePicked ? 0.25 : 0.6, strong: line.id === state.near || picked };
+  return { alpha: !somePicked || picked ? 1 : 0.3, strong: picked };
 };
 
 const projections = (u, log, logX) => {
@@ -234,6 +238,9 @@ const projections = (u, log, logX) => {
 
 const isDrawn = (value, log) => Number.isFinite(value) && (!log || value > 0);
 
+// Whether the run paused after a point: on the clock axis, a line over the pause would be an invention.
+const pausesAfter = ({ x, pauses }, index) => pauses?.some((time) => time >= x[index] && time < x[index + 1]) ?? false;
+
 // Adds a polyline with a break at every gap; points that stand alone become dots.
 const trace = (ctx, points, values, at, log, logX, dots) => {
   const { x } = points;
@@ -244,9 +251,9 @@ const trace = (ctx, points, values, at, log, logX, dots) => {
     if (open) ctx.lineTo(px, py);
     else {
       ctx.moveTo(px, py);
-      if (index === x.length - 1 || !isDrawn(values[index + 1], log)) dots.push([px, py]);
+      if (index === x.length - 1 || !isDrawn(values[index + 1], log) || pausesAfter(points, index)) dots.push([px, py]);
     }
-    open = true;
+    open = !pausesAfter(points, index);
   }
 };
 
@@ -260,7 +267,9 @@ const drawLines = (state, panel, u) => {
   ctx.rect(left - 4 * ratio, top - 6 * ratio, width + 8 * ratio, height + 12 * ratio);
   ctx.clip();
   ctx.lineJoin = "round";
-  const order = linesOf(state, panel.key).map(([line, points]) => [line, points, emphasis(state, line)]);
+  const found = linesOf(state, panel.key);
+  panel.somePicked = found.some(([line]) => isPicked(state, line));
+  const order = found.map(([line, points]) => [line, points, emphasis(state, line, panel.somePicked)]);
   order.sort((a, b) => a[2].alpha - b[2].alpha || a[2].strong - b[2].strong);
   const stroke = (points, values, lineWidth, alpha, dash) => {
     const dots = [];
@@ -443,7 +452,7 @@ const drawTooltip = (state) => {
   const smooth = isSmoothed(state, panel);
   const byEpoch = state.options.x === "epoch";
   const cells = rows.flatMap((row) => {
-    const isStrong = row.line.id === state.near || row.line.runs.some((id) => state.picked.has(id));
+    const isStrong = row.line.id === state.near || isPicked(state, row.line);
     const kind = `${isStrong ? "near" : ""} ${row.far ? "far" : ""}`;
     const epoch = byEpoch && !row.far ? "" : `epoch ${row.epoch}`;
     const best = row.line.best === row.epoch ? "◆" : "";
@@ -545,9 +554,9 @@ const onClick = (state, panel, event) => {
 };
 
 const pick = (state, line) => {
-  const isPicked = line.runs.some((id) => state.picked.has(id));
-  for (const id of line.runs) if (isPicked) state.picked.delete(id); else state.picked.add(id);
-  sendAction(state.component, "pick", { id: line.id, runs: line.runs, picked: !isPicked });
+  const picked = isPicked(state, line);
+  for (const id of line.runs) if (picked) state.picked.delete(id); else state.picked.add(id);
+  sendAction(state.component, "pick", { id: line.id, runs: line.runs, picked: !picked });
   refresh(state);
 };
 
@@ -615,6 +624,7 @@ const drawLegend = (state) => {
   const kind = JSON.stringify(state.lines.map((line) => [line.id, line.name, line.colour, line.dash, line.note]));
   if (kind === state.legendKind) return;
   state.legendKind = kind;
+  state.legend.parentElement.classList.toggle("many", state.lines.length > MANY);
   state.legend.replaceChildren(...state.lines.map((line) => make("li", {}, make("button", {
     type: "button", "data-line": line.id, title: line.note ? `${line.name}: ${line.note}` : line.name, onclick: () => pick(state, line),
     onpointerenter: () => setHover(state, state.hover, line.id), onpointerleave: () => setHover(state, null),
@@ -626,7 +636,7 @@ const drawLegend = (state) => {
 const markLegend = (state) => {
   for (const button of state.legend.querySelectorAll("button")) {
     const line = state.lines.find((other) => other.id === button.dataset.line);
-    button.setAttribute("aria-pressed", String(Boolean(line?.runs.some((id) => state.picked.has(id)))));
+    button.setAttribute("aria-pressed", String(Boolean(line && isPicked(state, line))));
     button.classList.toggle("near", button.dataset.line === state.near);
   }
 };

@@ -64,7 +64,7 @@ const showMessage = (state, { title, text, address, state: outcome }) => {
 };
 
 const announce = (state) => {
-  const { notice } = state.component.data;
+  const notice = state.component.data.notice ?? { number: 0, messages: [] };
   if (notice.number === state.number) return;
   const isFirst = state.number === null;
   state.number = notice.number;

@@ -73,7 +73,7 @@ const choose = (state, entry) => {
 
 // Streamlit opens the page of the address when the visitor goes back; a new entry of the history, then the same event.
 const go = (state) => {
-  const { go: wish } = state.component.data;
+  const wish = state.component.data.go ?? { number: 0, address: "" };
   if (wish.number === state.gone) return;
   const isFirst = state.gone === null;
   state.gone = wish.number;

@@ -3,11 +3,10 @@
 const plainClick = (event) => !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
 
 const heading = (component, column) => {
-  const arrow = { best: "▼", reverse: "▲" }[column.sorted] ?? "";
-  const sort = column.sorted === "best" ? "descending" : column.sorted ? "ascending" : null;
+  const arrow = { descending: "▼", ascending: "▲" }[column.sorted] ?? "";
   const label = make("span", { class: "heading" }, make("span", {}, column.title),
     column.sub ? make("span", { class: "sub" }, column.sub) : null);
-  return make("th", { scope: "col", class: column.kind, "aria-sort": sort, title: column.help || null },
+  return make("th", { scope: "col", class: column.kind, "aria-sort": column.sorted || null, title: column.help || null },
     column.sortable
       ? make("button", { type: "button", "data-focus": `sort ${column.id}`, onclick: () => sendAction(component, "sort", { column: column.id }) },
         label, make("span", { class: "arrow", "aria-hidden": "true" }, arrow))

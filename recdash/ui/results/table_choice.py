@@ -27,7 +27,7 @@ def table_id(group: Group) -> str:
 
 
 def choose_table(groups: Sequence[Group]) -> Group:
-    """Draw the selector of the table; by default the one with the newest run.
+    """Draw the selector of the table; by default the one with the runs that the address names, or the newest run.
 
     Addresses of earlier versions named a dataset and a protocol: they open the newest table of those.
     """
@@ -55,6 +55,10 @@ def protocol_help(names: Sequence[str]) -> str | None:
 
 
 def _default(by_id: dict[str, Group]) -> str:
+    named = {run_id for param in ("baseline", "select") for run_id in st.query_params.get_all(param)}
+    for name, group in by_id.items():
+        if named & {row.run.id for row in group.rows}:
+            return name
     wanted = {name: st.query_params.get(name, "") for name in ("dataset", "protocol")}
     for name, group in by_id.items():
         if all(value in ("", getattr(group, field)) for field, value in wanted.items()):

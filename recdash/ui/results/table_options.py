@@ -12,6 +12,7 @@ from recdash.analysis import baseline_difference, metric_cutoff
 from recdash.analysis.groups import metric_names
 from recdash.analysis.run_labels import model_title
 from recdash.reporting.formatting import escape
+from recdash.services import runs
 from recdash.ui import glossary, url_state
 from recdash.ui.widgets import result_tables
 
@@ -114,6 +115,8 @@ def draw(
         with st.popover("Columns", icon=":material/view_column:", key="columns"):
             metrics = _metrics(group, list(last_names) if value == "last" else metric_names([group]))
             chosen = _settings(*settings)
+    if problem := missing_baseline(whole):
+        st.caption(f":material/link_off: {escape(problem)}")
     return TableOptions(
         folding=str(folding),
         last=value == "last",
@@ -178,6 +181,16 @@ def _baseline(group: Group) -> str:
         **url_state.bind("baseline", BEST, options=labels),
     )
     return str(chosen)
+
+
+def missing_baseline(group: Group) -> str:
+    """Return why the baseline that the URL names is not used, in one line; "" if it is, or none is named."""
+    named = st.query_params.get("baseline", "")
+    if named in ("", BEST) or any(row.run.id == named for row in group.rows):
+        return ""
+    found = runs.list_runs(ids=[named], archived=None)
+    why = "belongs to another table" if found else "does not exist: deleted, or of another store"
+    return f"The baseline in the address, {named}, {why}. Rows are compared with the best row."
 
 
 def cutoff_notes(group: Group, metrics: Sequence[str]) -> None:

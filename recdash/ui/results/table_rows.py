@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from recdash.services.last_values import LastEpoch
     from recdash.ui.results.table_options import TableOptions
 
-Sort = tuple[str, bool]  # column, and whether the order is reversed: worst first
 Cell = str | dict[str, Any] | None
 MARKS = {
     Verdict.BETTER: ("", "better"),
@@ -102,6 +101,18 @@ def sorted_folds(folds: Sequence[Fold], column: Column, reverse: bool) -> list[F
     without = [fold for fold in folds if column.value(fold) is None]
     ordered = sorted(with_value, key=lambda pair: pair[0], reverse=column.descending != reverse)
     return [fold for _, fold in ordered] + without
+
+
+def direction_of(column: Column, reverse: bool) -> str:
+    """Return whether the values of the sorted column rise or fall down the table, as `aria-sort` has it."""
+    return "descending" if column.descending != reverse else "ascending"
+
+
+def order_of(column: Column, reverse: bool) -> str:
+    """Return the order of the rows as text: "best first" of a metric, else "ascending"."""
+    if column.marks_best:
+        return "worst first" if reverse else "best first"
+    return direction_of(column, reverse)
 
 
 def columns_of(

@@ -21,7 +21,7 @@ from recdash.ui import glossary, layout, url_state
 from recdash.ui.components import component
 from recdash.ui.results import exports, table_options, table_rows
 from recdash.ui.results.table_options import TableOptions
-from recdash.ui.results.table_rows import Column, Comparison, Sort
+from recdash.ui.results.table_rows import Column, Comparison
 from recdash.ui.widgets import result_tables
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def draw(group: Group, whole: Group) -> None:
     component.mount(
         "result_table",
         "results.table",
-        _table_data(group, shown, folds, columns, names, (column.id, reverse)),
+        _table_data(group, shown, folds, columns, names, (column, reverse)),
         _act,
     )
     _below(group, ordered, shown)
@@ -194,7 +194,7 @@ def _table_data(
     folds: Sequence[Fold],
     columns: Sequence[Column],
     names: Mapping[str, str],
-    sort: Sort,
+    sort: tuple[Column, bool],
 ) -> dict[str, Any]:
     """Return what the component draws."""
     opened: set[str] = st.session_state.get(_OPENED, set())
@@ -211,7 +211,7 @@ def _table_data(
                 name = f"seed {row.run.seed}" if fold.by == "setting" else labels[row.run.id]
                 rows.append(_row(one, f"{fold.key}/{row.run.id}", name, columns, {}, selected, child=True))
     return {
-        "label": f"Results on {group.label}, sorted by {sort[0]}, {'worst' if sort[1] else 'best'} first",
+        "label": f"Results on {group.label}, sorted by {sort[0].title}, {table_rows.order_of(*sort)}",
         "columns": [
             {
                 "id": column.id,
@@ -220,7 +220,7 @@ def _table_data(
                 "kind": column.kind,
                 "help": column.help,
                 "sortable": column.kind not in ("tags", "remarks", "difference"),
-                "sorted": ("reverse" if sort[1] else "best") if column.id == sort[0] else "",
+                "sorted": table_rows.direction_of(*sort) if column.id == sort[0].id else "",
             }
             for column in columns
         ],

@@ -10,8 +10,8 @@ import streamlit as st
 
 from recdash.errors import RecdashError
 from recdash.reporting.formatting import escape
-from recdash.services import runs
-from recdash.settings import DEFAULT_SPLIT_SEED
+from recdash.services import cloned_requests, runs
+from recdash.settings import DEFAULT_SPLIT_SEED, format_setting
 from recdash.ui import cache, layout, url_state
 from recdash.ui.widgets import settings_form
 
@@ -63,15 +63,21 @@ def read() -> Prefill:
             icon=":material/warning:",
         )
         return Prefill()
+    changes = cloned_requests.calmer_settings(run)
     if st.session_state.get("_prefilled") != run.id:
         st.session_state["_prefilled"] = run.id
         settings_form.reset_changes()
-        settings_form.fill(run.model, run.dataset, run.preset, run.settings)
+        settings_form.fill(run.model, run.dataset, run.preset, {**run.settings, **changes})
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/content_copy: Settings from **{escape(run.name)}**", width="content")
         if "run" in layout.PAGES:
             layout.link("run", "Open", id=run.id)
         st.button("Clear", icon=":material/close:", type="tertiary", on_click=clear, key="clear_from")
+    if changes:
+        st.caption(
+            "That run diverged, and would do so again with the same seed and settings. The form starts from a learning "
+            f"rate of {format_setting(changes['learning_rate'])}, a tenth of what it was."
+        )
     if run.dataset not in cache.installed():
         st.warning(
             f"{escape(run.dataset)}, the dataset of this run, is not installed. Choose another one, or add it on the "

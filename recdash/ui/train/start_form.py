@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -28,10 +29,34 @@ from recdash.ui.widgets import settings_form
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
+    from recdash.models.data_shape import DataShape
     from recdash.runs.run_records import Request
     from recdash.services.options import ModelChoice
 
 _MOST_NAMED = 3  # models in the label of the start button
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What is chosen in the form.
+
+    Attributes:
+        models: Chosen models.
+        dataset, protocol, preset: Their names.
+        seeds: Text of the field with the seeds.
+        changes: Settings that differ from the preset, by model.
+        split: Texts of the split options.
+        given: The run that the form starts from.
+    """
+
+    models: Sequence[ModelChoice]
+    dataset: str
+    protocol: str
+    preset: str
+    seeds: str
+    changes: Mapping[str, Mapping[str, Any]]
+    split: Mapping[str, str]
+    given: prefill.Prefill
 
 
 def draw() -> None:
@@ -46,6 +71,7 @@ def draw() -> None:
             layout.generated_note()
         offered = [model for model in cache.models() if model.task == protocol.task]
         chosen = _models(offered, given)
+        layout.title(f"{', '.join(model.title for model in chosen) or 'New run'} on {dataset}")
         with st.container(horizontal=True, vertical_alignment="top"):
             preset = _preset(chosen, given)
             seeds = st.text_input(
@@ -56,13 +82,14 @@ def draw() -> None:
                 "batch order.",
             )
         split = settings_form.split_fields(protocol, datasets.entry(dataset), given.options)
-        changes = settings_form.settings_form(chosen, dataset, preset)
-        settings_form.show_changes(chosen, changes, dataset, preset)
+        of = settings_form.PresetOf(dataset, preset, _training_shape(dataset, protocol.name, split, given))
+        changes = settings_form.settings_form(chosen, of)
+        settings_form.show_changes(chosen, changes, of)
         if any(changes.values()):
             st.button("Reset to preset", icon=":material/undo:", type="tertiary", on_click=settings_form.reset_changes)
         sweep = st.container()
     with right:
-        _sweep_and_start(sweep, chosen, dataset, protocol.name, preset, seeds, changes, split, given)
+        _sweep_and_start(sweep, _Choice(chosen, dataset, protocol.name, preset, seeds, changes, split, given))
 
 
 def _dataset(given: prefill.Prefill) -> str:
@@ -121,30 +148,29 @@ def _preset(chosen: Sequence[ModelChoice], given: prefill.Prefill) -> str:
     )
 
 
-def _sweep_and_start(
-    sweep: DeltaGenerator,
-    chosen: Sequence[ModelChoice],
-    dataset: str,
-    protocol: str,
-    preset: str,
-    seeds: str,
-    changes: Mapping[str, Mapping[str, Any]],
-    split: Mapping[str, str],
-    given: prefill.Prefill,
-) -> None:
+def _training_shape(dataset: str, protocol: str, split: Mapping[str, str], given: prefill.Prefill) -> DataShape | None:
+    """Return the size of the training part, on which presets depend; None if it is not known or cannot be made."""
+    try:
+        options = settings_form.parse_split_options(split).to_dict()
+        return training_plan.training_shape(dataset, protocol, split_seed=given.split_seed, options=options)
+    except RecdashError:  # shown where the plan is
+        return None
+
+
+def _sweep_and_start(sweep: DeltaGenerator, choice: _Choice) -> None:
     if environment.read_only():
         st.info("Training is disabled (RECDASH_READ_ONLY is set).", icon=":material/lock:")
         return
     new: list[Request] = []
     grid: dict[str, Any] = {}
     may_start = False
-    if not chosen:
+    if not choice.models:
         st.caption("Choose at least one model.")
     try:
-        if chosen:
+        if choice.models:
             with sweep:
-                grid = sweep_fields.draw([model.name for model in chosen])
-            requests = _requests(chosen, dataset, protocol, preset, seeds, changes, split, grid, given)
+                grid = sweep_fields.draw([model.name for model in choice.models])
+            requests = _requests(choice, grid)
             for sentence in tie_warnings.warnings_for(requests):
                 st.warning(escape(sentence), icon=":material/schedule:")
             new = _only_new(requests)
@@ -191,31 +217,21 @@ def _press(requests: Sequence[Request], grid: Mapping[str, Any]) -> None:
     st.toast(f"{plural(len(started), 'run')} queued", icon=":material/check_circle:")
 
 
-def _requests(
-    chosen: Sequence[ModelChoice],
-    dataset: str,
-    protocol: str,
-    preset: str,
-    seeds: str,
-    changes: Mapping[str, Mapping[str, Any]],
-    split: Mapping[str, str],
-    grid: sweeps.Grid,
-    given: prefill.Prefill,
-) -> list[Request]:
-    numbers = settings_form.parse_seeds(seeds)
-    options = settings_form.parse_split_options(split)
+def _requests(choice: _Choice, grid: sweeps.Grid) -> list[Request]:
+    numbers = settings_form.parse_seeds(choice.seeds)
+    options = settings_form.parse_split_options(choice.split)
     bases = [
         base
-        for model in chosen
+        for model in choice.models
         for base in training_requests.build_requests(
             [model.name],
-            dataset,
-            protocol=protocol,
-            preset=preset,
-            settings=changes.get(model.name, {}),
+            choice.dataset,
+            protocol=choice.protocol,
+            preset=choice.preset,
+            settings=choice.changes.get(model.name, {}),
             seed=numbers[0],
-            split_seed=given.split_seed,
-            device=given.device,
+            split_seed=choice.given.split_seed,
+            device=choice.given.device,
             options=options,
         )
     ]

@@ -20,6 +20,8 @@ from recdash.ui.widgets import resource_text, settings_form
 if TYPE_CHECKING:
     from recdash.services.runs import RunRecord
 
+LOWER_RATE = "Train again with a lower learning rate"
+
 
 def compact_list(selected: Sequence[RunRecord]) -> None:
     """Show one line per run, with a progress bar while it trains, and what ended it without results."""
@@ -33,9 +35,8 @@ def compact_list(selected: Sequence[RunRecord]) -> None:
         elif happened := outcome(run):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.caption(escape(happened), width="content")
-                if run.state.can_resume() and not environment.read_only():
-                    done = f"{escape(run.name)} resumed"
-                    action_button(run, "Resume", ":material/play_arrow:", launch.resume, done)
+                if not environment.read_only():
+                    resume_button(run)
 
 
 def cards(selected: Sequence[RunRecord], mark: Callable[[RunRecord], None] | None = None) -> None:
@@ -111,12 +112,14 @@ def _buttons(run: RunRecord) -> None:
     if run.state.is_active():
         done = f"Stopping {name} after a checkpoint"
         action_button(run, "Stop", ":material/stop:", launch.stop, done, run.stopping)
-    if run.state.can_resume():
-        action_button(run, "Resume", ":material/play_arrow:", launch.resume, f"{name} resumed")
-    if run.state.can_resume():
-        action_button(run, "Retry", ":material/replay:", launch.retry, f"{name} queued as a new run")
-    if not runs.is_curve_import(run):
-        clone_button(run)
+    if run.diverged:
+        clone_button(run, LOWER_RATE)
+    else:
+        resume_button(run)
+        if run.state.can_resume():
+            action_button(run, "Retry", ":material/replay:", launch.retry, f"{name} queued as a new run")
+        if not runs.is_curve_import(run):
+            clone_button(run)
     if not run.state.is_active():
         st.button(
             "Delete",
@@ -127,6 +130,14 @@ def _buttons(run: RunRecord) -> None:
             on_click=trash,
             args=([run.id],),
         )
+
+
+def resume_button(run: RunRecord) -> None:
+    """Draw what continues a run that ended early: "Resume", or for a diverged one a new training with changes."""
+    if run.diverged:
+        layout.link("train", LOWER_RATE, **{"from": run.id})
+    elif run.state.can_resume():
+        action_button(run, "Resume", ":material/play_arrow:", launch.resume, f"{escape(run.name)} resumed")
 
 
 def action_button(
@@ -145,10 +156,10 @@ def action_button(
     )
 
 
-def clone_button(run: RunRecord) -> None:
+def clone_button(run: RunRecord, label: str = "Copy") -> None:
     """Draw a button that opens the Train form with the run's data, model and settings."""
     st.button(
-        "Copy",
+        label,
         icon=":material/content_copy:",
         key=f"Clone.{run.id}",
         type="tertiary",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -17,6 +18,7 @@ from recdash.ui import url_state
 
 if TYPE_CHECKING:
     from recdash.data.dataset_registry import DatasetEntry
+    from recdash.models.data_shape import DataShape
     from recdash.services.options import ModelChoice
     from recdash.settings import Setting
     from recdash.splits.protocols import Protocol
@@ -29,16 +31,32 @@ _LABELS = {"newcomer": "new-user vector (newcomer)"}
 _MAX_SAFE_INTEGER = float(2**53 - 1)  # largest integer that JavaScript represents exactly
 
 
-def settings_form(models: Sequence[ModelChoice], dataset: str, preset: str) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class PresetOf:
+    """What the values of a preset depend on.
+
+    Attributes:
+        dataset: Name of the dataset.
+        preset: Name of the preset.
+        shape: Size of the training part; None if it is not known, and that of the dataset stands in.
+    """
+
+    dataset: str
+    preset: str
+    shape: DataShape | None = None
+
+
+def settings_form(models: Sequence[ModelChoice], of: PresetOf) -> dict[str, dict[str, Any]]:
     """Draw one tab per model in an expander; returns the settings that differ from the preset, by model."""
     fold = st.expander("Settings", icon=":material/tune:", key="settings_open", on_change="rerun")
     if fold.open and models:
         with fold:
-            st.caption(f"Unchanged settings follow preset {escape(preset)} for this dataset.")
+            part = "the size of the whole dataset" if of.shape is None else "the size of the training part"
+            st.caption(f"Unchanged settings follow preset {escape(of.preset)}, for {part}.")
             for tab, model in zip(st.tabs([escape(model.title) for model in models]), models, strict=True):
                 with tab:
-                    _fields(model.name, dataset, preset)
-    return {model.name: changed_settings(model.name, dataset, preset) for model in models}
+                    _fields(model.name, of)
+    return {model.name: changed_settings(model.name, of) for model in models}
 
 
 def split_fields(protocol: Protocol, entry: DatasetEntry, defaults: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -103,24 +121,25 @@ def parse_split_options(texts: Mapping[str, str]) -> SplitOptions:
     return SplitOptions(**values)
 
 
-def changed_settings(model: str, dataset: str, preset: str) -> dict[str, Any]:
+def changed_settings(model: str, of: PresetOf) -> dict[str, Any]:
     """Return the settings of a model that differ from the preset, by name."""
-    if not any(str(key).startswith(_key(model, dataset, preset, "")) for key in st.session_state):
+    if not any(str(key).startswith(_key(model, of.dataset, of.preset, "")) for key in st.session_state):
         return {}
     changes = {}
-    for declared, default in _declared(model, dataset, preset):
-        key = _key(model, dataset, preset, declared.name)
+    for declared, default in _declared(model, of):
+        key = _key(model, of.dataset, of.preset, declared.name)
+        _follow_preset(declared, default, key)
         value = _read(declared, st.session_state[key], default) if key in st.session_state else default
         if value != default:
             changes[declared.name] = value
     return changes
 
 
-def show_changes(models: Sequence[ModelChoice], changes: dict[str, dict[str, Any]], dataset: str, preset: str) -> None:
+def show_changes(models: Sequence[ModelChoice], changes: dict[str, dict[str, Any]], of: PresetOf) -> None:
     """List the settings that differ from the preset."""
     for model in models:
         if changes.get(model.name):
-            defaults = {one.name: format_setting(value) for one, value in _declared(model.name, dataset, preset)}
+            defaults = {one.name: format_setting(value) for one, value in _declared(model.name, of)}
             changed = ", ".join(
                 f"{escape(name)} = **{escape(format_setting(value))}** :gray[(preset {escape(defaults[name])})]"
                 for name, value in changes[model.name].items()
@@ -162,19 +181,20 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def _fields(model: str, dataset: str, preset: str) -> None:
-    declared = _declared(model, dataset, preset)
+def _fields(model: str, of: PresetOf) -> None:
+    declared = _declared(model, of)
     if not declared:
         st.caption("This model has no settings.")
         return
     with st.grid(3, min_column_width=170, vertical_alignment="bottom"):
         for one, default in declared:
-            _field(one, default, _key(model, dataset, preset, one.name))
+            _field(one, default, _key(model, of.dataset, of.preset, one.name))
 
 
 def _field(setting: Setting, default: Any, key: str) -> None:
     name = _LABELS.get(setting.name, setting.name.replace("_", " "))
     label = name + (f" ({setting.unit})" if setting.unit and setting.unit not in name else "")  # also read aloud: plain
+    _follow_preset(setting, default, key)
     # Through the state, not as a default: the value may come from an earlier run, and Streamlit warns about both.
     st.session_state.setdefault(key, _field_value(setting, default))
     bounds = f" Range: {setting.bounds()}." if setting.kind in ("int", "float", "ints") else ""
@@ -195,6 +215,14 @@ def _field(setting: Setting, default: Any, key: str) -> None:
         _number(setting, default, key, label, help_text)
     else:
         st.text_input(label, key=key, help=help_text, persist_state="session")
+
+
+def _follow_preset(setting: Setting, default: Any, key: str) -> None:
+    """Let a field that was left at the preset's value follow it when another split has another one."""
+    before = st.session_state.get(f"preset-of-{key}", default)
+    if before != default and st.session_state.get(key) == _field_value(setting, before):
+        st.session_state[key] = _field_value(setting, default)
+    st.session_state[f"preset-of-{key}"] = default
 
 
 def _number(setting: Setting, default: Any, key: str, label: str, help_text: str) -> None:
@@ -243,8 +271,8 @@ def _read(setting: Setting, value: Any, default: Any) -> Any:
 
 
 @st.cache_data(max_entries=64, show_spinner="Loading settings")
-def _declared(model: str, dataset: str, preset: str) -> list[tuple[Setting, Any]]:
-    return options.settings(model, dataset, preset)
+def _declared(model: str, of: PresetOf) -> list[tuple[Setting, Any]]:
+    return options.settings(model, of.dataset, of.preset, of.shape)
 
 
 def _key(model: str, dataset: str, preset: str, name: str) -> str:
