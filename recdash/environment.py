@@ -18,10 +18,12 @@ def max_runs() -> int:
 
 def read_only() -> bool:
     """Return whether training and changes are disabled (RECDASH_READ_ONLY=1)."""
-    value = os.environ.get("RECDASH_READ_ONLY", "").strip()
-    if value.lower() not in ENABLED + DISABLED:
-        raise UsageError(f"RECDASH_READ_ONLY = {value[:40]!a} is neither on (1) nor off (0). Set it to 1, or unset it.")
-    return value.lower() in ENABLED
+    return _switch("RECDASH_READ_ONLY", "")
+
+
+def cuda_graphs() -> bool:
+    """Return whether updates on an NVIDIA GPU are recorded and repeated (RECDASH_CUDA_GRAPHS); default: yes."""
+    return _switch("RECDASH_CUDA_GRAPHS", "1")
 
 
 def runs_per_gpu() -> int:
@@ -40,6 +42,14 @@ def check_environment() -> None:
     max_runs()
     runs_per_gpu()
     read_only()
+    cuda_graphs()
+
+
+def _switch(variable: str, default: str) -> bool:
+    value = os.environ.get(variable, "").strip() or default
+    if value.lower() not in ENABLED + DISABLED:
+        raise UsageError(f"{variable} = {value[:40]!a} is neither on (1) nor off (0). Set it to 1, or unset it.")
+    return value.lower() in ENABLED
 
 
 def _count(variable: str, default: int) -> int:

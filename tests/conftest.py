@@ -35,6 +35,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "RECDASH_READ_ONLY",
         "RECDASH_MAX_RUNS",
         "RECDASH_RUNS_PER_GPU",
+        "RECDASH_CUDA_GRAPHS",
         "RECDASH_RAY_ADDRESS",
     ):
         monkeypatch.delenv(variable, raising=False)

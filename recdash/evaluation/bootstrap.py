@@ -48,7 +48,10 @@ class RatioStatistics:
 
     def resampled(self, counts: FloatArray) -> FloatArray:
         """Return the statistics of resamples, (resamples, statistics); counts: (resamples, users)."""
-        return self._ratio(counts @ self.numerator, counts @ self.denominator)
+        denominator = self.denominator
+        if denominator.shape[1] > 1 and bool((denominator == denominator[:, :1]).all()):
+            denominator = denominator[:, :1]  # metrics of the same users share it
+        return self._ratio(counts @ self.numerator, counts @ denominator)
 
     def _ratio(self, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -103,9 +106,13 @@ def bootstrap_statistics(
 
 def percentile_bounds(values: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
     """Return the bounds, (statistics,) each, of the central share `level` of values (resamples, statistics)."""
+    shares, columns = [(1 - level) / 2, (1 + level) / 2], np.ascontiguousarray(values.T)  # (statistics, resamples)
+    if not np.isnan(columns).any():
+        low, high = np.quantile(columns, shares, axis=1)  # ten times as fast as `nanquantile`, with the same result
+        return low, high
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a statistic without users is NaN, as it should be
-        low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.nanquantile(columns, shares, axis=1)
     return low, high
 
 

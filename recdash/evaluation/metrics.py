@@ -133,8 +133,9 @@ def popularity_percentile_at_k(top: IntArray, train_counts: IntArray, k: int) ->
 
 def coverage_at_k(top: IntArray, n_items: int, k: int) -> float:
     """Return the share of the catalogue that appears in any list; it grows with the number of users."""
-    listed = np.unique(top[:, :k])
-    return float((listed >= 0).sum() / n_items)
+    is_listed = np.zeros(n_items + 1, np.bool_)
+    is_listed[top[:, :k]] = True  # -1 marks the last one, which is no item
+    return float(is_listed[:n_items].sum() / n_items)
 
 
 def gini_at_k(top: IntArray, n_items: int, k: int) -> float:

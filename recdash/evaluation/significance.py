@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfc
 
 from recdash.evaluation.bootstrap import (
     LEVEL,
@@ -76,6 +75,8 @@ def paired_bootstrap(
 
 def _normal_tails(mean: FloatArray, differences: FloatArray) -> FloatArray:
     """Two-sided p of each mean, (statistics,), under a normal distribution with the resamples' standard deviation."""
+    from scipy.special import erfc  # lazy: scipy
+
     with np.errstate(invalid="ignore", divide="ignore"):
         distance = np.abs(mean) / differences.std(axis=0)
     return np.asarray(erfc(distance / np.sqrt(2)))

@@ -9,6 +9,8 @@ from recdash.data.histories import Histories
 from recdash.models.base import Model
 from recdash.models.ranking import top_items
 
+_CELLS_PER_CHUNK = 1 << 22  # flags in memory at once, one byte for each user and item
+
 
 def top_lists(
     model: Model, fold_in: Histories, k: int = 100, train_rows: NDArray[np.int64] | None = None
@@ -29,7 +31,11 @@ def top_lists(
 
 def hits_in(top: NDArray[np.int32], held_out: Histories) -> NDArray[np.bool_]:
     """Return where the lists hit, (users, ranks) bool: True for an item that is held out."""
-    n_items = held_out.n_items
-    relevant = held_out.row_of * n_items + held_out.items  # (entries,) cells of the (users, items) matrix
-    listed = np.arange(len(top), dtype=np.int64)[:, None] * n_items + top  # (users, ranks)
-    return np.asarray(np.isin(listed, relevant) & (top >= 0))
+    hits = np.empty(top.shape, np.bool_)
+    step = max(1, _CELLS_PER_CHUNK // max(1, held_out.n_items))
+    for start in range(0, len(top), step):
+        part, listed = held_out.slice(start, start + step), top[start : start + step]
+        relevant = np.zeros((len(part), held_out.n_items + 1), np.bool_)  # the last column is for the end of a list, -1
+        relevant[part.row_of, part.items] = True
+        hits[start : start + step] = np.take_along_axis(relevant, listed, axis=1)
+    return hits

@@ -24,12 +24,13 @@ from recdash.models.base import (
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear
-from recdash.models.losses import at_entries
+from recdash.models.observed_output import ObservedLinear
 from recdash.models.rating_model import (
     RATINGS_PREFIX,
     RatingModel,
     TrainingRatings,
 )
+from recdash.models.sparse_sums import pair_products
 from recdash.settings import setting
 
 _BIAS_PENALTY = 1.0  # ridge penalty that draws a new user's bias to the mean bias
@@ -99,13 +100,18 @@ class AutoRec(RatingModel, GradientModel):
         super().__init__(config, shape)
         width = shape.users if self.by_item else shape.items
         self.first = SparseLinear(width, config.latent)
-        self.last = nn.Linear(config.latent, width)
+        self.last = ObservedLinear(config.latent, width)
         self._all_rows: Batch | None = None
 
     @property
     def by_item(self) -> bool:
         """Whether the training rows are items."""
         return bool(self.config.variant == "item")
+
+    @property
+    def fixed_shapes(self) -> bool:
+        """Resilient propagation cannot be recorded."""
+        return bool(self.config.solver == "adam")
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw truncated normal weights; biases are 0."""
@@ -125,10 +131,10 @@ class AutoRec(RatingModel, GradientModel):
         weight decay, which adds the same gradient; resilient propagation has none, so it is added here.
         """
         ratings = self.ratings_of(batch)
-        outputs = self.last(self.encode(batch, ratings))  # (rows, latent) -> (rows, width)
-        errors = (at_entries(outputs, batch).float() - ratings).square()  # (rows, width) -> (entries,)
+        outputs = self.last.observed(self.encode(batch, ratings), batch)  # (rows, latent) -> (entries,)
+        errors = (outputs - ratings).square()  # (entries,)
         # (entries,) -> (rows,)
-        squared = torch.zeros(len(batch), device=errors.device).index_add(0, batch.row_of, errors)
+        squared = batch.add_to_rows(torch.zeros(len(batch), device=errors.device), errors)
         total = squared + self._penalty() / self._rows if self.config.solver == "rprop" else squared
         return Loss(total, {"squared_error": squared, "ratings": batch.counts.float()})
 
@@ -156,8 +162,8 @@ class AutoRec(RatingModel, GradientModel):
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Return the output of one column for each pair, (pairs,)."""
         rows, columns = (items, users) if self.by_item else (users, items)
-        # (pairs, latent) -> (pairs,)
-        return (self.codes[rows] * self.last.weight[columns]).sum(1) + self.last.bias[columns]
+        weight, bias = self.last.weight.detach(), self.last.bias.detach()
+        return pair_products(self.codes, weight, rows, columns) + bias[columns]  # (pairs,)
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Return predicted ratings of all items for any user's ratings, (rows, items)."""

@@ -33,7 +33,7 @@ ScoreKind = Literal["softmax", "sigmoid", "stars", "relative"]
 ACTIVE_UNIT_MIN_KL = 0.01  # nats; a latent dimension closer to the prior carries no information
 SMALL_DATA_USERS = 3_000  # below, overhead dominates an update, so presets make fewer and larger ones
 POPULARITY_FILE = "popularity.json"  # next to the weights; models saved by early versions have none
-SCORES_PER_CHUNK = 1 << 21  # 8 MiB of float32, which stay in the CPU cache
+SCORES_PER_CHUNK = 1 << 21  # on the CPU: 8 MiB of float32, which stay in its cache
 
 
 class Recommendation(NamedTuple):
@@ -113,6 +113,13 @@ class TrainingProgress:
     planned_updates: int
     noise: Noise
     phase: str = "all"
+
+    def scheduled(self, schedule: Callable[[int, int], float]) -> float | Tensor:
+        """Return the value of a schedule, a function of the updates done and planned, at this update.
+
+        Losses must read schedules here: a GPU repeats a recorded update, and gets the value as a tensor ().
+        """
+        return schedule(self.update, self.planned_updates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +254,8 @@ class Model(ABC):
         Yields:
             A slice of the rows and their scores (rows of the slice, items), which the caller may overwrite.
         """
-        rows = max(1, min(512, SCORES_PER_CHUNK // max(1, self.shape.items)))
+        most, scores_per_chunk = (4096, 1 << 24) if self.device.type == "cuda" else (512, SCORES_PER_CHUNK)
+        rows = max(1, min(most, scores_per_chunk // max(1, self.shape.items)))
         for start in range(0, len(histories), rows):
             part = histories.slice(start, start + rows)
             with torch.no_grad(), devices.deterministic(self.device):  # equal scores in every call, on a GPU too
@@ -491,6 +499,11 @@ class GradientModel(Model, nn.Module):
     def device(self) -> torch.device:
         """Device of the weights."""
         return next(self.parameters()).device
+
+    @property
+    def fixed_shapes(self) -> bool:
+        """Whether `losses` accepts a `FixedBatch` and asks the device for no values, so that a GPU can record it."""
+        return True
 
     @abstractmethod
     def initialise(self, generator: torch.Generator) -> None:

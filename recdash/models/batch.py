@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -44,7 +44,10 @@ class Batch:
         users: (rows,) int64 training row of each history; None for new users.
         n_items: Number of items of the data.
         ordered: Whether the order within a row has a meaning.
+        has_padding: Whether entries at the end belong to no row (`recdash.models.fixed_batch`).
     """
+
+    has_padding: ClassVar[bool] = False
 
     items: Tensor
     offsets: Tensor
@@ -92,6 +95,19 @@ class Batch:
         """Row number of every entry, (entries,) int64."""
         rows = torch.arange(len(self), device=self.items.device)  # (rows,)
         return torch.repeat_interleave(rows, self.counts, output_size=len(self.items))
+
+    @property
+    def n_entries(self) -> int | Tensor:
+        """Number of entries, at least 1; a tensor () where only the device knows it."""
+        return max(len(self.items), 1)
+
+    def add_to_rows(self, sums: Tensor, entries: Tensor) -> Tensor:
+        """Return sums (rows,) plus the entries (entries,) of each row."""
+        return sums.index_add(0, self.row_of, entries)
+
+    def of_users(self, table: Tensor) -> Tensor:
+        """Return the rows of a table (training users, width) that belong to this batch, (rows, width)."""
+        return table[self.users]
 
     @cached_property
     def by_item(self) -> ByItem:

@@ -21,10 +21,12 @@ from recdash.models.base import (
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
-from recdash.models.layers import SparseLinear, initialise_uniform
+from recdash.models.item_output import ItemOutput
+from recdash.models.layers import SparseLinear, initialise_uniform, sparse_product
 from recdash.models.losses import at_entries, bernoulli_nll
 from recdash.settings import setting
 
+_FIT_OUTPUTS = 1 << 18  # outputs at a time while new users are fitted: 1 MiB, which stays in the CPU cache
 _ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "identity": lambda x: x}
 
 
@@ -92,12 +94,17 @@ class CDAE(GradientModel):
         super().__init__(config, shape)
         self.first = SparseLinear(shape.items, config.latent)
         self.users = nn.Parameter(torch.empty(shape.users, config.latent))
-        self.last = nn.Linear(config.latent, shape.items)
+        self.last = ItemOutput(config.latent, shape.items)
 
     @property
     def score_kind(self) -> ScoreKind:
         """Logits of each item's own probability with the logistic loss; numbers of no unit with the square loss."""
         return "sigmoid" if self.config.likelihood == "logistic" else "relative"
+
+    @property
+    def fixed_shapes(self) -> bool:
+        """The published input counts the batch's items, which a recorded update cannot."""
+        return bool(self.config.formula == "paper")
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw weights and user vectors uniformly, with the Xavier bound of the item layers; biases are 0."""
@@ -147,17 +154,48 @@ class CDAE(GradientModel):
         mean = self.users.detach().mean(0).repeat(len(batch), 1)  # (users, latent) -> (rows, latent)
         if self.config.newcomer == "mean":
             return mean
-        weight, bias, item_part = self.last.weight.detach(), self.last.bias.detach(), item_part.detach()
-        vectors = mean.clone().requires_grad_()
+        with torch.no_grad():
+            return self._fitted_vectors(batch, item_part, mean)
+
+    def _fitted_vectors(self, batch: Batch, item_part: Tensor, mean: Tensor) -> Tensor:
+        """Take Adam steps from `mean` (rows, latent) on the loss of each row, by its gradient alone.
+
+        With slope s of an output (the sigmoid, or twice the output) and weight z of zeros, the gradient with respect to
+        an output is z s, and s - t at a positive, where t is 1 or 2. The product of t with the weights is the same in
+        every step. On the CPU the products go over blocks of items, whose outputs stay in the cache.
+        """
+        weight, bias = self.last.weight, self.last.bias  # (items, latent), (items,)
+        columns = weight.t().contiguous()  # (latent, items): the layout in which both products are fast
+        zeros, target = self._weight_of_zeros(batch), 1.0 if self.config.likelihood == "logistic" else 2.0
+        constant = sparse_product(weight, torch.full_like(batch.items, target, dtype=weight.dtype), batch)
+        width = max(1, _FIT_OUTPUTS // max(1, len(batch))) if self.device.type == "cpu" else self.shape.items
+        vectors = mean.clone()
         adam = torch.optim.Adam([vectors], lr=self.config.fit_rate)
-        with torch.enable_grad():
-            for _ in range(self.config.fit_steps):
-                outputs = nn.functional.linear(self._hidden(item_part + vectors), weight, bias)
-                penalty = self.config.weight_decay * (vectors - mean).square().sum(1) / 2
-                loss = self._reconstruction(outputs, batch) + penalty  # (rows, items) -> (rows,)
-                (vectors.grad,) = torch.autograd.grad(loss.sum(), [vectors])
-                adam.step()
-        return vectors.detach()
+        for _ in range(self.config.fit_steps):
+            hidden = self._hidden(item_part + vectors)  # (rows, latent)
+            gradient = torch.zeros_like(hidden)
+            for start in range(0, self.shape.items, width):
+                block = slice(start, start + width)
+                slope = self._slope_(torch.addmm(bias[block], hidden, columns[:, block]))  # (rows, block)
+                gradient.addmm_(slope, weight[block])  # (rows, block) @ (block, latent) -> (rows, latent)
+            if self.config.weighting == "sampled":
+                gradient *= zeros[:, None]
+                outputs = (hidden[batch.row_of] * weight[batch.items]).sum(1) + bias[batch.items]  # (entries,)
+                gradient += sparse_product(weight, (1 - zeros)[batch.row_of] * self._slope_(outputs), batch)
+            gradient = (gradient - constant) * self._hidden_slope(hidden)
+            vectors.grad = gradient + self.config.weight_decay * (vectors - mean)
+            adam.step()
+        return vectors
+
+    def _slope_(self, outputs: Tensor) -> Tensor:
+        """Replace outputs by the derivative of the loss of an item without interaction, in place."""
+        return outputs.sigmoid_() if self.config.likelihood == "logistic" else outputs.mul_(2)
+
+    def _hidden_slope(self, hidden: Tensor) -> Tensor | float:
+        """Derivative of the activation, from its value: (rows, latent), or 1."""
+        if self.config.activation == "identity":
+            return 1.0
+        return 1 - hidden.square() if self.config.activation == "tanh" else hidden * (1 - hidden)
 
     def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """Return Adam with decoupled weight decay."""
@@ -178,7 +216,7 @@ class CDAE(GradientModel):
     def _vectors(self, batch: Batch) -> Tensor:
         if batch.users is None:
             raise ValueError("CDAE needs the row number of each training user")
-        return self.users[batch.users]
+        return batch.of_users(self.users)
 
     def _hidden(self, before: Tensor) -> Tensor:
         after: Tensor = _ACTIVATIONS[self.config.activation](before)
@@ -192,7 +230,7 @@ class CDAE(GradientModel):
         positives = at_entries(outputs, batch)  # (rows, items) -> (entries,)
         extra = (1 - positives).square() - zeros[batch.row_of] * positives.square()
         total: Tensor = zeros * outputs.square().sum(1)  # (rows, items) -> (rows,)
-        return total.index_add(0, batch.row_of, extra)  # (entries,) -> (rows,)
+        return batch.add_to_rows(total, extra)  # (entries,) -> (rows,)
 
     def _weight_of_zeros(self, batch: Batch) -> Tensor:
         """Weight of an item without interaction, (rows,): the expectation of the paper's sampling, or 1."""

@@ -25,11 +25,13 @@ from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
 from recdash.models.layers import SparseLinear
 from recdash.models.losses import at_entries
+from recdash.models.observed_output import ObservedLinear
 from recdash.models.rating_model import (
     RATINGS_PREFIX,
     RatingModel,
     TrainingRatings,
 )
+from recdash.models.sparse_sums import pair_products
 from recdash.settings import setting
 
 _ROWS_PER_CHUNK = 512  # users encoded at once
@@ -100,7 +102,7 @@ class DeepRec(RatingModel, GradientModel):
         self.first = SparseLinear(shape.items, down[0])
         self.encoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(down))
         self.decoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(up))
-        self.last = nn.Linear(up[-1], shape.items)
+        self.last = ObservedLinear(up[-1], shape.items)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw Xavier-uniform weights; biases are 0."""
@@ -112,12 +114,16 @@ class DeepRec(RatingModel, GradientModel):
 
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Return squared errors over the batch's mean number of observed entries, (rows,); their mean is pooled."""
-        return self._observed_loss(self._output(batch, progress), batch)
+        hidden = self._hidden(batch, progress)
+        return self._observed_loss(functional.selu(self.last.observed(hidden, batch)), batch)
 
     def losses(self, batch: Batch, progress: TrainingProgress) -> Iterator[Loss]:
         """Yield one loss on the observed entries, then `refeed` losses with the dense output as input and target."""
-        output = self._output(batch, progress)
-        yield self._observed_loss(output, batch)
+        if self.config.refeed == 0:
+            yield self.loss(batch, progress)
+            return
+        output = self._output(batch, progress)  # of all items, because all are fed again
+        yield self._observed_loss(at_entries(output, batch).float(), batch)
         for _ in range(self.config.refeed):
             target = output.detach().float()  # (rows, items)
             output = self._forward(self._dense_first(target), progress)
@@ -134,8 +140,8 @@ class DeepRec(RatingModel, GradientModel):
 
     def predict_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Return the outputs of single items, (pairs,), from the users' training ratings."""
-        # (pairs, width) -> (pairs,)
-        return functional.selu((self.codes[users] * self.last.weight[items]).sum(1) + self.last.bias[items])
+        weight, bias = self.last.weight.detach(), self.last.bias.detach()
+        return functional.selu(pair_products(self.codes, weight, users, items) + bias[items])  # (pairs,)
 
     def encode_training_rows(self) -> Tensor:
         """Return the last hidden layer of every training user, (users, width)."""
@@ -153,14 +159,17 @@ class DeepRec(RatingModel, GradientModel):
         self.clear_codes()
         return super().train(mode)
 
+    def _hidden(self, batch: Batch, progress: TrainingProgress) -> Tensor:
+        return self._forward(self.first(batch, self.ratings_of(batch)), progress, hidden_only=True)
+
     def _output(self, batch: Batch, progress: TrainingProgress) -> Tensor:
         return self._forward(self.first(batch, self.ratings_of(batch)), progress)
 
-    def _observed_loss(self, output: Tensor, batch: Batch) -> Loss:
-        errors = (at_entries(output, batch).float() - self.ratings_of(batch)).square()  # (rows, items) -> (entries,)
+    def _observed_loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        errors = (outputs - self.ratings_of(batch)).square()  # (entries,)
         # (entries,) -> (rows,)
-        squared = torch.zeros(len(batch), device=errors.device).index_add(0, batch.row_of, errors)
-        pooled = squared * len(batch) / max(len(batch.items), 1)
+        squared = batch.add_to_rows(torch.zeros(len(batch), device=errors.device), errors)
+        pooled = squared * len(batch) / batch.n_entries
         return Loss(pooled, {"squared_error": squared, "ratings": batch.counts.float()})
 
     def _dense_first(self, dense: Tensor) -> Tensor:
@@ -184,7 +193,8 @@ class DeepRec(RatingModel, GradientModel):
     def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """Return SGD with momentum, or Adam."""
         if self.config.solver == "sgd":
-            return torch.optim.SGD(groups, lr=self.config.learning_rate, momentum=self.config.momentum)
+            fused = self.device.type in ("cpu", "cuda")
+            return torch.optim.SGD(groups, lr=self.config.learning_rate, momentum=self.config.momentum, fused=fused)
         return super().optimiser(groups)
 
     def learning_rate(self, epoch: int) -> float:

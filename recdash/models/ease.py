@@ -19,11 +19,13 @@ from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
 from recdash.models.layers import sparse_product
 from recdash.models.low_rank import ITEM_VECTOR_WIDTH, truncated_svd
+from recdash.models.ridge_weights import RidgeWeights, bytes_needed, ridge_weights
 from recdash.settings import Config, setting
 
-FLOAT64_MAX_ITEMS = 12_000  # above, three matrices of items x items take more than 3.2 GiB in float64
-MATRICES = 3  # of items x items in memory at once: the Gram matrix, its Cholesky factor, its inverse
-_CELLS_PER_CHUNK = 1 << 24  # of the Gram matrix, computed from sparse blocks
+FLOAT64_MAX_ITEMS = 12_000  # above, float64 needs more than 1.6 GiB, and twice the time of float32
+_TOLERANCE = 1e-6  # of the weights, relative: a solution in float32 this near to float64 is as good
+_MAX_ERROR = 1e-2  # of a solution in float32 that was asked for; a larger error is no solution
+_MIN_ITEMS_FLOAT32 = 1000  # below, float64 takes milliseconds, and its error needs no measuring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,8 @@ class EASEConfig(Config):
     precision: str = setting(
         "auto",
         choices=("auto", "float32", "float64"),
-        help="data type of the solution; auto uses float64 up to 12,000 items, float32 above",
+        help="data type of the solution; auto uses float64, or float32 where that is as accurate, up to 12,000 items, "
+        "float32 above",
     )
 
     @classmethod
@@ -63,7 +66,7 @@ class EASE(ClosedFormModel):
 
     @property
     def precision(self) -> str:
-        """Data type of the solution; it depends on the setting and the number of items alone."""
+        """Data type whose accuracy the solution has; it depends on the setting and the number of items alone."""
         if self.config.precision != "auto":
             return str(self.config.precision)
         return "float64" if self.shape.items <= FLOAT64_MAX_ITEMS else "float32"
@@ -82,33 +85,36 @@ class EASE(ClosedFormModel):
         """
         rows = train if isinstance(train, Histories) else Histories.from_csr(train)
         self.shape = DataShape(len(rows), rows.n_items, rows.n_entries)
-        dtype = torch.float64 if self.precision == "float64" else torch.float32
-        no_float64 = self.device.type == "mps" and dtype == torch.float64  # on Apple's GPU
-        device = torch.device("cpu") if no_float64 else self.device
-        self._check_memory(device, dtype)
-        gram = _gram(rows, dtype).to(device)  # (users, items) -> (items, items)
-        gram.diagonal().add_(self.config.l2)
-        factor, failed = torch.linalg.cholesky_ex(gram)
-        if bool(failed):  # rounding made an eigenvalue negative
-            advice = "Set precision=float64, or raise" if dtype == torch.float32 else "Raise"
+        device = self.device if self.device.type == "cuda" else torch.device("cpu")  # Apple's GPU has no float64
+        self._check_memory(device)
+        found = self._solve_in_float32(rows, device)
+        if found is None and self.precision == "float64":
+            found = ridge_weights(rows, self.config.l2, torch.float64, device)
+        if found is None:  # rounding made an eigenvalue negative
+            advice = "Set precision=float64, or raise" if self.precision == "float32" else "Raise"
             raise TrainingError(
                 f"EASE: l2 = {self.config.l2:g} is too small to solve for the weights in {self.precision}. {advice} l2."
             )
-        inverse = torch.cholesky_inverse(factor)
-        del factor  # (items, items), before the weights are copied
-        weights = inverse.div_(-inverse.diagonal().clone())
-        weights.diagonal().zero_()
-        self.load_tensors({"weights": weights.float()})
+        self.load_tensors({"weights": found.weights})
         return self
 
-    def _check_memory(self, device: torch.device, dtype: torch.dtype) -> None:
+    def _solve_in_float32(self, rows: Histories, device: torch.device) -> RidgeWeights | None:
+        """Return the solution in float32 if its measured error is small enough for the setting `precision`."""
+        if self.config.precision == "float64" or (
+            self.precision == "float64" and self.shape.items < _MIN_ITEMS_FLOAT32
+        ):
+            return None
+        found = ridge_weights(rows, self.config.l2, torch.float32, device)
+        limit = _TOLERANCE if self.precision == "float64" else _MAX_ERROR
+        return found if found is not None and found.relative_error <= limit else None
+
+    def _check_memory(self, device: torch.device) -> None:
         """Raise TrainingError if the matrices do not fit on the device; free memory has no other effect."""
-        items = self.shape.items
-        need, free = MATRICES * dtype.itemsize * items**2, devices.available_bytes(device)
+        items, free = self.shape.items, devices.available_bytes(device)
+        need, less = (bytes_needed(items, dtype, device) for dtype in (getattr(torch, self.precision), torch.float32))
         if free is None or need <= free:
             return
-        fits_in_float32 = dtype == torch.float64 and need <= 2 * free
-        advice = "Set precision=float32, drop rare items" if fits_in_float32 else "Drop rare items"
+        advice = "Set precision=float32, drop rare items" if less <= free else "Drop rare items"
         raise TrainingError(
             f"EASE needs {need / 2**30:,.1f} GiB for {items:,} items, {free / 2**30:,.1f} GiB are free on {device}. "
             f"{advice} or use another model."
@@ -133,14 +139,3 @@ class EASE(ClosedFormModel):
         """Return the sum of the rows of B for the items of each history, (rows, items)."""
         ones = torch.ones(len(batch.items), device=batch.items.device)
         return sparse_product(self.weights, ones, batch)
-
-
-def _gram(rows: Histories, dtype: torch.dtype) -> Tensor:
-    """Return X'X, (items, items), on the CPU: the number of users who have both items."""
-    binary = rows.matrix()
-    by_item = binary.T.tocsr()
-    out = torch.empty(rows.n_items, rows.n_items, dtype=dtype)
-    step = max(1, _CELLS_PER_CHUNK // max(1, rows.n_items))
-    for start in range(0, rows.n_items, step):
-        out[start : start + step] = torch.from_numpy((by_item[start : start + step] @ binary).toarray())
-    return out

@@ -1,4 +1,4 @@
-"""Packed sequences, a gated recurrent unit over them, and the loss of next items in chunks."""
+"""Packed sequences and a gated recurrent unit over them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from recdash.models.batch import Batch
 
-POSITIONS_PER_CHUNK = 1024  # rows of logits in memory at once
 _ROW_MULTIPLE = 256
 _CUDNN_GRU = 3  # cudnnRNNMode_t of a GRU
 
@@ -56,7 +55,7 @@ class PackedSequences:
         """Index of the position before each one in its sequence, (positions,); -1 at the start."""
         sizes = np.array(self.sizes, np.int64)  # an empty tuple would be float64
         starts = np.cumsum(sizes) - sizes
-        previous_starts = np.concatenate([[-1], starts[:-1]])  # (steps,)
+        previous_starts = np.concatenate([[-1], starts])[:-1]  # (steps,)
         slots = np.arange(int(sizes.sum())) - np.repeat(starts, sizes)
         previous = np.where(np.repeat(starts, sizes) == 0, -1, np.repeat(previous_starts, sizes) + slots)
         return torch.from_numpy(previous).to(self.entries.device)
@@ -109,32 +108,44 @@ class _ForwardStep(NamedTuple):
 class _BackwardStep(NamedTuple):
     """Views of one time step of the backward pass; R and W as in `_ForwardStep`."""
 
-    factors: Tensor  # (R, 3, W): derivative of each gate's input with respect to the new state
-    gate_gradient: Tensor  # (R, 3, W)
+    factors: Tensor  # (R, 3, W): derivative of each gate's input with respect to the new state; then the gradients
     state_gradient: Tensor  # (R, W)
     update: Tensor  # (R, W)
 
 
-class _Gru(torch.autograd.Function):
-    """The recurrence with its gradient written out: one small product per step, the weight gradient in one at the end.
+class Recurrence:
+    """The recurrence on the processor, with its gradient written out: one small product per step.
 
-    The gradient of each gate's input is a factor times the gradient of the new state. The factors of all steps are
-    computed together, so that a backward step is one elementwise and one matrix product.
+    The gradient of each gate's input is a factor times the gradient of the new state. The factors of many steps are
+    computed together, so that a backward step is one elementwise and one matrix product; the gradient of the weights is
+    one product of all positions at the end.
 
     P positions of all sequences, ordered by time step; R sequences are alive in a step; W is the width of the state.
+
+    Args:
+        inputs: (P, 3W) float32, the items' part of the gates, with its bias.
+        weight: (3W, W).
+        bias: (3W,).
+        packed: Order of the positions.
+
+    Attributes:
+        states: (P, W) state after each position, as far as `forward_to` came.
+        state_gradients: (P, W) gradient by the states, to be filled in before `backward`.
     """
 
-    @staticmethod
-    def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, packed: PackedSequences, dtype: torch.dtype
-    ) -> Tensor:
+    def __init__(self, inputs: Tensor, weight: Tensor, bias: Tensor, packed: PackedSequences) -> None:
         width, sizes = weight.shape[1], list(packed.sizes)
-        weight_t = weight.t().contiguous()  # (3W, W) -> (W, 3W)
-        states = inputs.new_empty(len(inputs), width)  # (P, W)
-        candidates = torch.empty_like(states)  # (P, W)
-        gates = inputs.new_empty(len(inputs), 3 * width)  # (P, 3W)
-        hidden = inputs.new_zeros(max(sizes, default=0), width)  # (R, W) of the first step, the longest
-        steps = map(  # all views are made before the loop: nine slicings in every step would be slow
+        self._width, self._sizes, self._packed, self._weight, self._bias = width, sizes, packed, weight, bias
+        self._weight_t = weight.t().contiguous()  # (3W, W) -> (W, 3W)
+        self._with_initial = inputs.new_empty(len(inputs) + 1, width)  # (1 + P, W): state before the first position
+        self._with_initial[0] = 0
+        self.states = self._with_initial[1:]
+        self._candidates = inputs.new_empty(len(inputs), width)  # (P, W)
+        self._gates = inputs.new_empty(len(inputs), 3 * width)  # (P, 3W)
+        self._hidden = inputs.new_zeros(max(sizes, default=0), width)  # (R, W) of the first step, the longest
+        self._done = 0
+        gates = self._gates
+        self._steps = map(  # all views are made before the loop: nine slicings in every step would be slow
             _ForwardStep,
             torch.split(gates, sizes),
             torch.split(gates[:, : 2 * width], sizes),
@@ -143,53 +154,129 @@ class _Gru(torch.autograd.Function):
             torch.split(gates[:, 2 * width :], sizes),
             torch.split(inputs[:, : 2 * width], sizes),
             torch.split(inputs[:, 2 * width :], sizes),
-            torch.split(candidates, sizes),
-            torch.split(states, sizes),
+            torch.split(self._candidates, sizes),
+            torch.split(self.states, sizes),
         )
-        with _single_thread():
-            for step in steps:
-                hidden = hidden[: len(step.state)]  # (R of the step before, W) -> (R, W): ended sequences drop out
-                torch.addmm(bias, hidden, weight_t, out=step.gates)  # (R, W) @ (W, 3W) -> (R, 3W)
-                step.reset_update.add_(step.input_reset_update).sigmoid_()
-                torch.addcmul(step.input_candidate, step.reset, step.candidate_hidden, out=step.candidate)
-                step.candidate.tanh_()
-                hidden = torch.lerp(step.candidate, hidden, step.update, out=step.state)
-        ctx.save_for_backward(weight, states, gates, candidates)
+
+    def forward_to(self, positions: int) -> None:
+        """Compute steps until the states of so many positions are known."""
+        hidden, weight_t, bias, done = self._hidden, self._weight_t, self._bias, self._done
+        while done < positions:
+            step = next(self._steps)
+            hidden = hidden[: len(step.state)]  # (R of the step before, W) -> (R, W): ended sequences drop out
+            torch.addmm(bias, hidden, weight_t, out=step.gates)  # (R, W) @ (W, 3W) -> (R, 3W)
+            step.reset_update.add_(step.input_reset_update).sigmoid_()
+            torch.addcmul(step.input_candidate, step.reset, step.candidate_hidden, out=step.candidate)
+            step.candidate.tanh_()
+            hidden = torch.lerp(step.candidate, hidden, step.update, out=step.state)
+            done += len(hidden)
+        self._hidden, self._done = hidden, done
+
+    def prepare_backward(self) -> None:
+        """Take memory for the gradients; then `compute_factors` for all positions, then `backward`."""
+        positions = len(self.states)
+        self._factors = self.states.new_empty(positions, 3, self._width)  # (P, 3, W)
+        self._to_candidate = torch.empty_like(self.states)  # (P, W)
+        self.state_gradients = torch.empty_like(self.states)  # (P, W)
+
+    def previous(self, part: slice) -> Tensor:
+        """Return the states before some positions, (C, W)."""
+        return self._with_initial.index_select(0, self._packed.previous[part] + 1)
+
+    def compute_factors(self, part: slice) -> None:
+        """Compute the factors of some positions whose states are known."""
+        reset, update, candidate_hidden = torch.split(self._gates[part], self._width, dim=1)  # (C, 3W) -> 3 x (C, W)
+        candidates, factors = self._candidates[part], self._factors[part]  # (C, W) and (C, 3, W)
+        rest = 1 - update
+        to_candidate = torch.addcmul(rest, rest, candidates.square(), value=-1, out=self._to_candidate[part])
+        of_reset = torch.mul(to_candidate, reset, out=factors[:, 2])
+        torch.mul(of_reset * candidate_hidden, 1 - reset, out=factors[:, 0])
+        torch.mul((self.previous(part) - candidates).mul_(update), rest, out=factors[:, 1])
+
+    def backward(self) -> None:
+        """Carry the gradient back through all steps."""
+        sizes, width, weight = self._sizes, self._width, self._weight
+        carried = self.state_gradients.new_zeros(0, width)  # gradient from the step after, (R of that step, W)
+        steps = map(
+            _BackwardStep,
+            reversed(torch.split(self._factors, sizes)),
+            reversed(torch.split(self.state_gradients, sizes)),
+            reversed(torch.split(self._gates[:, width : 2 * width], sizes)),
+        )
+        for step in steps:
+            step.state_gradient[: len(carried)].add_(carried)
+            torch.mul(step.state_gradient[:, None], step.factors, out=step.factors)  # (R, 1, W) -> (R, 3, W)
+            flat = step.factors.view(len(step.factors), -1)  # (R, 3, W) -> (R, 3W)
+            carried = torch.addmm(step.state_gradient * step.update, flat, weight)  # (R, 3W) @ (3W, W) -> (R, W)
+
+    def finish(self, part: slice, hidden_side: Tensor, previous: Tensor) -> Tensor:
+        """Write out what the weight gradient is the product of; once for each position, after `backward`.
+
+        Args:
+            part: Positions to write, C of them.
+            hidden_side: (>= P, 3W) memory for the gradients of the gates' hidden side.
+            previous: (>= P, W) memory for the states before.
+
+        Returns:
+            (C, 3W) gradients of the inputs.
+        """
+        own, inputs = self.hidden_gradients[part], self._gates[part]  # (C, 3W) each; the gates are no longer needed
+        hidden_side[part] = own
+        previous[part] = self.previous(part)
+        # the inputs' gradient is the same but for the candidate, whose input the reset gate does not scale
+        inputs[:, : 2 * self._width] = own[:, : 2 * self._width]
+        torch.mul(self.state_gradients[part], self._to_candidate[part], out=inputs[:, 2 * self._width :])
+        return inputs
+
+    @property
+    def input_gradients(self) -> Tensor:
+        """Gradients of the inputs, (P, 3W), as far as `finish` wrote them."""
+        return self._gates
+
+    @property
+    def hidden_gradients(self) -> Tensor:
+        """Gradients of the gates' hidden side after `backward`, (P, 3W)."""
+        return self._factors.view(len(self.states), 3 * self._width)
+
+
+class _Gru(torch.autograd.Function):
+    """`Recurrence` as an operation with a gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, packed: PackedSequences, dtype: torch.dtype
+    ) -> Tensor:
+        ctx.save_for_backward(inputs, weight, bias)
         ctx.packed, ctx.dtype = packed, dtype
+        ctx.recurrence = _computed(inputs, weight, bias, packed)
+        states: Tensor = ctx.recurrence.states.detach()  # another object, or the graph would refer to itself
         return states
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        weight, states, gates, candidates = ctx.saved_tensors
-        width, sizes = weight.shape[1], list(ctx.packed.sizes)
-        reset, update, candidate_hidden = torch.split(gates, width, dim=1)  # (P, 3W) -> 3 x (P, W)
-        previous = torch.cat([states.new_zeros(1, width), states])[ctx.packed.previous + 1]  # (P + 1, W) -> (P, W)
-        to_candidate = (1 - update) * (1 - candidates.square())
-        to_reset = to_candidate * candidate_hidden * reset * (1 - reset)
-        to_update = (previous - candidates) * update * (1 - update)
-        factors = torch.stack([to_reset, to_update, to_candidate * reset], 1)  # 3 x (P, W) -> (P, 3, W)
-        gate_gradients = torch.empty_like(factors)  # (P, 3, W)
-        state_gradients = gradients[0].clone(memory_format=torch.contiguous_format)  # (P, W)
-        carried = state_gradients.new_zeros(0, width)  # gradient from the step after, (R of that step, W)
-        steps = map(
-            _BackwardStep,
-            reversed(torch.split(factors, sizes)),
-            reversed(torch.split(gate_gradients, sizes)),
-            reversed(torch.split(state_gradients, sizes)),
-            reversed(torch.split(update, sizes)),
-        )
+        inputs, weight, bias = ctx.saved_tensors
+        # used up by a first backward pass through the same graph, it is computed again
+        recurrence: Recurrence = ctx.recurrence or _computed(inputs, weight, bias, ctx.packed)
+        ctx.recurrence = None
+        recurrence.prepare_backward()
+        recurrence.compute_factors(slice(0, len(recurrence.states)))
+        recurrence.state_gradients.copy_(gradients[0])
         with _single_thread():
-            for step in steps:
-                step.state_gradient[: len(carried)].add_(carried)
-                torch.mul(step.state_gradient[:, None], step.factors, out=step.gate_gradient)  # (R, 1, W) -> (R, 3, W)
-                flat = step.gate_gradient.view(len(step.gate_gradient), -1)  # (R, 3, W) -> (R, 3W)
-                carried = torch.addmm(step.state_gradient * step.update, flat, weight)  # (R, 3W) @ (3W, W) -> (R, W)
-        hidden_side = gate_gradients.view(len(gate_gradients), -1)  # (P, 3, W) -> (P, 3W)
-        input_side = hidden_side.clone()  # the same but for the candidate, whose input the reset gate does not scale
-        input_side[:, 2 * width :] = state_gradients * to_candidate
+            recurrence.backward()
+        positions, width = recurrence.states.shape
+        padded = positions if ctx.dtype == torch.float32 else positions + -positions % _ROW_MULTIPLE
+        hidden_side = inputs.new_zeros(padded, 3 * width, dtype=ctx.dtype)  # (P, 3W)
+        previous = inputs.new_zeros(padded, width, dtype=ctx.dtype)  # (P, W)
+        of_inputs = recurrence.finish(slice(0, positions), hidden_side, previous)
         # (3W, P) @ (P, W) -> (3W, W)
-        weight_gradient = pad_rows(hidden_side.to(ctx.dtype)).t() @ pad_rows(previous.to(ctx.dtype))
-        return input_side, weight_gradient.float(), hidden_side.sum(0), None, None
+        return of_inputs, (hidden_side.t() @ previous).float(), recurrence.hidden_gradients.sum(0), None, None
+
+
+def _computed(inputs: Tensor, weight: Tensor, bias: Tensor, packed: PackedSequences) -> Recurrence:
+    recurrence = Recurrence(inputs, weight, bias, packed)
+    with _single_thread():
+        recurrence.forward_to(len(inputs))
+    return recurrence
 
 
 @contextmanager
@@ -262,95 +349,3 @@ class Gru(nn.Module):
         sizes = torch.tensor(packed.sizes)
         states: Tensor = torch.gru(inputs, sizes, initial, self._weights(), True, 1, 0.0, self.training, False)[0]
         return states
-
-
-def _chunked_nll(
-    hidden: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, position_weights: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, list[Tensor]]:
-    """Negative log-likelihoods, (P,), and the gradients of their weighted sum by hidden, weight and bias.
-
-    Works on chunks of C positions, so that only a part of the logits (P, items) is ever in memory.
-    P positions, W width of the hidden layer, K targets per position.
-    """
-    nll = hidden.new_zeros(len(hidden), dtype=torch.float32)  # (P,)
-    hidden_gradient = torch.empty_like(hidden)  # (P, W)
-    weight_gradient, bias_gradient = torch.zeros_like(weight), torch.zeros_like(bias)  # (items, W) and (items,)
-    weight_cast, bias_cast = weight.to(dtype), bias.to(dtype)
-    is_target = targets >= 0  # (P, K)
-    n_targets, target_items = is_target.sum(1), targets.clamp(min=0)  # (P,) and (P, K)
-    target_gradient = -(is_target / n_targets.clamp(min=1)[:, None]).to(dtype)  # (P, K)
-    row_starts = torch.arange(POSITIONS_PER_CHUNK, device=hidden.device)[:, None] * len(weight)  # (C, 1)
-    scale = (n_targets * position_weights)[:, None].to(dtype)  # (P, 1)
-    for start in range(0, len(hidden), POSITIONS_PER_CHUNK):
-        chunk = slice(start, start + POSITIONS_PER_CHUNK)
-        part = hidden[chunk].to(dtype)  # (C, W)
-        # softmax keeps the data type of the logits: asking for another one is eight times slower
-        probabilities = torch.softmax(nn.functional.linear(part, weight_cast, bias_cast), 1)  # (C, W) -> (C, items)
-        of_targets = probabilities.gather(1, target_items[chunk]).float().clamp(min=1e-38)  # (C, K)
-        nll[chunk] = (-of_targets.log() * is_target[chunk]).sum(1)
-        cells = (row_starts[: len(part)] + target_items[chunk]).flatten()  # (C * K,) cells of (C, items)
-        residual = probabilities  # softmax minus the targets' share, computed in place
-        residual.view(-1).index_add_(0, cells, target_gradient[chunk].flatten())  # scatter_add_ copies it all twice
-        hidden_gradient[chunk] = (residual @ weight_cast) * scale[chunk]  # (C, items) @ (items, W) -> (C, W)
-        weight_gradient += residual.t() @ (part * scale[chunk])  # (items, C) @ (C, W) -> (items, W)
-        bias_gradient += (scale[chunk].t() @ residual)[0]  # (1, C) @ (C, items) -> (items,)
-    return nll, [hidden_gradient, weight_gradient, bias_gradient]
-
-
-class _NextItemNll(torch.autograd.Function):
-    """Negative log-likelihood of a few softmax targets per position, without all logits in memory.
-
-    The forward pass computes the gradients too, for the weights that `position_weights` announces, and `backward` only
-    scales them. If the positions turn out to be weighted otherwise, `backward` computes them again.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        targets: Tensor,
-        position_weights: Tensor,
-        dtype: torch.dtype,
-    ) -> Tensor:
-        with torch.autocast(hidden.device.type, enabled=False):  # on CUDA it would widen some of the chosen data types
-            nll, slopes = _chunked_nll(hidden, weight, bias, targets, position_weights, dtype)
-        ctx.save_for_backward(hidden, weight, bias, targets, position_weights, *slopes)
-        ctx.dtype = dtype
-        return nll
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = gradients  # (P,)
-        hidden, weight, bias, targets, position_weights, *slopes = ctx.saved_tensors
-        scale = (gradient * position_weights).sum() / position_weights.square().sum().clamp(min=1e-30)  # ()
-        expected = scale * position_weights  # (P,)
-        tolerance = 1e-4 * expected.abs() + 1e-6 * gradient.abs().max()
-        if bool(((gradient - expected).abs() <= tolerance).all()):
-            slopes = [slope * scale for slope in slopes]
-        else:
-            _, slopes = _chunked_nll(hidden, weight, bias, targets, gradient, ctx.dtype)
-        return *slopes, None, None, None
-
-
-def next_item_nll(
-    last: nn.Linear, hidden: Tensor, targets: Tensor, position_weights: Tensor, dtype: torch.dtype
-) -> Tensor:
-    """Return the negative log-likelihood of each position's targets, in nats.
-
-    Args:
-        last: Output layer over all items.
-        hidden: (positions, width).
-        targets: (positions, k) item indices, -1 for none.
-        position_weights: (positions,) weight of each position in the total; with others the gradient is right too, but
-            takes twice the time.
-        dtype: Data type of the products.
-
-    Returns:
-        (positions,) float32.
-    """
-    nll: Tensor = _NextItemNll.apply(  # type: ignore[no-untyped-call]
-        pad_rows(hidden), last.weight, last.bias, pad_rows(targets, -1), pad_rows(position_weights), dtype
-    )
-    return nll[: len(hidden)]

@@ -16,10 +16,11 @@ from recdash.data.histories import Histories
 from recdash.models.base import ClosedFormModel
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
+from recdash.models.gram import gram_blocks
 from recdash.models.low_rank import ITEM_VECTOR_WIDTH, truncated_svd
 from recdash.settings import Config, setting
 
-_CELLS_PER_CHUNK = 1 << 23  # dense similarities in memory at once: 64 MiB
+_CELLS_PER_CHUNK = 1 << 18  # float64 similarities at a time: 2 MiB, which stay in the cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +56,19 @@ class ItemKNN(ClosedFormModel):
     def solve(self, train: Any) -> Self:
         """Count common users and store the most similar items of each candidate; ties go to the lower item index."""
         rows = Histories.from_any(train, self.shape.items)
-        binary: Any = rows.matrix()
-        counts = np.bincount(rows.items, minlength=rows.n_items).astype(np.float64)
-        size = max(1, _CELLS_PER_CHUNK // max(1, rows.n_items))
-        columns = binary.tocsc()
-        blocks = [
-            self._neighbours(binary, columns[:, start : start + size], counts, start)
-            for start in range(0, rows.n_items, size)
-        ]
-        similarities = sparse.vstack(blocks, format="csr").T.tocsr().sorted_indices()
+        device = self.device if self.device.type == "cuda" else torch.device("cpu")  # Apple's GPU has no float64
+        counts = torch.from_numpy(np.bincount(rows.items, minlength=rows.n_items).astype(np.float64)).to(device)
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []  # candidates, picks, similarities
+        for candidates, common in gram_blocks(rows, device):
+            size = _rows_at_once(common)
+            for start in range(0, len(candidates), size):
+                some = slice(start, start + size)
+                parts.append(self._neighbours(candidates[some], common[some], counts))
+        columns, picks, values = (
+            np.concatenate([part[which].cpu().numpy() for part in parts] or [np.empty(0)]) for which in range(3)
+        )
+        shape = (rows.n_items, rows.n_items)
+        similarities = sparse.coo_array((values, (picks, columns)), shape).tocsr().sorted_indices()
         self.load_tensors(
             {
                 "indptr": torch.from_numpy(similarities.indptr.astype(np.int64)),
@@ -73,18 +78,23 @@ class ItemKNN(ClosedFormModel):
         )
         return self
 
-    def _neighbours(self, binary: Any, block: Any, counts: NDArray[np.float64], start: int) -> Any:
-        """Return the similarities of candidates to their nearest items, (candidates, items) CSR."""
-        common = (block.T @ binary).toarray().astype(np.float64)
-        of_candidates = counts[start : start + len(common)]  # (candidates,)
-        cosine = common / (np.sqrt(of_candidates[:, None] * counts) + self.config.shrinkage + 1e-12)
-        cosine[np.arange(len(common)), start + np.arange(len(common))] = 0.0
-        nearest = np.argsort(-cosine, axis=1, kind="stable")[:, : self.config.neighbours]
-        rows = np.repeat(np.arange(len(common)), nearest.shape[1])
-        values = cosine[rows, nearest.ravel()]  # (candidates * neighbours,)
-        return sparse.csr_array(
-            (values[values > 0], (rows[values > 0], nearest.ravel()[values > 0])), shape=(len(common), len(counts))
-        )
+    def _neighbours(self, candidates: Tensor, common: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the nearest items of some candidates.
+
+        Args:
+            candidates: (candidates,) their item indices.
+            common: (candidates, items) common users with every item.
+            counts: (items,) float64 users of every item.
+
+        Returns:
+            Candidate, item and similarity of each pair, (pairs,).
+        """
+        products = counts[candidates, None] * counts  # (candidates, items)
+        cosine = common.double().div_(products.sqrt_().add_(self.config.shrinkage).add_(1e-12))
+        cosine[torch.arange(len(candidates), device=candidates.device), candidates] = 0
+        stored = _largest(cosine, min(self.config.neighbours, len(counts))) & (cosine > 0)
+        rows, items = stored.nonzero(as_tuple=True)  # by row, then by item
+        return candidates[rows], items, cosine[rows, items]
 
     @property
     def similarities(self) -> Any:
@@ -115,3 +125,20 @@ class ItemKNN(ClosedFormModel):
         """Return what each pick adds to the score of each item, exactly, (picks, items)."""
         parts = self.similarities[list(picks)][:, list(items)]
         return np.asarray(parts.toarray(), np.float32)
+
+
+def _largest(values: Tensor, k: int) -> Tensor:
+    """Return where the k largest values of each row are, (rows, columns) bool; of equal ones the first."""
+    smallest = values.topk(k, sorted=False).values.amin(1, keepdim=True)  # (rows, 1)
+    found = values >= smallest
+    crowded = (found.sum(1) > k).nonzero()[:, 0]  # rows with several values equal to the smallest
+    some = values[crowded]
+    tied = some == smallest[crowded]
+    left = k - (some > smallest[crowded]).sum(1, keepdim=True)
+    found[crowded] &= ~tied | (tied.cumsum(1) <= left)
+    return found
+
+
+def _rows_at_once(block: Tensor) -> int:
+    cells = _CELLS_PER_CHUNK if block.device.type == "cpu" else 256 * _CELLS_PER_CHUNK
+    return max(1, cells // max(1, block.shape[1]))

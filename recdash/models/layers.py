@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
 from recdash.models.batch import Batch
-
-# Invariant checks cost time, and `Histories` has already checked the indices. MKL products run on the CPU only.
-torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]
-_FEW_ENTRIES = 256  # up to here, gathering rows is faster than a call of MKL with the whole matrix
-_HAS_MKL = bool(torch.backends.mkl.is_available())  # type: ignore[no-untyped-call]
-warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+from recdash.models.dense_products import batch_product
+from recdash.models.fixed_batch import FixedBatch
+from recdash.models.sparse_sums import weighted_sums
 
 
-class _CsrProduct(torch.autograd.Function):
-    """Batch (rows, items) times weight (items, width), forward and backward as CSR products (MKL, CPU only)."""
+class _SparseProduct(torch.autograd.Function):
+    """Batch (rows, items) times weight (items, width) on the CPU, forward and backward as weighted sums of rows."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
-        ctx.batch, ctx.entries = batch, entries
-        matrix = torch.sparse_csr_tensor(batch.offsets, batch.items, entries, (len(batch), batch.n_items))
-        return matrix @ weight  # (rows, items) @ (items, width) -> (rows, width)
+        items, offsets, values = _without_zeros(entries, batch)
+        ctx.items, ctx.offsets, ctx.values, ctx.n_items = items, offsets, values, batch.n_items
+        return weighted_sums(weight, items, offsets, values)  # (rows, items) @ (items, width) -> (rows, width)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        offsets, rows, order = ctx.batch.by_item
-        transposed = torch.sparse_csr_tensor(offsets, rows, ctx.entries[order], (ctx.batch.n_items, len(ctx.batch)))
+        rows = sparse.csr_array(
+            (ctx.values.numpy(), ctx.items.numpy(), ctx.offsets.numpy()), shape=(len(ctx.offsets) - 1, ctx.n_items)
+        )
+        columns = rows.tocsc()  # a counting sort
+        parts = (torch.from_numpy(part) for part in (columns.indices, columns.indptr, columns.data))
         # (items, rows) @ (rows, width) -> (items, width)
-        return transposed @ gradients[0].float().contiguous(), None, None
+        return weighted_sums(gradients[0].float().contiguous(), *parts), None, None
+
+
+def _without_zeros(entries: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Leave out entries that are 0, such as those that dropout hit; return items, offsets and values of the others."""
+    is_nonzero = entries != 0  # (entries,)
+    ends = torch.zeros(len(entries) + 1, dtype=torch.int64)
+    torch.cumsum(is_nonzero, 0, out=ends[1:])
+    if int(ends[-1]) == len(entries):
+        return batch.items, batch.offsets, entries
+    return batch.items[is_nonzero], ends[batch.offsets], entries[is_nonzero]
 
 
 def sparse_product(weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
@@ -47,22 +57,16 @@ def sparse_product(weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
     Returns:
         (rows, width) float32.
     """
-    needs_gradient = weight.requires_grad and torch.is_grad_enabled()
-    if len(batch.items) == 0 or (len(batch.items) <= _FEW_ENTRIES and not needs_gradient):
-        return _gathered(weight, entries, batch)
-    if weight.device.type == "cpu" and _HAS_MKL:
-        # MKL has no bfloat16 CSR product, and memory bandwidth limits this one anyway
-        with torch.autocast("cpu", enabled=False):
-            product: Tensor = _CsrProduct.apply(weight, entries, batch)  # type: ignore[no-untyped-call]
+    if isinstance(batch, FixedBatch):
+        return batch_product(weight, entries, batch)
+    if weight.device.type == "cpu":
+        with torch.autocast("cpu", enabled=False):  # memory bandwidth limits this product in any data type
+            product: Tensor = _SparseProduct.apply(weight, entries.detach(), batch)  # type: ignore[no-untyped-call]
         return product
-    if weight.device.type in ("cpu", "cuda"):
+    if weight.device.type == "cuda":
         return functional.embedding_bag(
             batch.items, weight, batch.offsets, mode="sum", per_sample_weights=entries, include_last_offset=True
         )
-    return _gathered(weight, entries, batch)
-
-
-def _gathered(weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
     gathered = weight[batch.items] * entries[:, None]  # (entries, width)
     # (entries, width) -> (rows, width)
     return torch.zeros(len(batch), weight.shape[1], device=weight.device).index_add(0, batch.row_of, gathered)

@@ -7,7 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recdash.models import dense_losses
 from recdash.models.batch import Batch
+from recdash.models.fixed_batch import FixedBatch
+
+_BLOCK = 1 << 18  # logits at a time: 1 MiB of float32
+_FACTORS = 64  # in a product of probabilities
 
 
 class _MultinomialNll(torch.autograd.Function):
@@ -46,32 +51,58 @@ def multinomial_nll(logits: Tensor, batch: Batch) -> Tensor:
     Returns:
         (rows,) nats.
     """
+    if isinstance(batch, FixedBatch):
+        return dense_losses.multinomial_nll(logits, batch)
     nll: Tensor = _MultinomialNll.apply(logits, batch)  # type: ignore[no-untyped-call]
     return nll
 
 
 class _BernoulliNll(torch.autograd.Function):
-    """Logistic loss over all items without a dense target; the gradient is w sigmoid, and sigmoid - 1 at positives."""
+    """Logistic loss over all items without a dense target; the gradient is w sigmoid, and sigmoid - 1 at positives.
+
+    Loss and gradient share one sigmoid. Blocks of rows stay in the CPU cache.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, batch: Batch, weight_of_zeros: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, weight_of_zeros)
+        rows, n_items = logits.shape
+        probabilities = torch.empty_like(logits)
+        total = torch.empty(rows, device=logits.device)
+        step = max(1, _BLOCK // max(1, n_items)) if logits.device.type == "cpu" else max(1, rows)
+        for start in range(0, rows, step):
+            block = logits[start : start + step].float()  # (rows of the block, items)
+            target = probabilities[start : start + step]
+            sigmoids = torch.sigmoid(block, out=target) if target.dtype == block.dtype else torch.sigmoid(block)
+            if sigmoids is not target:
+                target.copy_(sigmoids)
+            total[start : start + step] = _softplus_sums(block, sigmoids)
+        cells = batch.row_of * n_items + batch.items  # (entries,) cells of (rows, items)
+        positives = logits.view(-1).index_select(0, cells).float()  # (entries,)
+        ctx.save_for_backward(probabilities, positives, weight_of_zeros, cells)
         ctx.batch = batch
-        total = torch.nn.functional.softplus(logits.float()).sum(1) * weight_of_zeros  # (rows, items) -> (rows,)
-        positives = logits[batch.row_of, batch.items].float()  # (rows, items) -> (entries,)
         extra = torch.nn.functional.softplus(positives) * (1 - weight_of_zeros[batch.row_of]) - positives
-        return total.index_add_(0, batch.row_of, extra)  # (entries,) -> (rows,)
+        return (total * weight_of_zeros).index_add(0, batch.row_of, extra)  # (entries,) -> (rows,)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = gradients
-        logits, weight = ctx.saved_tensors
-        batch: Batch = ctx.batch
-        cells = batch.row_of * batch.n_items + batch.items  # (entries,) cells of (rows, items)
-        positives = torch.sigmoid(logits.view(-1)[cells].float())  # (entries,)
-        out = torch.sigmoid(logits).mul_((gradient * weight).to(logits.dtype)[:, None])
-        out.view(-1)[cells] = ((positives - 1) * gradient[batch.row_of]).to(out.dtype)
+        probabilities, positives, weight, cells = ctx.saved_tensors
+        out = probabilities * (gradient * weight).to(probabilities.dtype)[:, None]  # (rows, items)
+        out.view(-1)[cells] = ((torch.sigmoid(positives) - 1) * gradient[ctx.batch.row_of]).to(out.dtype)
         return out, None, None
+
+
+def _softplus_sums(logits: Tensor, sigmoids: Tensor) -> Tensor:
+    """Return the sum of log(1 + exp(x)) of each row, with one logarithm for 64 logits.
+
+    log(1 + exp(x)) = max(x, 0) - log(max(p, 1 - p)) with the sigmoid p, and a product of 64 numbers between 0.5 and 1
+    is far above the smallest float32.
+    """
+    likelier = torch.maximum(sigmoids, 1 - sigmoids)  # (rows, items)
+    groups = likelier.shape[1] // _FACTORS
+    first, rest = likelier[:, : groups * _FACTORS], likelier[:, groups * _FACTORS :]
+    products = first.view(-1, _FACTORS, groups).prod(1) if groups else first  # (rows, groups)
+    return logits.clamp_min(0).sum(1) - products.log().sum(1) - rest.prod(1).log()
 
 
 def bernoulli_nll(logits: Tensor, batch: Batch, weight_of_zeros: Tensor) -> Tensor:
@@ -85,6 +116,8 @@ def bernoulli_nll(logits: Tensor, batch: Batch, weight_of_zeros: Tensor) -> Tens
     Returns:
         (rows,) nats.
     """
+    if isinstance(batch, FixedBatch):
+        return dense_losses.bernoulli_nll(logits, batch, weight_of_zeros)
     nll: Tensor = _BernoulliNll.apply(logits, batch, weight_of_zeros)  # type: ignore[no-untyped-call]
     return nll
 
@@ -107,6 +140,8 @@ class _AtEntries(torch.autograd.Function):
 
 def at_entries(outputs: Tensor, batch: Batch) -> Tensor:
     """Return outputs (rows, items) at the entries of each row, (entries,); the gradient elsewhere is zero."""
+    if isinstance(batch, FixedBatch):
+        return dense_losses.at_entries(outputs, batch)
     selected: Tensor = _AtEntries.apply(outputs, batch)  # type: ignore[no-untyped-call]
     return selected
 

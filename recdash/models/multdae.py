@@ -22,12 +22,12 @@ from recdash.models.base import (
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
+from recdash.models.item_output import ItemOutput
 from recdash.models.layers import (
     SparseLinear,
     initialise_xavier,
     l2_normalised,
 )
-from recdash.models.losses import multinomial_nll
 from recdash.settings import setting
 
 
@@ -72,7 +72,7 @@ class MultDAE(GradientModel):
         widths = [*config.hidden, config.latent, *reversed(config.hidden)]
         self.first = SparseLinear(shape.items, widths[0])
         self.middle = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(widths))
-        self.last = nn.Linear(widths[-1], shape.items)
+        self.last = ItemOutput(widths[-1], shape.items)
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -86,21 +86,21 @@ class MultDAE(GradientModel):
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Return the reconstruction loss of the clean row from the corrupted one, nats per user."""
         mask = progress.noise.dropout_mask(self.config.dropout)  # (entries,)
-        logits = self._logits(batch, l2_normalised(batch) * mask)  # (rows, items)
-        reconstruction = multinomial_nll(logits, batch)  # (rows, items) -> (rows,)
+        hidden = self._hidden(batch, l2_normalised(batch) * mask)  # (rows, width)
+        reconstruction = self.last.multinomial_nll(hidden, batch)  # (rows, width) -> (rows,)
         return Loss(reconstruction, {"reconstruction": reconstruction})
 
     def score_batch(self, batch: Batch) -> Tensor:
         """Return the logits of the uncorrupted row, (rows, items)."""
-        return self._logits(batch, l2_normalised(batch))
+        logits: Tensor = self.last(self._hidden(batch, l2_normalised(batch)))  # (rows, width) -> (rows, items)
+        return logits
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the weights of the output layer, (items, width)."""
         return read_only_array(self.last.weight)
 
-    def _logits(self, batch: Batch, entries: Tensor) -> Tensor:
+    def _hidden(self, batch: Batch, entries: Tensor) -> Tensor:
         hidden = torch.tanh(self.first(batch, entries))  # (entries,) -> (rows, width)
         for layer in self.middle:
             hidden = torch.tanh(layer(hidden))  # (rows, width) -> (rows, next width)
-        logits: Tensor = self.last(hidden)  # (rows, width) -> (rows, items)
-        return logits
+        return hidden

@@ -24,13 +24,14 @@ from recdash.models.base import (
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
+from recdash.models.item_output import ItemOutput
 from recdash.models.layers import (
     SparseLinear,
     initialise_uniform,
     initialise_xavier,
     l2_normalised,
 )
-from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
+from recdash.models.losses import normal_kl_by_dimension
 from recdash.models.schedules import anneal
 from recdash.settings import setting
 
@@ -110,7 +111,7 @@ class MultVAE(GradientModel):
         self.first = SparseLinear(shape.items, down[0])
         self.encoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(down))
         self.decoder = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(up))
-        self.last = nn.Linear(up[-1], shape.items)
+        self.last = ItemOutput(up[-1], shape.items)
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -129,10 +130,10 @@ class MultVAE(GradientModel):
         mask = progress.noise.dropout_mask(self.config.dropout)  # (entries,)
         mu, logvar = self.encode(batch, l2_normalised(batch) * mask)  # (rows, latent) each
         z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent) * self.config.noise_sd
-        reconstruction = multinomial_nll(self.decode(z), batch)  # (rows, items) -> (rows,)
+        reconstruction = self.last.multinomial_nll(self._hidden(z), batch)  # (rows, width) -> (rows,)
         kl_by_dimension = normal_kl_by_dimension(mu, logvar)  # (rows, latent)
         kl = kl_by_dimension.sum(1)  # (rows, latent) -> (rows,)
-        beta = self.beta(progress.update, progress.planned_updates)
+        beta = progress.scheduled(self.beta)
         weighted_kl = beta * kl
         parts: dict[str, Tensor | float] = {
             "reconstruction": reconstruction,
@@ -162,10 +163,13 @@ class MultVAE(GradientModel):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the logits of z (rows, latent) over all items, (rows, items)."""
+        logits: Tensor = self.last(self._hidden(z))  # (rows, width) -> (rows, items)
+        return logits
+
+    def _hidden(self, z: Tensor) -> Tensor:
         for layer in self.decoder:
             z = torch.tanh(layer(z))  # (rows, width) -> (rows, next width)
-        logits: Tensor = self.last(z)  # (rows, width) -> (rows, items)
-        return logits
+        return z
 
     def beta(self, update: int, planned_updates: int) -> float:
         """Return the weight of the KL divergence at an update."""

@@ -21,7 +21,7 @@ RARE_ITEM_PENALTY = 1e6  # stars; far below any prediction
 MIN_RATINGS_TO_RANK = 5  # items with fewer training ratings are never recommended
 PAPER_DEFAULT_RATING = 3.0  # AutoRec, WWW 2015: prediction for users or items without training ratings
 RATINGS_PREFIX = "observed."  # prefix of the training ratings in a checkpoint
-PAIRS_PER_CHUNK = 1 << 13  # their gathered vectors stay in the CPU cache: three times as fast as 1 << 16
+PAIRS_PER_CHUNK = 1 << 16  # on a GPU their vectors are gathered: 0.3 GB at 500 units
 
 
 class TrainingRatings:

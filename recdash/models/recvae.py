@@ -27,19 +27,20 @@ from recdash.models.base import (
 )
 from recdash.models.batch import Batch
 from recdash.models.data_shape import DataShape
+from recdash.models.item_output import ItemOutput
 from recdash.models.layers import (
     SparseLinear,
     initialise_uniform,
     l2_normalised,
 )
-from recdash.models.losses import multinomial_nll, normal_kl_by_dimension
+from recdash.models.losses import normal_kl_by_dimension
 from recdash.settings import setting
 
 MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # shares of the standard normal, the old posterior and a wide normal
 _WIDE_LOGVAR = 10.0  # of the wide normal
 _LOG_2PI = math.log(2 * math.pi)
 _OLD_PREFIX = "old."  # prefix of the old encoder in a training state
-_ROWS_PER_CHUNK = 512  # users encoded at once
+_ROWS_PER_CHUNK = {"cpu": 512, "cuda": 4096}  # users encoded at once; a GPU waits for each chunk
 _HIDDEN_LAYERS = 5
 _PAPER_SETTINGS_MIN_USERS = 20_000  # below, `auto` departs from the paper (measured on ML-1M)
 
@@ -113,9 +114,10 @@ class RecVAE(GradientModel):
     def __init__(self, config: RecVAEConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
         self.encoder = Encoder(shape.items, config)
-        self.last = nn.Linear(config.latent, shape.items)
+        self.last = ItemOutput(config.latent, shape.items)
         self._old_encoder: dict[str, Tensor] = {}
-        self._old_posteriors: tuple[Tensor, Tensor] | None = None
+        self._posteriors: tuple[Tensor, Tensor] | None = None  # (training users, latent) each
+        self._posteriors_are_new = False  # whether no update has changed the encoder since they were stored
 
     @property
     def score_kind(self) -> ScoreKind:
@@ -142,20 +144,19 @@ class RecVAE(GradientModel):
         return float(self.config.learning_rate) * float(self.config.decay ** (epoch - 1))
 
     def on_phase_start(self, phase: str, rows: Histories, *, resumed: bool) -> None:
-        """Store the posterior of every training user before the encoder is trained: the prior's second component.
+        """Store the posterior of every training user, with the weights that the encoder has now.
 
-        The decoder's passes do not change the encoder, so this equals the authors' copy after the encoder's passes,
-        with another copy before the first epoch.
+        It is the prior's second component while the encoder is trained, and what the decoder reads while that is
+        trained. The decoder's passes do not change the encoder, so the next epoch starts with the same posteriors. This
+        equals the authors' copy after the encoder's passes, with another copy before the first epoch.
         """
-        if phase != "encoder":
-            return
-        if not resumed:
-            self._old_encoder = {name: tensor.detach().clone() for name, tensor in self.encoder.state_dict().items()}
-        posteriors = [
-            self._encode_old(Batch.of(rows.slice(start, start + _ROWS_PER_CHUNK), self.device))
-            for start in range(0, len(rows), _ROWS_PER_CHUNK)
-        ]
-        self._old_posteriors = torch.cat([mu for mu, _ in posteriors]), torch.cat([logvar for _, logvar in posteriors])
+        is_encoder = phase == "encoder"
+        if is_encoder and not resumed:
+            for name, tensor in self.encoder.state_dict().items():
+                self._old_encoder.setdefault(name, torch.empty_like(tensor)).copy_(tensor.detach())
+        if not (is_encoder and self._posteriors_are_new and not resumed):
+            self._store_posteriors(rows, self._old_encoder if is_encoder else {})
+        self._posteriors_are_new = not is_encoder
 
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Return the negative evidence lower bound, the KL divergence weighted by gamma times the history's length.
@@ -164,17 +165,16 @@ class RecVAE(GradientModel):
         left out.
         """
         if progress.phase == "decoder":
-            with torch.no_grad():
-                mu, logvar = self.encoder(batch, l2_normalised(batch))
-                z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent)
-            reconstruction = multinomial_nll(self.last(z), batch)  # (rows, latent) -> (rows, items) -> (rows,)
+            mu, logvar = self._stored_posteriors(batch, {})
+            z = mu + torch.exp(logvar / 2) * progress.noise.normal(self.config.latent)
+            reconstruction = self.last.multinomial_nll(z, batch)  # (rows, latent) -> (rows,)
             return Loss(reconstruction, {"decoder_reconstruction": reconstruction})
         mu, logvar = self.encoder(batch, l2_normalised(batch) * progress.noise.dropout_mask(self.config.dropout))
         noise = progress.noise.normal(self.config.latent)  # (rows, latent)
         z = mu + torch.exp(logvar / 2) * noise
-        reconstruction = multinomial_nll(self.last(z), batch)  # (rows, latent) -> (rows, items) -> (rows,)
+        reconstruction = self.last.multinomial_nll(z, batch)  # (rows, latent) -> (rows,)
         log_posterior = -0.5 * (_LOG_2PI + logvar + noise.square())
-        log_prior = composite_log(z, *self._old_posterior_of(batch))
+        log_prior = composite_log(z, *self._stored_posteriors(batch, self._old_encoder))
         kl = (log_posterior - log_prior).sum(1)  # (rows, latent) -> (rows,)
         weighted_kl = self.config.gamma * batch.counts * kl
         parts = {"reconstruction": reconstruction, "kl": kl, "weighted_kl": weighted_kl}
@@ -204,30 +204,41 @@ class RecVAE(GradientModel):
         return super()._apply(fn, recurse)
 
     def clear_caches(self) -> None:
-        """Drop the old posteriors; they are computed again on demand."""
-        self._old_posteriors = None
+        """Drop the stored posteriors; they are computed again on demand."""
+        self._posteriors, self._posteriors_are_new = None, False
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Load what `tensors` or `training_tensors` returned."""
         self._old_encoder = {
             n.removeprefix(_OLD_PREFIX): t.to(self.device) for n, t in tensors.items() if n.startswith(_OLD_PREFIX)
         }
-        self._old_posteriors = None
+        self.clear_caches()
         super().load_tensors({name: tensor for name, tensor in tensors.items() if not name.startswith(_OLD_PREFIX)})
 
-    def _old_posterior_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        if self._old_posteriors is None or batch.users is None:
-            return self._encode_old(batch)
-        mu, logvar = self._old_posteriors
+    def _stored_posteriors(self, batch: Batch, weights: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the users, (rows, latent) each; encoded with `weights` if none are stored."""
+        if self._posteriors is None or batch.users is None:
+            return self._encode(batch, weights)
+        mu, logvar = self._posteriors
         return mu[batch.users], logvar[batch.users]  # (training users, latent) -> (rows, latent)
 
+    def _store_posteriors(self, rows: Histories, weights: dict[str, Tensor]) -> None:
+        size = _ROWS_PER_CHUNK.get(self.device.type, 512)
+        if self._posteriors is None:
+            shape = len(rows), self.config.latent
+            self._posteriors = torch.empty(shape, device=self.device), torch.empty(shape, device=self.device)
+        for start in range(0, len(rows), size):  # in place: a recorded update reads them where they are
+            encoded = self._encode(Batch.of(rows.slice(start, start + size), self.device), weights)
+            for stored, part in zip(self._posteriors, encoded, strict=True):
+                stored[start : start + size] = part
+
     @torch.no_grad()
-    def _encode_old(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Posteriors of clean rows by the old encoder, (rows, latent) each."""
-        if not self._old_encoder:
+    def _encode(self, batch: Batch, weights: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Posteriors of clean rows with other weights of the encoder, or with its own, (rows, latent) each."""
+        if not weights:
             mu, logvar = self.encoder(batch, l2_normalised(batch))
         else:
-            mu, logvar = torch.func.functional_call(self.encoder, self._old_encoder, (batch, l2_normalised(batch)))
+            mu, logvar = torch.func.functional_call(self.encoder, weights, (batch, l2_normalised(batch)))
         return mu, logvar
 
 

@@ -26,13 +26,10 @@ from recdash.models.base import (
 )
 from recdash.models.batch import Batch, batch_bounds
 from recdash.models.data_shape import DataShape
-from recdash.models.gru import (
-    Gru,
-    PackedSequences,
-    next_item_nll,
-    pad_rows,
-)
+from recdash.models.gru import Gru, PackedSequences, pad_rows
 from recdash.models.losses import normal_kl_by_dimension
+from recdash.models.next_item_loss import next_item_nll
+from recdash.models.svae_step import StepData, StepWeights, nll_and_kl
 from recdash.settings import setting
 
 _N_ORDERS = 8  # random orders to average over when a history has no order
@@ -141,6 +138,11 @@ class SVAE(GradientModel):
         """Logits of a multinomial distribution over all items."""
         return "softmax"
 
+    @property
+    def fixed_shapes(self) -> bool:
+        """The number of steps differs from batch to batch."""
+        return False
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the weights as the authors' code does: Xavier-normal linear weights, PyTorch's defaults for the rest."""
         nn.init.normal_(self.embedding, generator=generator)
@@ -177,25 +179,24 @@ class SVAE(GradientModel):
         config = self.config
         steps = (batch.counts - 1).clamp(min=0)  # (rows,): the last item has no next one
         packed = PackedSequences.of(batch, steps.cpu().numpy())
-        mu, raw = self.encode(batch, packed)  # (positions, latent) each
-        logvar = 2 * raw if config.variance == "author" else raw
         noise = progress.noise.normal_entries(config.latent)[packed.entries]  # (entries, latent) -> (positions, latent)
-        z = mu + torch.exp(logvar / 2) * noise
         targets = next_items(batch, packed, config.next_items)  # (positions, k)
         per_step = 1 / steps.clamp(min=1).float()  # (rows,)
         first_targets = steps.clamp(min=1, max=config.next_items).float()  # (rows,) targets of the first step
         row_weights = (per_step if config.reduction == "per_step" else torch.ones_like(per_step)) / first_targets
         position_weights = row_weights[packed.rows]  # (rows,) -> (positions,)
-        hidden = torch.tanh(self.up(pad_rows(z)))[: len(z)]  # (positions, latent) -> (positions, hidden_width)
-        nll = next_item_nll(self.last, hidden, targets, position_weights, _dtype(hidden))  # (positions,)
-        zero = torch.zeros(len(batch), device=mu.device)
+        beta = self.beta(progress)
+        if self._computes_in_one_pass(batch, packed):
+            kl_weights = (beta * per_step)[packed.rows][:, None].expand(-1, config.latent)  # (positions, latent)
+            nll, kl_of_positions = self._nll_and_kl(batch, packed, noise, targets, position_weights, kl_weights)
+        else:
+            nll, kl_of_positions = self._nll_and_kl_by_layers(batch, packed, noise, targets, position_weights)
+        zero = torch.zeros(len(batch), device=nll.device)
         reconstruction = zero.index_add(0, packed.rows, nll * position_weights)  # (positions,) -> (rows,)
-        kl_of_positions = normal_kl_by_dimension(mu, raw)  # (positions, latent)
         # (positions, latent) -> (rows, latent)
-        kl_sums = torch.zeros(len(batch), mu.shape[1], device=mu.device).index_add(0, packed.rows, kl_of_positions)
+        kl_sums = torch.zeros(len(batch), config.latent, device=nll.device).index_add(0, packed.rows, kl_of_positions)
         kl_by_dimension = kl_sums * per_step[:, None]  # mean over the steps
         kl = kl_by_dimension.sum(1)  # (rows, latent) -> (rows,)
-        beta = self.beta(progress)
         weighted_kl = beta * kl
         parts: dict[str, Tensor | float] = {
             "reconstruction": reconstruction,
@@ -205,6 +206,41 @@ class SVAE(GradientModel):
             "kl_by_dimension": kl_by_dimension,
         }
         return Loss(reconstruction + weighted_kl, parts)
+
+    def _computes_in_one_pass(self, batch: Batch, packed: PackedSequences) -> bool:
+        """Whether `svae_step` applies: on the processor, with the recurrence of `Gru`."""
+        return batch.items.device.type == "cpu" and type(self.gru) is Gru and bool(packed.sizes)
+
+    def _nll_and_kl(
+        self,
+        batch: Batch,
+        packed: PackedSequences,
+        noise: Tensor,
+        targets: Tensor,
+        nll_weights: Tensor,
+        kl_weights: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what `_nll_and_kl_by_layers` does, all gradients computed with it."""
+        items, occurrences = torch.unique(batch.items[packed.entries], return_inverse=True)
+        embedded = nn.functional.embedding(items, self.embedding)  # (different items, embedding)
+        weights: list[Tensor] = [self.gru.weight_ih, self.gru.bias_ih, self.gru.weight_hh, self.gru.bias_hh]
+        for layer in (self.down, self.posterior, self.up, self.last):
+            weights += [layer.weight, layer.bias]
+        sd_factor = 1.0 if self.config.variance == "author" else 0.5
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+        data = StepData(packed, occurrences, noise, targets, sd_factor, dtype)
+        return nll_and_kl(embedded, StepWeights(*weights), data, nll_weights, kl_weights)
+
+    def _nll_and_kl_by_layers(
+        self, batch: Batch, packed: PackedSequences, noise: Tensor, targets: Tensor, nll_weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return negative log-likelihood, (positions,), and KL divergence, (positions, latent), of every position."""
+        mu, raw = self.encode(batch, packed)  # (positions, latent) each
+        logvar = 2 * raw if self.config.variance == "author" else raw
+        z = mu + torch.exp(logvar / 2) * noise
+        hidden = torch.tanh(self.up(pad_rows(z)))[: len(z)]  # (positions, latent) -> (positions, hidden_width)
+        nll = next_item_nll(self.last, hidden, targets, nll_weights, _dtype(hidden))
+        return nll, normal_kl_by_dimension(mu, raw)
 
     def encode(self, batch: Batch, packed: PackedSequences) -> tuple[Tensor, Tensor]:
         """Return mean and second output of q(z_t | x_1..x_t) at every position, (positions, latent) float32 each."""

@@ -123,6 +123,7 @@ class CellContext:
         *,
         split: str,
         on_start: Callable[[float | None], Any] | None = None,
+        before_save: Callable[[], Any] = lambda: None,
         precision: str = "float32",
         seed: int = 0,
         renamed_metrics: Mapping[str, str] | None = None,
@@ -135,6 +136,7 @@ class CellContext:
             validation: how an epoch is measured, and by which metric it is chosen.
             split: fingerprint of the split.
             on_start: called with the best value so far of a resumed training, or with None for a new one.
+            before_save: called before the state is saved.
             precision: precision of matrix products; "auto" where single precision takes too long.
             seed: seed of weights and batches.
             renamed_metrics: current metric names by the names in logs of earlier versions.
@@ -145,7 +147,7 @@ class CellContext:
         Raises:
             Interrupted: at a stop; the state is saved.
         """
-        saved = SavedState(self.path("training"), self.should_stop)
+        saved = SavedState(self.path("training"), self.should_stop, before_save)
         log = EpochLog(self.path("epochs.jsonl"), renamed_metrics)
         facts = {"model": model.name, "config": model.config.to_dict(), "seed": seed, "split": split}
         resume = saved.load()

@@ -105,8 +105,8 @@ def as_histories(entries: Entries, users: int, items: int) -> Histories:
 class PerUserRmseDeepRec(DeepRec):
     """DeepRec whose loss is the RMSE of each user, as in the public code."""
 
-    def _observed_loss(self, output: Tensor, batch: Batch) -> Loss:
-        pooled_loss = super()._observed_loss(output, batch)
+    def _observed_loss(self, outputs: Tensor, batch: Batch) -> Loss:
+        pooled_loss = super()._observed_loss(outputs, batch)
         squared = pooled_loss.parts["squared_error"]
         if not isinstance(squared, Tensor):
             raise TypeError("squared errors come one per user")
@@ -137,7 +137,7 @@ def deeprec(context: CellContext) -> CellResult:
     def measure(trained: Model) -> MetricValues:
         on_validation, on_test = prediction_errors(trained, validation), prediction_errors(trained, test)
         rmse = pooled_errors(on_validation)["rmse"]
-        best.save_if_better(trained, rmse)
+        best.update(trained, rmse)
         loss = mean_user_rmse(unclipped_errors(trained, validation), validation, len(split.train)) + l2_penalty(trained)
         return {
             "val_loss": loss,
@@ -160,6 +160,7 @@ def deeprec(context: CellContext) -> CellResult:
         Validation(measure, SelectionMetric("gain", False)),
         split=split.fingerprint,
         on_start=on_start,
+        before_save=best.save,
         precision="auto",
     )
     last, chosen = max(epochs), min(epochs, key=lambda epoch: epochs[epoch]["rmse"])
@@ -218,27 +219,38 @@ def observe(model: GradientModel, train: Histories) -> None:
 
 
 class BestWeights:
-    """The weights with the best pooled validation RMSE so far, saved in a folder so that a stop loses nothing."""
+    """The weights with the best pooled validation RMSE so far, saved with the state so that a stop loses nothing.
+
+    Nearly every epoch of this training is the best so far, and writing the weights takes a tenth of an epoch.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.value = folder, float("inf")
+        self._unsaved: dict[str, Tensor] = {}
         with suppress(CheckpointError, KeyError):
             self.value = float(checkpoint_io.read_manifest(folder)["value"])
 
-    def save_if_better(self, model: Model, value: float) -> None:
-        """Save the weights if their value is smaller."""
+    def update(self, model: Model, value: float) -> None:
+        """Copy the weights if their value is smaller."""
         if value < self.value:
             self.value = value
             weights = {name: t for name, t in model.tensors().items() if not name.startswith(RATINGS_PREFIX)}
-            checkpoint_io.write(self.folder, weights, {"value": value})
+            self._unsaved = {name: t.detach().cpu().clone() for name, t in weights.items()}
+
+    def save(self) -> None:
+        """Write the weights to the folder, unless they are there."""
+        if self._unsaved:
+            checkpoint_io.write(self.folder, self._unsaved, {"value": self.value})
+            self._unsaved = {}
 
     def delete(self) -> None:
         """Delete the saved weights."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.value = float("inf")
+        self.value, self._unsaved = float("inf"), {}
 
     def load_into(self, model: Model) -> None:
         """Load the best weights into a model; raises CheckpointError if there are none."""
+        self.save()
         tensors, _ = checkpoint_io.read(self.folder)
         model.load_tensors(tensors)
 
@@ -249,6 +261,6 @@ def _outputs_at_entries(model: AutoRec, rows: Histories) -> NDArray[np.float64]:
     for start in range(0, len(rows), 512):
         batch = Batch.of(rows.slice(start, start + 512), model.device)
         with torch.no_grad():
-            outputs = model.last(model.encode(batch, model.ratings_of(batch)))
-            found.append(outputs[batch.row_of, batch.items].cpu().double().numpy())
+            outputs = model.last.observed(model.encode(batch, model.ratings_of(batch)), batch)
+            found.append(outputs.cpu().double().numpy())
     return np.concatenate(found)

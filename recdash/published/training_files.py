@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from recdash.atomic_files import append_json_line, read_json_lines, wrap_read_errors
 from recdash.errors import CheckpointError
@@ -19,10 +20,18 @@ MetricValues = dict[str, float]
 
 
 class SavedState:
-    """The state of a training in a folder: written every 20 seconds or more, and at a stop."""
+    """The state of a training in a folder: written every 20 seconds or more, and at a stop.
 
-    def __init__(self, folder: Path, should_stop: Callable[[], bool]) -> None:
-        self.folder, self.should_stop = folder, should_stop
+    Args:
+        folder: the folder.
+        should_stop: asked after every epoch.
+        before_save: called before the state is written, to write what must not be older than the state.
+    """
+
+    def __init__(
+        self, folder: Path, should_stop: Callable[[], bool], before_save: Callable[[], Any] = lambda: None
+    ) -> None:
+        self.folder, self.should_stop, self.before_save = folder, should_stop, before_save
         self._next_save = time.monotonic() + SAVE_EVERY
 
     def load(self) -> TrainingState | None:
@@ -37,6 +46,7 @@ class SavedState:
         started = time.monotonic()
         if started < self._next_save and not self.should_stop():
             return
+        self.before_save()
         state.save(self.folder)
         now = time.monotonic()
         self._next_save = now + max(SAVE_EVERY, (now - started) / MAX_TIME_SHARE)

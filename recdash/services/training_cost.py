@@ -23,7 +23,8 @@ _SOFTMAX_WORK = 30  # operations per logit: exponentials, sums, gradient
 _OPTIMISER_WORK = 12  # operations per parameter and update, of Adam
 _OPERATIONS = 6  # per weight and row: two each for the output, the gradient of the input and that of the weight
 _LOGIT_BYTES = 4 * 5  # logits, log-softmax, gradients of both, and a copy in another data type
-_GRAM_CELLS, _KNN_CELLS = 1 << 24, 1 << 23  # of the chunks in which EASE and item-kNN count common users
+_BLOCK_CELLS, _BLOCK_BYTES = 1 << 24, 16  # of blocks in which EASE and item-kNN count common users
+_PAIR_BYTES = 40  # per interaction meanwhile: the matrix, its transpose, and a part of it
 _DATA_BYTES = 60  # per interaction: the dataset, its order, and the parts of the split
 _CATALOGUE_BYTES = 90  # per item, in the folder of the weights
 _STATES = 2  # training states kept while a run trains
@@ -116,7 +117,7 @@ def _of_gradient_model(
     rows, batch_rows = users, min(config.batch_size, users)
     if registry.model_class(model).needs_order:  # one row per position of a sequence
         rows = shape.interactions
-        batch_rows = 1024  # positions in memory at once, whatever the batch (`recdash.models.gru`)
+        batch_rows = 1024  # positions in memory at once, whatever the batch (`recdash.models.next_item_loss`)
     passes, updates_per_pass = _passes(config)
     updates = max(1, math.ceil(users / config.batch_size)) * updates_per_pass
     per_pass = _OPERATIONS * (rows * dense + shape.interactions * sum(one[1] for one in sparse))
@@ -144,15 +145,19 @@ def _of_closed_form(model: str, config: Any, shape: DataShape) -> tuple[int, flo
     """Return stored values, work and bytes."""
     items, cells = shape.items, shape.items**2
     pairs = shape.interactions**2 / max(1, shape.users)  # of items in one history, at least
+    counting = _BLOCK_BYTES * min(cells, _BLOCK_CELLS) + _PAIR_BYTES * shape.interactions
     if model == "ease":
-        from recdash.models.ease import EASE, MATRICES  # lazy: torch
+        import torch  # lazy: torch
 
-        width = 8 if EASE(config, shape).precision == "float64" else 4
-        # the Cholesky factor and the inverse take 4/3 of items cubed
-        counting = width * cells + 16 * min(cells, _GRAM_CELLS)  # the Gram matrix, and one chunk of it twice
-        return cells, 4 / 3 * float(items) ** 3 + 10 * pairs, float(max(MATRICES * width * cells, counting))
+        from recdash.models.ease import EASE  # lazy: torch
+        from recdash.models.ridge_weights import bytes_needed  # lazy: torch
+
+        dtype = getattr(torch, EASE(config, shape).precision)
+        memory = bytes_needed(items, dtype, torch.device("cpu")) + counting
+        # the Cholesky factor and the inverse take items cubed
+        return cells, float(items) ** 3 + 10 * pairs, float(memory)
     if model == "itemknn":
         n_similar = items * min(items, config.neighbours)
-        return n_similar, 10 * pairs + 50.0 * cells, 40.0 * min(cells, _KNN_CELLS) + 24 * n_similar
+        return n_similar, 10 * pairs + 50.0 * cells, float(counting + 48 * n_similar)
     sweeps = getattr(config, "sweeps", 1)
     return shape.users + items, float(sweeps * shape.interactions), 24.0 * shape.interactions

@@ -10,12 +10,12 @@ from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from recdash.data.array_checks import check_count, finite_numbers, whole_numbers
 from recdash.data.catalogue import Catalogue
 from recdash.data.dataset import Dataset
 from recdash.data.histories import Histories
+from recdash.data.stable_order import order_in_groups, sort_ties
 from recdash.errors import SplitError, short_repr
 from recdash.models.data_shape import DataShape
 
@@ -163,7 +163,7 @@ def build_rating_split(
 ) -> RatingSplit:
     """Build a split from the row numbers of its ratings. Raises SplitError if the dataset has no ratings."""
     ratings, scale = ratings_and_scale(dataset)
-    everything, train = Entries(dataset.users, dataset.items, ratings), _sort_by_time(dataset, train)
+    everything, train = Entries(dataset.users, dataset.items, ratings), _sort_by_user_and_time(dataset, train)
     return RatingSplit(
         protocol=protocol,
         seed=seed,
@@ -220,11 +220,15 @@ def _parts_by_date(dataset: Dataset, protocol: str, seed: int) -> _Parts:
     return train, shuffled[:half], shuffled[half:], facts
 
 
-def _sort_by_time(dataset: Dataset, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+def _sort_by_user_and_time(dataset: Dataset, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sort row numbers by user, time and item; in the order of the source if there are no times."""
     chosen = np.sort(chosen)
     if dataset.times is None:
         return chosen
-    return chosen[np.lexsort((dataset.items[chosen], dataset.times[chosen]))]
+    users, times, items = dataset.users[chosen], dataset.times[chosen], dataset.items[chosen]
+    order = order_in_groups(users, times, dataset.n_users)
+    sort_ties(order, users, times, items.__getitem__)
+    return chosen[order]
 
 
 def _rows(entries: Entries, n_users: int, n_items: int, *, ordered: bool) -> Histories:
@@ -263,6 +267,8 @@ class _Triple(NamedTuple):
 
 def _columns(part: Any, name: str) -> tuple[Any, Any, Any]:
     """Return the three columns of a triple, not yet converted."""
+    from scipy import sparse  # lazy: scipy
+
     if hasattr(part, "iloc"):  # a DataFrame, whose iteration would give column names, or a Series
         part = tuple(part.iloc[:, index] for index in range(part.shape[1])) if part.ndim == 2 else None
     try:

@@ -63,9 +63,8 @@ def split_weak(
     train_rows, names = np.arange(len(users), dtype=np.int64), user_ids_of(dataset, users)
     ratings = None
     if everything.values is not None:
-        ratings = _remove_entries(
-            restrict_items(everything, split_items).take(users), rows.select(in_test | in_validation)
-        )
+        all_rows = restrict_items(everything, split_items).take(users)
+        ratings = _remove_entries(all_rows, in_test | in_validation, threshold)
     return Split(
         protocol=protocol,
         seed=seed,
@@ -113,7 +112,17 @@ def _draw(rows: Histories, free: NDArray[np.bool_], size_of: Callable[[int], int
     return chosen
 
 
-def _remove_entries(rows: Histories, held_out: Histories) -> Histories:
-    """Remove held-out entries, so that no rating model reads them."""
-    pairs = rows.row_of * rows.n_items + rows.items
-    return rows.select(~np.isin(pairs, held_out.row_of * rows.n_items + held_out.items))
+def _remove_entries(rows: Histories, held_out: NDArray[np.bool_], threshold: float | None) -> Histories:
+    """Remove held-out entries, so that no rating model reads them.
+
+    Args:
+        rows: All entries, with ratings.
+        held_out: (positives,) marks the held-out ones among those entries of `rows` that are positives.
+        threshold: Lowest rating of a positive; None for every entry.
+    """
+    assert rows.values is not None  # noqa: S101  (ensured by the caller)
+    if threshold is None:
+        return rows.select(~held_out)
+    remaining = np.ones(rows.n_entries, np.bool_)
+    remaining[np.flatnonzero(rows.values >= threshold)[held_out]] = False
+    return rows.select(remaining)

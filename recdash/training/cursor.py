@@ -65,6 +65,13 @@ class Cursor:
             epoch_seconds=position.epoch_seconds + seconds,
         )
 
+    def wait(self, seconds: float) -> None:
+        """Count time that belongs to no single update, such as that of waiting for a device."""
+        position = self.position
+        self.position = replace(
+            position, seconds=position.seconds + seconds, epoch_seconds=position.epoch_seconds + seconds
+        )
+
     def finish_epoch(self, **changes: Any) -> None:
         """Move to the start of the next epoch, whose sums are empty; `changes` are other fields to set."""
         start = Position()

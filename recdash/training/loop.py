@@ -20,9 +20,11 @@ from recdash.evaluation import stability
 from recdash.evaluation.selection_metric import SelectionMetric
 from recdash.models.base import GradientModel, Model, Phase, TrainingProgress
 from recdash.models.batch import Batch, Noise
-from recdash.training import batch_order
+from recdash.training import batch_order, fixed_updates
 from recdash.training.averaging import WeightAverage
 from recdash.training.cursor import Cursor, Step
+from recdash.training.descent import Parts, descend
+from recdash.training.fixed_updates import FixedUpdates, UnsuitableUpdateError
 from recdash.training.state import Best, Position, TrainingState
 
 
@@ -116,6 +118,9 @@ class Training:
         self.is_resumed = resume is not None
         if resume is not None:
             self._restore(resume)
+        self.fixed = fixed_updates.for_training(
+            model, rows, self.optimisers, seed=seed, dtype=dtype, planned_updates=self.planned_updates
+        )
 
     @property
     def position(self) -> Position:
@@ -152,17 +157,23 @@ class Training:
         for step in self.cursor:
             phase = self.phases[step.phase]
             if step.enters_phase:
+                self._finish_phase()
                 self._enter_phase(phase, resumed=step.resumes_phase)
-            if step.enters_pass:
-                batches = self._batches(phase, step)
-            self._update(next(batches), phase)
+            if self.fixed is not None and not self._fixed_update(self.fixed, phase, step):
+                step = step._replace(enters_pass=True)  # go on with batches from the host
+            if self.fixed is None:
+                if step.enters_pass:
+                    batches = self._batches(phase, step)
+                self._update(next(batches), phase)
             now = time.perf_counter()
             self.cursor.advance(now - last)
             last = now
             if self.callbacks.should_stop is not None and self.callbacks.should_stop():
                 self.stopped = True
-                return {}
-        return self._means(self.position.epoch_seconds)
+                break
+        self._finish_phase()
+        self.cursor.wait(time.perf_counter() - last)
+        return {} if self.stopped else self._means(self.position.epoch_seconds)
 
     def _enter_phase(self, phase: Phase, *, resumed: bool) -> None:
         """Set the step size, freeze all other parameters and call the model's hook."""
@@ -172,11 +183,35 @@ class Training:
             parameter.requires_grad_(not phase.parameters or name in phase.parameters)
         with self._autocast():
             self.model.on_phase_start(phase.name, self.rows, resumed=resumed)
+        if self.fixed is not None:
+            self.fixed.begin_phase(phase, self.position)
+
+    def _finish_phase(self) -> None:
+        """Read the sums of the losses, if they are on the device; raises TrainingError for NaN or infinity."""
+        found = None if self.fixed is None else self.fixed.finish_phase(self.position)
+        if found is not None:
+            raise self._divergence(found.part, found.total, found.update)
+
+    def _fixed_update(self, fixed: FixedUpdates, phase: Phase, step: Step) -> bool:
+        """Do an update of fixed shapes; return False, and do none of them from now on, if the model cannot."""
+        if step.enters_pass:
+            fixed.begin_pass(self._order(phase, step), step.batch, self.position.update)
+        try:
+            fixed.step(step.batch)
+        except UnsuitableUpdateError as error:
+            fixed_updates.report_unsuitable(self.model, error)
+            self._finish_phase()
+            self.fixed = None
+        return self.fixed is not None
+
+    def _order(self, phase: Phase, step: Step) -> NDArray[np.int64]:
+        """Return the order of a pass, (rows,), which depends on the seed and the position alone."""
+        drawn = batch_order.order(len(self.rows), self.seed, self.position.epoch + 1, phase.name, step.pass_index)
+        return self.model.order_batches(drawn, self.rows)
 
     def _batches(self, phase: Phase, step: Step) -> Iterator[Batch]:
-        """Return the remaining batches of a pass, whose order depends on the seed and the position alone."""
-        drawn = batch_order.order(len(self.rows), self.seed, self.position.epoch + 1, phase.name, step.pass_index)
-        order = self.model.order_batches(drawn, self.rows)  # (rows,)
+        """Return the remaining batches of a pass."""
+        order = self._order(phase, step)
         return batch_order.batches(self.rows, order, self.config.batch_size, self.model.device, step.batch)
 
     def _update(self, batch: Batch, phase: Phase) -> None:
@@ -185,24 +220,12 @@ class Training:
         progress = TrainingProgress(
             self.position.epoch + 1, self.position.update, self.planned_updates, noise, phase.name
         )
-        losses = self.model.losses(batch, progress)
-        parts: dict[str, Tensor | float] = {}
-        while True:
-            # Only the forward pass: backward and optimiser step run outside autocast, as PyTorch advises.
-            with self._autocast():
-                loss = next(losses, None)
-            if loss is None:
-                break
-            optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss.total.mean())  # (rows,) -> ()
-            optimiser.step()
-            parts = {**parts, **loss.parts} if parts else {"loss": loss.total, **loss.parts}
-        self._accumulate(parts, batch)
+        self._accumulate(descend(self.model, optimiser, batch, progress, self._autocast), batch)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.model.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
-    def _accumulate(self, parts: dict[str, Tensor | float], batch: Batch) -> None:
+    def _accumulate(self, parts: Parts, batch: Batch) -> None:
         """Add the parts of a loss to the sums of the epoch; raises TrainingError for NaN or infinity."""
         sums, arrays = self.position.sums, self.position.arrays
         for name, part in parts.items():
@@ -213,12 +236,15 @@ class Training:
                 continue
             total = float(part.detach().sum()) if isinstance(part, Tensor) else part * len(batch)
             if not math.isfinite(total):
-                raise TrainingError(
-                    f"{self.model.name} diverged: {name} is {total} in epoch {self.position.epoch + 1}, update "
-                    f"{self.position.update + 1}. Lower learning_rate (now {self.config.learning_rate:g})."
-                )
+                raise self._divergence(name, total, self.position.update)
             so_far, rows = sums.get(name, (0.0, 0))
             sums[name] = so_far + total, rows + len(batch)
+
+    def _divergence(self, part: str, total: float, update: int) -> TrainingError:
+        return TrainingError(
+            f"{self.model.name} diverged: {part} is {total} in epoch {self.position.epoch + 1}, update {update + 1}. "
+            f"Lower learning_rate (now {self.config.learning_rate:g})."
+        )
 
     def _means(self, seconds: float) -> dict[str, float]:
         sums = self.position.sums
@@ -273,7 +299,9 @@ class Training:
             raise TrainingError(f"{self.model.name}: no validation user has held-out items, so no epoch can be chosen.")
         if value > self.best.value:
             self.best = Best(epoch, value, n_validations, 0)
-            self.best_tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.model.tensors().items()}
+            self.best_tensors = {
+                name: tensor.detach().to("cpu", copy=True) for name, tensor in self.model.tensors().items()
+            }
             if self.callbacks.on_best is not None:
                 self.callbacks.on_best(self.model)
         else:

@@ -24,6 +24,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from tests.training.recorded_operations import REFUSED
+
 CUDA = torch.device("cuda", 0)
 _BACKEND = "fakegpu"
 # As in PyTorch's list "CUDA Ops that can autocast to": what is narrowed, and what is always computed in float32.
@@ -79,6 +81,7 @@ class FakeGpu:
 
     def __init__(self) -> None:
         self.full = False
+        self.recording = False
         self.calls: dict[str, int] = {}
         self.generators: dict[int, torch.Generator] = {}  # of the GPU, kept alive so that no address is used twice
 
@@ -95,8 +98,11 @@ _current: FakeGpu | None = None
 
 
 @contextmanager
-def installed() -> Iterator[FakeGpu]:
-    """Pretend inside that this machine has one NVIDIA GPU."""
+def installed(*, records: bool = False) -> Iterator[FakeGpu]:
+    """Pretend inside that this machine has one NVIDIA GPU, which can record CUDA graphs if `records`.
+
+    Trainings that record their updates draw other random numbers than those on the CPU.
+    """
     global _current
     if torch.cuda.is_available():
         pytest.skip("a real GPU is here; the tests marked gpu run on it")
@@ -104,7 +110,7 @@ def installed() -> Iterator[FakeGpu]:
     _current = FakeGpu()
     try:
         with ExitStack() as stack:
-            for target, name, value in _pretences(_current):
+            for target, name, value in _pretences(_current) + (_recording() if records else []):
                 stack.callback(setattr, target, name, getattr(target, name))
                 setattr(target, name, value)
             stack.enter_context(_Functions())
@@ -112,6 +118,37 @@ def installed() -> Iterator[FakeGpu]:
             yield _current
     finally:
         _current = None
+
+
+class Recorder:
+    """Stands for CUDA graphs: a recorded function is called again, and must not read what lies on the GPU."""
+
+    def __init__(self, device: Any) -> None:
+        pass
+
+    def warm_up(self, function: Any) -> None:
+        function()
+
+    def record(self, function: Any) -> Any:
+        def replay() -> None:
+            assert _current is not None
+            _current.recording = True
+            try:
+                function()
+            finally:
+                _current.recording = False
+
+        return replay
+
+    @staticmethod
+    def addresses(tensors: Any) -> tuple[int, ...]:
+        return tuple(id(tensor.inner) for tensor in tensors if isinstance(tensor, GpuTensor))
+
+
+def _recording() -> list[tuple[Any, str, Any]]:
+    from recdash.training import fixed_updates
+
+    return [(fixed_updates, "GraphRecorder", Recorder)]
 
 
 def _pretences(gpu: FakeGpu) -> list[tuple[Any, str, Any]]:
@@ -183,6 +220,8 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
         _current.calls[name] = _current.calls.get(name, 0) + 1
     leaves = tree_leaves((args, kwargs))
     on_gpu = any(isinstance(leaf, GpuTensor) for leaf in leaves)
+    if _current is not None and _current.recording:
+        _check_recording(name, leaves, kwargs, on_gpu)
     if kwargs.get("device") is not None:
         there = torch.device(kwargs["device"]).type == _BACKEND
         kwargs = {**kwargs, "device": torch.device("cpu")}
@@ -208,6 +247,17 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
         return GpuTensor(value) if there else value
 
     return tree_map(wrapped, out)
+
+
+def _check_recording(name: str, leaves: list[Any], kwargs: Any, on_gpu: bool) -> None:
+    """Refuse what waits for the GPU while work is recorded: values and sizes, and copies to or from the host."""
+    from_host = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and not isinstance(leaf, GpuTensor)]
+    moves = name in _MOVES and (
+        (on_gpu and bool(from_host)) or torch.device(kwargs.get("device") or _BACKEND).type != _BACKEND
+    )
+    waits = on_gpu and name.removeprefix("aten::") in REFUSED
+    if moves or waits:
+        raise RuntimeError(f"CUDA error: operation not permitted when stream is capturing ({name})")
 
 
 def _inner(value: Any) -> Any:

@@ -257,3 +257,27 @@ def test_a_history_of_nobody_is_scored_on_a_gpu(split: Split, gpu: str) -> None:
     for name in GRADIENT:
         model = trained(name, split, gpu, epochs=1)
         assert np.isfinite(model.score(Histories.from_rows([[], [1]], split.n_items))).all(), name
+
+
+@pytest.mark.parametrize("name", [name for name in GRADIENT if name != "svae"])
+@pytest.mark.slow
+def test_an_update_on_a_gpu_can_be_recorded(
+    name: str, split: Split, ratings: RatingSplit, caplog: pytest.LogCaptureFixture
+) -> None:
+    used = ratings if registry.model_class(name).task == "rating" else split
+    with fake_gpu.installed(records=True) as gpu:
+        model = trained(name, used, "cuda", precision="float32")
+        assert gpu.calls["aten::searchsorted"] > 2 and not caplog.records
+    for key, tensor in model.tensors().items():
+        assert torch.isfinite(tensor.cpu().float()).all(), key
+
+
+def test_work_that_waits_for_the_gpu_is_refused_while_it_is_recorded() -> None:
+    with fake_gpu.installed(records=True):
+        there = torch.ones(3, device="cuda")
+        recorder = fake_gpu.Recorder("cuda")
+        recorder.record(lambda: there.add_(1))()
+        assert there.tolist() == [2, 2, 2]
+        for function in (lambda: float(there.sum()), lambda: there.nonzero(), lambda: there.cpu()):
+            with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
+                recorder.record(function)()

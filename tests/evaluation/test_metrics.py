@@ -101,6 +101,26 @@ def test_the_list_is_a_stable_sort_of_the_scores_also_with_ties(seed: int, k: in
     assert np.array_equal(values.numpy(), np.take_along_axis(scores.numpy(), expected, 1))
 
 
+@pytest.mark.parametrize("kind", ["random", "few levels", "mostly equal", "constant", "minus zero"])
+@pytest.mark.parametrize("k", [1, 7, 60])
+def test_the_list_of_a_large_catalogue_is_a_stable_sort_too(kind: str, k: int) -> None:
+    rng = np.random.default_rng(k)
+    scores = rng.standard_normal((40, 700)).astype(np.float32)
+    if kind == "few levels":
+        scores = rng.integers(-2, 3, scores.shape).astype(np.float32)
+    elif kind == "mostly equal":
+        scores *= rng.random(scores.shape) < 0.02
+    elif kind != "random":
+        scores[:] = 0
+        scores[:, ::2] *= -1 if kind == "minus zero" else 1
+    scores[rng.random(scores.shape) < 0.1] = -np.inf  # seen items
+    scores[0] = -np.inf
+    values, items = top_k(torch.from_numpy(scores), k)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    assert np.array_equal(items.numpy(), expected)
+    assert np.array_equal(values.numpy(), np.take_along_axis(scores, expected, 1))
+
+
 def test_masking_happens_in_place_and_only_where_seen() -> None:
     scores = torch.zeros(2, 4)
     back = mask_seen(scores, Histories.from_rows([[1], [0, 3]], 4))
@@ -109,8 +129,9 @@ def test_masking_happens_in_place_and_only_where_seen() -> None:
 
 
 def test_scores_that_are_no_numbers_are_refused() -> None:
-    with pytest.raises(TrainingError, match="NaN or infinity"):
-        mask_seen(torch.tensor([[0.0, float("nan")]]), Histories.from_rows([[0]], 2))
+    for wrong in (float("nan"), float("inf"), -float("inf")):
+        with pytest.raises(TrainingError, match="NaN or infinity"):
+            mask_seen(torch.tensor([[0.0, wrong]]), Histories.from_rows([[0]], 2))
 
 
 def test_hits_are_looked_up_in_the_users_own_row() -> None:
@@ -120,6 +141,16 @@ def test_hits_are_looked_up_in_the_users_own_row() -> None:
         [False, True],
         [False, False],
     ]
+
+
+def test_hits_are_the_same_when_the_users_need_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    held_out = random_histories(9, 30, rng)
+    top = np.where(rng.random((9, 12)) < 0.2, -1, rng.integers(0, 30, (9, 12))).astype(np.int32)
+    expected = [[item in held_out.row(user).tolist() for item in row] for user, row in enumerate(top.tolist())]
+    for cells in (1, 70, 1000):
+        monkeypatch.setattr("recdash.evaluation.top_k._CELLS_PER_CHUNK", cells)
+        assert hits_in(top, held_out).tolist() == expected
 
 
 def test_a_random_ranker_has_the_precision_of_chance() -> None:
@@ -186,6 +217,14 @@ def test_bootstrap_intervals_cover_the_true_mean_as_often_as_they_say() -> None:
         low, high = bootstrap_intervals({"m": rng.exponential(1.0, 200)}, resamples=300, seed=seed)["m"]
         covered += low <= 1 <= high
     assert 0.90 <= covered / 300 <= 0.98
+
+
+def test_an_interval_does_not_depend_on_the_metrics_that_share_its_resamples() -> None:
+    rng = np.random.default_rng(3)
+    full, gaps = rng.random(40), np.where(rng.random(40) < 0.3, np.nan, rng.random(40))
+    alone, together = bootstrap_intervals({"a": full}), bootstrap_intervals({"a": full, "b": 2 * full, "c": gaps})
+    assert together["a"] == pytest.approx(alone["a"], rel=1e-12)
+    assert together["b"] == pytest.approx([2 * bound for bound in alone["a"]], rel=1e-12)
 
 
 def test_users_without_a_value_leave_mean_and_interval() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
+import torch
 
+from recdash.data.histories import Histories
 from recdash.evaluation import evaluate
-from recdash.models.itemknn import ItemKNN
+from recdash.models.data_shape import DataShape
+from recdash.models.itemknn import ItemKNN, ItemKNNConfig
 from recdash.recommend.ranked_list import CONTRIBUTION, rank
 from recdash.splits import Split
 from recdash.training import fit
+from tests.devices import fake_gpu
 from tests.toy_data import toy_split
 
 
@@ -31,6 +37,16 @@ def test_item_knn_sums_the_nearest_cosines(neighbours: int, split: Split) -> Non
         cosine[order[neighbours:], candidate] = 0
     rows = split.test.fold_in
     np.testing.assert_allclose(model.score(rows), rows.matrix().toarray() @ cosine, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_item_knn_breaks_ties_by_the_lower_index(device: str) -> None:
+    rows = Histories.from_csr(np.ones((4, 9)))  # every similarity is the same
+    with fake_gpu.installed() if device == "cuda" else nullcontext():
+        model = ItemKNN(ItemKNNConfig(neighbours=3), DataShape(4, 9, 36)).to(torch.device(device)).solve(rows)
+        stored = model.similarities.toarray() > 0  # (picks, candidates)
+    for candidate in range(9):
+        assert np.flatnonzero(stored[:, candidate]).tolist() == [item for item in range(4) if item != candidate][:3]
 
 
 def test_item_knn_gives_reasons_that_add_up(split: Split) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from recdash.data.histories import Histories
 from recdash.models import registry
 from recdash.models.batch import Batch
 from recdash.models.cdae import CDAE
@@ -89,6 +90,51 @@ def test_fitting_a_newcomer_lowers_the_loss_of_its_picks(trained: CDAE, split: S
 
     assert bool((missed(fitted) < missed(mean)).all())
     assert not fitted.requires_grad
+
+
+@pytest.mark.parametrize("likelihood", ["logistic", "square"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "identity"])
+@pytest.mark.parametrize("weighting", ["all", "sampled"])
+def test_the_gradient_by_which_newcomers_are_fitted_is_that_of_the_loss(
+    likelihood: str, activation: str, weighting: str, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"likelihood": likelihood, "activation": activation, "weighting": weighting, "latent": 12}
+    model = registry.build("cdae", registry.configure("cdae", split.shape, settings=settings), split.shape)
+    assert isinstance(model, CDAE)
+    model.initialise(torch.Generator().manual_seed(1))
+    batch = Batch.of(split.test.fold_in.slice(0, 9), torch.device("cpu"))
+    with torch.no_grad():
+        model.last.bias.uniform_(-1, 1)
+        read = model.first(batch, torch.ones(len(batch.items)))
+    mean = model.users.detach().mean(0).repeat(9, 1)
+    vectors = mean.clone().requires_grad_()
+    adam = torch.optim.Adam([vectors], lr=model.config.fit_rate)
+    for _ in range(model.config.fit_steps):  # what the fit abbreviates: the loss by automatic differentiation
+        loss = model._reconstruction(model.last(model._hidden(read + vectors)), batch)
+        penalty = model.config.weight_decay * (vectors - mean).square().sum(1) / 2
+        (vectors.grad,) = torch.autograd.grad((loss + penalty).sum(), [vectors])
+        adam.step()
+    for outputs in (9 * 16, 1 << 18):  # in several blocks of items, and in one
+        monkeypatch.setattr("recdash.models.cdae._FIT_OUTPUTS", outputs)
+        torch.testing.assert_close(model.new_user_vectors(batch, read), vectors.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_items", [5, 64, 200])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_logistic_loss_holds_for_any_size_and_for_large_logits(n_items: int, dtype: torch.dtype) -> None:
+    rows = Histories.from_rows([[0, 3], [], [4]], n_items)
+    batch = Batch.of(rows, torch.device("cpu"))
+    generator = torch.Generator().manual_seed(n_items)
+    logits = (30 * torch.randn(3, n_items, generator=generator)).to(dtype).requires_grad_()
+    exact = logits.detach().double().requires_grad_()
+    target = torch.from_numpy(rows.matrix().toarray()).double()
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(exact, target, reduction="none").sum(1)
+    ours = bernoulli_nll(logits, batch, torch.ones(3))
+    torch.testing.assert_close(ours.double(), plain, rtol=1e-5, atol=1e-5)
+    (expected,) = torch.autograd.grad(plain.sum(), exact)
+    (found,) = torch.autograd.grad(ours.sum(), logits)
+    tolerance = 1e-6 if dtype == torch.float32 else 4e-3
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 
 
 def test_the_published_formula_depends_on_who_else_is_asked_and_ours_does_not(split: Split) -> None:

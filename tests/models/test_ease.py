@@ -13,6 +13,7 @@ from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.models import ease as module
 from recdash.models.ease import EASE, EASEConfig
+from recdash.models.ridge_weights import RidgeWeights, ridge_weights
 
 
 @pytest.fixture
@@ -56,10 +57,10 @@ def test_a_matrix_that_cannot_fit_in_memory_is_refused_with_its_size(
     def never(*_: object) -> None:
         raise AssertionError("the Gram matrix was built before its memory was checked")
 
-    monkeypatch.setattr(module, "_gram", never)
-    with pytest.raises(TrainingError, match=r"EASE needs 1,677\.\d GiB for 387,384 items, .* GiB are free on cpu"):
+    monkeypatch.setattr(module, "ridge_weights", never)
+    with pytest.raises(TrainingError, match=r"EASE needs 559\.\d GiB for 387,384 items, .* GiB are free on cpu"):
         EASE(EASEConfig(precision="auto")).solve(sparse.csr_array(([1.0], ([0], [7])), shape=(1, 387_384)))
-    monkeypatch.setattr(devices, "available_bytes", lambda device: 500)
+    monkeypatch.setattr(devices, "available_bytes", lambda device: 300)
     with pytest.raises(TrainingError, match=r"GiB for 6 items, .* Set precision=float32"):
         EASE(EASEConfig()).solve(dense)
 
@@ -78,15 +79,33 @@ def test_the_precision_follows_from_the_number_of_items_and_never_from_free_memo
     assert EASE(EASEConfig(precision="float64")).solve(dense).precision == "float64"
 
 
-def test_the_gram_matrix_is_the_same_in_blocks(dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CELLS_PER_CHUNK", 13)
-    found = module._gram(Histories.from_csr(dense), torch.float64)
-    np.testing.assert_array_equal(found.numpy(), dense.T @ dense)
+def duplicated() -> NDArray[np.float64]:
+    """Data (4000, 60) in which every two items have the same users: only the penalty makes X'X + l2 I invertible."""
+    return np.repeat(np.random.default_rng(2).random((4000, 30)) < 0.5, 2, axis=1).astype(np.float64)
 
 
 def test_a_penalty_too_small_for_the_precision_is_one_clear_error() -> None:
-    same = np.ones((20_000, 6))  # equal columns: only the penalty makes the matrix invertible
+    same = duplicated()
     model = EASE(EASEConfig(l2=1e-6, precision="float32"))
     with pytest.raises(TrainingError, match=r"l2 = 1e-06 is too small .* in float32\. Set precision=float64, or raise"):
         model.solve(sparse.csr_matrix(same))
     assert np.isfinite(EASE(EASEConfig(l2=1.0, precision="float32")).solve(sparse.csr_matrix(same)).weights).all()
+
+
+def test_float32_is_taken_only_where_it_is_as_accurate_as_float64(
+    dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[torch.dtype] = []
+
+    def counted(rows: Histories, l2: float, dtype: torch.dtype, device: torch.device) -> RidgeWeights | None:
+        tried.append(dtype)
+        return ridge_weights(rows, l2, dtype, device)
+
+    monkeypatch.setattr(module, "ridge_weights", counted)
+    monkeypatch.setattr(module, "_MIN_ITEMS_FLOAT32", 1)
+    EASE(EASEConfig(l2=1.0)).solve(dense)
+    assert tried == [torch.float32]
+    EASE(EASEConfig(l2=1.0)).solve(duplicated())
+    assert tried[1:] == [torch.float32, torch.float64]
+    EASE(EASEConfig(l2=1.0, precision="float64")).solve(dense)
+    assert tried[3:] == [torch.float64]

@@ -8,14 +8,10 @@ import torch
 from torch import nn
 
 from recdash.data.histories import Histories
-from recdash.models import gru
+from recdash.models import next_item_loss
 from recdash.models.batch import Batch
-from recdash.models.gru import (
-    Gru,
-    PackedSequences,
-    next_item_nll,
-    pad_rows,
-)
+from recdash.models.gru import Gru, PackedSequences, pad_rows
+from recdash.models.next_item_loss import next_item_nll
 
 LENGTHS = (3, 7, 0, 1, 7, 4)
 
@@ -73,7 +69,8 @@ def test_the_recurrence_and_its_gradients_are_those_of_the_reference(packed: Pac
 
 @pytest.mark.parametrize("at_once", [3, 1000])
 def test_the_chunked_loss_is_the_plain_one(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gru, "POSITIONS_PER_CHUNK", at_once)
+    monkeypatch.setattr(next_item_loss, "POSITIONS_PER_CHUNK", at_once)
+    monkeypatch.setattr(next_item_loss, "RESIDUAL_CELLS", 2 * at_once * 64)
     generator = torch.Generator().manual_seed(1)
     last, hidden = nn.Linear(4, 9), torch.randn(8, 4, generator=generator, requires_grad=True)
     targets = torch.tensor(np.random.default_rng(0).permuted(np.tile(np.arange(9), (8, 1)), axis=1)[:, :3].copy())

@@ -85,17 +85,39 @@ def test_the_prior_reads_clean_rows_by_the_encoder_as_it_was(split: Split) -> No
     model = untrained(split)
     model.on_phase_start("encoder", split.train, resumed=False)
     batch = Batch.of(split.train.slice(5, 9), model.device, np.arange(5, 9))
-    mu, logvar = (part.clone() for part in model._old_posterior_of(batch))
+    mu, logvar = (part.clone() for part in model._stored_posteriors(batch, {}))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1)
-    kept = model._old_posterior_of(batch)
+    kept = model._stored_posteriors(batch, {})
     torch.testing.assert_close(kept, (mu, logvar))
     assert not any(part.requires_grad for part in kept)
     resumed = untrained(split)
     resumed.load_tensors(model.training_tensors())
     resumed.on_phase_start("encoder", split.train, resumed=True)
-    torch.testing.assert_close(resumed._old_posterior_of(batch), (mu, logvar), rtol=0, atol=0)
+    torch.testing.assert_close(resumed._stored_posteriors(batch, {}), (mu, logvar), rtol=0, atol=0)
+
+
+def test_the_posteriors_that_the_decoder_reads_serve_the_next_epoch_unless_it_is_resumed(split: Split) -> None:
+    model, encoded = untrained(split), []
+    encode = model._encode
+    model._encode = lambda batch, weights: encoded.append(len(batch)) or encode(batch, weights)
+    batch = Batch.of(split.train.slice(5, 9), model.device, np.arange(5, 9))
+    model.on_phase_start("encoder", split.train, resumed=False)
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            parameter.add_(0.1)
+    model.on_phase_start("decoder", split.train, resumed=False)
+    read = [part.clone() for part in model._stored_posteriors(batch, {})]
+    torch.testing.assert_close(read, list(encode(batch, {})))
+    assert sum(encoded) == 2 * len(split.train)
+    model.on_phase_start("encoder", split.train, resumed=False)
+    assert sum(encoded) == 2 * len(split.train), "the encoder has not changed"
+    torch.testing.assert_close(list(model._stored_posteriors(batch, {})), read, rtol=0, atol=0)
+    resumed = untrained(split)
+    resumed.load_tensors(model.training_tensors())
+    resumed.on_phase_start("encoder", split.train, resumed=True)
+    torch.testing.assert_close(list(resumed._stored_posteriors(batch, {})), read, rtol=0, atol=0)
 
 
 def test_the_weight_of_the_divergence_is_gamma_times_the_length_of_the_clean_history(split: Split) -> None:

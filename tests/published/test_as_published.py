@@ -135,12 +135,28 @@ def test_the_loss_of_deeprec_as_published_is_each_users_rmse() -> None:
     ours = rating_rows.PerUserRmseDeepRec(config, split.shape)  # type: ignore[arg-type]
     ours.set_training_ratings(split.train)
     batch = Batch.of(split.train.slice(0, 3), ours.device, np.arange(3))
-    output = torch.full((3, split.n_items), 2.0)
-    total = ours._observed_loss(output, batch).total
+    total = ours._observed_loss(torch.full((len(batch.items),), 2.0), batch).total
     for row in range(3):
         values = split.train.slice(row, row + 1).values
         assert values is not None
         assert float(total[row]) == pytest.approx(float(np.sqrt(np.mean((2 - values) ** 2))), rel=1e-5)
+
+
+def test_the_best_weights_are_written_with_the_state_and_survive_a_stop(tmp_path: Path) -> None:
+    split = published_splits.split_deeprec(toy_dataset(), seed=1)
+    config = registry.configure("deeprec", split.shape, "published", {"hidden": (3,), "latent": 2})
+    model = rating_rows.PerUserRmseDeepRec(config, split.shape)  # type: ignore[arg-type]
+    model.set_training_ratings(split.train)
+    best = rating_rows.BestWeights(tmp_path / "best")
+    for level, value in ((1.0, 0.9), (2.0, 0.8), (3.0, 0.85)):
+        torch.nn.init.constant_(model.last.bias, level)
+        best.update(model, value)
+    assert not best.folder.exists()
+    best.save()
+    again = rating_rows.BestWeights(best.folder)
+    again.load_into(model)
+    assert again.value == 0.8
+    assert float(model.last.bias[0].detach()) == 2.0
 
 
 def test_svae_is_sampled_only_when_it_is_evaluated_as_printed() -> None:
