@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from recdash.data.dataset_file import Feedback, OwnSplit
 from recdash.data.histories import Histories
 from recdash.data.indexing import index, latest_of_each_pair
 from recdash.data.items import Item
+from recdash.data.stable_order import order_in_groups, sort_ties
 from recdash.data.time_ties import (
     TieRule,
     file_order,
@@ -159,17 +160,28 @@ class Dataset:
         if self.times is None:
             return self._rows(np.arange(len(self)), ordered=False)
         if self.tie_rule(ties) == "random":
-            keys = random_keys(self.users, self.items, self.user_ids, [item.id for item in self.catalogue.items], seed)
-            return self._rows(np.lexsort((keys, self.times)))
-        position = np.arange(len(self))[:: self._file_order]
-        return self._rows(position[np.argsort(self.times[position], kind="stable")])
+            return self._rows(self._order_with_ties_by(self._random_keys(seed)))
+        if self._file_order == 1:
+            return self._rows(order_in_groups(self.users, self.times, self.n_users))
+        return self._rows(len(self) - 1 - order_in_groups(self.users[::-1], self.times[::-1], self.n_users))
 
     @cached_property
     def in_time_order_ties_by_item(self) -> Histories:
         """Like `histories`, with ties ordered by item index: the row order in which random hold-outs are drawn."""
         if self.times is None:
             return self.histories
-        return self._rows(np.lexsort((self.items, self.times)))
+        return self._rows(self._order_with_ties_by(self.items.__getitem__))
+
+    def _order_with_ties_by(self, keys: Callable[[NDArray[np.int64]], NDArray[Any]]) -> NDArray[np.int64]:
+        """Order interactions by user, time and a key of rows, (n,)."""
+        assert self.times is not None  # noqa: S101  (checked by the callers)
+        order = order_in_groups(self.users, self.times, self.n_users)
+        sort_ties(order, self.users, self.times, keys)
+        return order
+
+    def _random_keys(self, seed: int) -> Callable[[NDArray[np.int64]], NDArray[np.uint64]]:
+        item_ids = [item.id for item in self.catalogue.items]
+        return lambda rows: random_keys(self.users[rows], self.items[rows], self.user_ids, item_ids, seed)
 
     def adjusted(self, scale: tuple[float, float] | None = None, ignore_ratings: Collection[float] = ()) -> Self:
         """Return the dataset with another scale, and without interactions whose rating means "not rated".

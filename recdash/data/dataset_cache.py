@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,15 @@ def demo_dataset() -> Dataset:
 
 def demo_key() -> str:
     """Return the key of the demo dataset in the cache, which changes when its content would."""
+    films = paths.demo_films()
     with file_errors("films.csv of the demo"):
-        films = paths.demo_films().read_bytes()
-    return _key("demo", demo.GENERATOR_VERSION, films)
+        stat = films.stat()
+        return _demo_key_of(films, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # pages ask for it with each request, and reading and hashing the file takes 1 ms
+def _demo_key_of(films: Path, *_stamp: int) -> str:
+    return _key("demo", demo.GENERATOR_VERSION, films.read_bytes())
 
 
 def _read(path: Path, options: ReadOptions, progress: ProgressCallback | None) -> Dataset:

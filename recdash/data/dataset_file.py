@@ -66,6 +66,15 @@ def exists(folder: Path) -> bool:
     return (folder / _FILE).is_file()
 
 
+def stamp(folder: Path) -> tuple[int, ...]:
+    """Return numbers that change when the file of a saved dataset is replaced; none if there is no file."""
+    try:
+        stat = (folder / _FILE).stat()
+    except OSError:
+        return ()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
 @contextmanager
 def open_dataset(folder: Path) -> Iterator[tuple[dict[str, Any], Mapping[str, Any]]]:
     """Open the file of a saved dataset and read its facts.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recdash import paths
-from recdash.data import dataset_cache, download
+from recdash.data import dataset_cache, dataset_file, download
 from recdash.data.dataset import Dataset
 from recdash.data.dataset_cache import demo_dataset, demo_key, load_path
 from recdash.data.dataset_file import OwnSplit
@@ -309,10 +309,16 @@ def installed_entry(name: str) -> DatasetEntry | None:
 
 def saved_entry(name: str) -> DatasetEntry:
     """Return the entry of a downloaded or imported dataset."""
+    folder = _folder_of(name)
     try:
-        facts = Dataset.read_facts(_folder_of(name))
+        return _saved_entry_of(name, folder, dataset_file.stamp(folder))
     except DataError as error:
         return DatasetEntry(name, False, notes=(f"damaged: {error}",))
+
+
+@lru_cache(maxsize=256)  # pages ask for all entries at each click
+def _saved_entry_of(name: str, folder: Path, _stamp: tuple[int, ...]) -> DatasetEntry:
+    facts = Dataset.read_facts(folder)
     scale = None if facts["scale"] is None else (facts["scale"][0], facts["scale"][1])
     sizes = (facts["users"], facts["items"], facts["interactions"])
     return DatasetEntry(

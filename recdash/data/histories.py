@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from recdash.data.array_checks import INT32_MAX, check_indptr, finite_numbers, first_outside, whole_numbers
 from recdash.data.matrix_input import positives
+from recdash.data.stable_order import group_order
 from recdash.errors import DataError
 from recdash.settings import whole_number
 
@@ -76,7 +76,8 @@ class Histories:
 
     def select(self, entries: NDArray[np.bool_]) -> Self:
         """Return the same rows with only the marked entries, in the same order. entries: (entries,) bool."""
-        new_positions = np.concatenate([[0], np.cumsum(entries)]).astype(np.int64)  # (entries + 1,)
+        new_positions = np.zeros(self.n_entries + 1, np.int64)
+        np.cumsum(entries, out=new_positions[1:])
         values = None if self.values is None else self.values[entries]
         return type(self)(new_positions[self.indptr], self.items[entries], values, self.n_items, self.ordered)
 
@@ -86,16 +87,16 @@ class Histories:
         Args:
             binary: True for ones, False for the ratings, if there are any.
         """
+        from scipy import sparse  # lazy: scipy
+
         data: Any = np.ones(self.n_entries, np.float32) if self.values is None or binary else self.values
         matrix: Any = sparse.csr_array((data, self.items, self.indptr), shape=(len(self), self.n_items))
         return matrix.sorted_indices()
 
     def transposed(self) -> Self:
         """Return the transpose: the users of each item, with the same values, in ascending order."""
-        order = np.argsort(self.items, kind="stable")
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(self.items, minlength=self.n_items))]).astype(np.int64)
-        values = None if self.values is None else self.values[order]
-        return type(self)(indptr, self.row_of[order].astype(np.int32), values, len(self), ordered=False)
+        rows = self.row_of.astype(np.int32)
+        return self.from_entries(self.items, rows, self.values, n_rows=self.n_items, n_items=len(self), ordered=False)
 
     def checked(self) -> Self:
         """Return the same rows with the documented types. Raises DataError if an index or a value is invalid."""
@@ -157,10 +158,11 @@ class Histories:
             n_items: Number of items.
             ordered: Whether the order within the rows is meaningful.
         """
-        order = np.argsort(rows, kind="stable")
         indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]).astype(np.int64)
-        grouped = None if values is None else np.ascontiguousarray(values[order], dtype=np.float32)
-        return cls(indptr, np.ascontiguousarray(items[order], dtype=np.int32), grouped, n_items, ordered)
+        if (order := group_order(rows, n_rows)) is not None:
+            items, values = items[order], None if values is None else values[order]
+        grouped = None if values is None else np.ascontiguousarray(values, dtype=np.float32)
+        return cls(indptr, np.ascontiguousarray(items, dtype=np.int32), grouped, n_items, ordered)
 
     @classmethod
     def from_any(cls, source: Any, n_items: int) -> Self:

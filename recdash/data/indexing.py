@@ -43,6 +43,8 @@ def latest_of_each_pair(
     pairs = users.astype(np.int64)
     pairs *= n_items
     pairs += items
+    if np.all(pairs[1:] > pairs[:-1]):  # as in files sorted by user and item
+        return None, parts
     ordered = np.sort(pairs)
     same = ordered[1:] == ordered[:-1]
     if not same.any():

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from recdash.data.array_checks import INT32_MAX, check_count, check_indptr, first_outside, numbers, whole_numbers
 from recdash.errors import DataError
@@ -47,6 +46,8 @@ def positives(source: Any, name: str) -> Positives:
         DataError: The input is not such a matrix, has indices outside its shape, negative or non-finite entries, or far
             more users than entries.
     """
+    from scipy import sparse  # lazy: scipy
+
     csr = _read_sparse(source, name) if sparse.issparse(source) else _read_dense(source, name)
     if csr.shape[1] > INT32_MAX:
         raise DataError(f"{name}: {csr.shape[1]:,} items; the maximum is {INT32_MAX:,}. Number the items without gaps.")
@@ -74,6 +75,8 @@ def _read_sparse(source: Any, name: str) -> Any:
 
 
 def _read_dense(source: Any, name: str) -> Any:
+    from scipy import sparse  # lazy: scipy
+
     array = numbers(source, name)
     if array.ndim != 2:
         raise DataError(f"{name}: expected two dimensions, found {array.ndim}. Give a users x items matrix.")
@@ -86,6 +89,8 @@ def _read_dense(source: Any, name: str) -> Any:
 
 def _from_rows(source: Any, name: str) -> Any:
     """Check a CSR matrix and return it without its values."""
+    from scipy import sparse  # lazy: scipy
+
     n_rows, n_columns = source.shape
     columns, values = _index_array(source.indices, f"{name} indices"), _values(source.data, name)
     indptr = _index_array(source.indptr, f"{name} indptr")
@@ -103,6 +108,8 @@ def _from_rows(source: Any, name: str) -> Any:
 
 
 def _from_entries(entries: _Entries, shape: tuple[int, int], name: str) -> Any:
+    from scipy import sparse  # lazy: scipy
+
     rows, columns = _index_array(entries.rows, f"{name} rows"), _index_array(entries.columns, f"{name} columns")
     values = _values(entries.values, name)
     if not len(rows) == len(columns) == len(values):

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from recdash.data.stable_order import group_order
+
 TieRule = Literal["file", "random"]
 
 TIE_RULES: tuple[TieRule, ...] = ("file", "random")
@@ -42,7 +44,8 @@ def tied_share(users: Column, times: NDArray[np.int64]) -> float:
     keys *= span
     keys += times
     keys -= first
-    keys.sort()
+    # A stable sort merges what is sorted in part, and takes less than half of the time on a file sorted by user.
+    keys.sort(kind="stable" if np.all(users[1:] >= users[:-1]) else None)
     same = keys[1:] == keys[:-1]
     among_ties = np.concatenate([[False], same]) | np.concatenate([same, [False]])
     return float(among_ties.mean())
@@ -60,7 +63,9 @@ def file_order(
     Only a file sorted by time tells by position which of two tied events came first. A file that sorts tied events by
     item, popularity or rating counts as neither, because that order would favour some items.
     """
-    by_user = np.argsort(users, kind="stable")
+    by_user = group_order(users, int(users.max(initial=0)) + 1)
+    if by_user is None:  # the file is sorted by user
+        by_user = np.arange(len(users))
     sorted_users, steps = users[by_user], np.diff(times[by_user])
     same_user = sorted_users[1:] == sorted_users[:-1]
     direction = _direction(steps[same_user]) or _direction(np.diff(times))

@@ -119,6 +119,23 @@ def test_an_import_of_the_same_name_replaces_the_one_before(mine: Path) -> None:
     assert "new" in dataset_registry.load_dataset("shop").user_ids
 
 
+@pytest.mark.usefixtures("demo_kept")
+def test_the_list_of_data_sets_reads_a_file_again_only_when_it_was_replaced(
+    mine: Path, own_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset_registry.import_csv("shop", mine)
+    before = dataset_registry.available()
+    with monkeypatch.context() as patch:
+        patch.setattr(Dataset, "read_facts", lambda folder: pytest.fail("the facts were read again"))
+        assert dataset_registry.available() == before
+    mine.write_text(ROWS + "new,new,1\n")
+    dataset_registry.import_csv("shop", mine)
+    assert dataset_registry.saved_entry("shop").interactions == 78
+    damaged = own_folders / "sets" / "shop" / "dataset.npz"
+    damaged.write_bytes(b"no archive")
+    assert not dataset_registry.saved_entry("shop").ready
+
+
 def test_a_failed_import_leaves_the_one_before(mine: Path) -> None:
     first = dataset_registry.import_csv("shop", mine)
     mine.write_text(ROWS + "1,2,bad\n")

@@ -130,6 +130,8 @@ def _count_rows(data: bytes, delimiter: str, fields: int, quoted: bool) -> int |
 
     quoted: whether delimiters inside double quotes are text; a quoted line end gives None.
     """
+    if not quoted and (rows := _count_equal_rows(data, delimiter, fields)) is not None:
+        return rows
     bytes_ = np.frombuffer(data, np.uint8)
     delimiters, ends = bytes_ == ord(delimiter), bytes_ == ord("\n")
     if quoted:
@@ -145,6 +147,20 @@ def _count_rows(data: bytes, delimiter: str, fields: int, quoted: bool) -> int |
     right = np.add.reduceat(delimiters, starts, dtype=np.int32) == fields - 1
     lengths = np.diff(starts, append=len(bytes_))
     return int(right.sum()) if np.all(lengths[~right] <= len("\r\n")) else None
+
+
+def _count_equal_rows(data: bytes, delimiter: str, fields: int) -> int | None:
+    """Count the lines if all have the right number of fields; None otherwise, as for a blank line.
+
+    What is left without other bytes must be the same for each line. This takes an eighth of the time of adding up the
+    delimiters of each line.
+    """
+    line = delimiter.encode() * (fields - 1) + b"\n"
+    found = data.translate(None, bytes(byte for byte in range(256) if byte not in line))
+    if not data.endswith(b"\n"):
+        found += b"\n"
+    rows = len(found) // len(line)
+    return rows if fields > 1 and found == line * rows else None
 
 
 def _quotes_enclose_fields(bytes_: NDArray[np.uint8], quotes: NDArray[np.int64], delimiter: str) -> bool:

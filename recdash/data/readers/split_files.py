@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, permutations
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recdash.data.dataset import Dataset
@@ -28,6 +27,9 @@ from recdash.data.split_parts import FOLD_IN_OF, SplitFiles
 from recdash.data.timestamps import DAY_FIRST, MONTH_FIRST, Times
 from recdash.errors import DataError, UsageError
 from recdash.settings import known_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SIGNIFICANCE = 1e-3  # files are on different scales if a common one makes their ranges less probable than this
 _TINY = 1e-9  # keeps the logarithm finite
@@ -237,6 +239,8 @@ def _join(name: str, parts: Sequence[_Part], task: OwnSplit) -> Dataset:
 
 def _join_ids(columns: Sequence[NDArray[np.int32]], names: Sequence[Sequence[str]]) -> pd.Series[Any]:
     """Join columns of indices, each with its own names, as one categorical column."""
+    import pandas as pd  # lazy: pandas
+
     codes, categories = pd.factorize(np.array(list(chain.from_iterable(names)), object))
     starts = np.cumsum([0, *map(len, names)])
     joined = np.concatenate([codes[start + column] for start, column in zip(starts, columns, strict=False)])
