@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: app test test-all lint docs wheel bench clean
+.PHONY: app test test-all lint docs wheel bench bench-all bench-check bench-peers clean
 
 $(BIN)/.app-ready: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,8 +41,18 @@ docs: $(VENV)-docs/.ready
 wheel: $(BIN)/.app-ready
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
+# recdash, libraries and plain loops in turn; bench-peers installs the libraries, each in an environment of its own.
 bench: $(BIN)/.test-ready
 	$(BIN)/python -m benchmarks.run
+
+bench-all: $(BIN)/.test-ready
+	$(BIN)/python -m benchmarks.run --all
+
+bench-peers: $(BIN)/.test-ready
+	$(BIN)/python -m benchmarks.peers
+
+bench-check: $(BIN)/.test-ready
+	$(BIN)/python -m benchmarks.check
 
 clean:
 	rm -rf $(VENV) $(VENV)-docs build dist .mypy_cache .ruff_cache .pytest_cache *.egg-info
