@@ -7,6 +7,7 @@ not depend on how many entries there are.
 
 from __future__ import annotations
 
+import math
 from hashlib import blake2b
 
 import numpy as np
@@ -19,7 +20,7 @@ from recdash.models.batch import Noise
 # Constants of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014, figure 16), as signed numbers.
 _GAMMA, _MIX_1, _MIX_2 = (value - (1 << 64) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _COUNTERS_PER_DRAW = 1 << 32
-_LARGEST = 1 - 2.0**-24  # the largest float32 below 1; the inverse error function of 1 is infinite
+_SMALLEST = 2.0**-25  # half the distance of the uniform numbers, because 0 has no logarithm
 
 
 def noise_keys(seed: int, first_update: int, updates: int) -> NDArray[np.int64]:
@@ -64,8 +65,15 @@ class CounterNoise(Noise):
         return self._dropout_factors_of(self._n_rows * width, dropout).view(self._n_rows, width)
 
     def _normal(self, count: int) -> Tensor:
-        uniform = (self._bits(count).float() * 2.0**-63).clamp_(-_LARGEST, _LARGEST)  # in (-1, 1)
-        return uniform.erfinv_().mul_(2.0**0.5)
+        """Return standard normal numbers in pairs (Box and Muller, 1958), (count,).
+
+        The inverse error function would be one operation, which PyTorch compiles at its first use on a GPU.
+        """
+        pairs = -(-count // 2)
+        uniform = self._bits(2 * pairs).float().mul_(2.0**-64).add_(0.5).view(pairs, 2)  # in [0, 1]
+        radius = uniform[:, 0].clamp_min(_SMALLEST).log_().mul_(-2).sqrt_()  # (pairs,)
+        angle = uniform[:, 1] * (2 * math.pi)
+        return torch.stack((radius * angle.cos(), radius * angle.sin()), 1).view(-1)[:count]
 
     def _bits(self, count: int) -> Tensor:
         """Return numbers whose upper 31 bits are random, (count,) int64: SplitMix64 without its last step.

@@ -26,7 +26,8 @@ class _MultinomialNll(torch.autograd.Function):
         x = batch.binary  # (rows, columns)
         with full_precision(logits):
             softmax = torch.softmax(logits, 1)  # (rows, columns)
-            of_positives = torch.xlogy(x, softmax.clamp_min(_TINY)).sum(1, dtype=torch.float32)  # (rows,)
+            logs = softmax.clamp_min(_TINY).log_()  # (rows, columns)
+            of_positives = logs.mul_(x).sum(1, dtype=torch.float32)  # (rows,)
         ctx.save_for_backward(softmax, x, batch.counts)
         return -of_positives
 

@@ -141,10 +141,9 @@ class Recurrence:
         self._with_initial[0] = 0
         self.states = self._with_initial[1:]
         self._candidates = inputs.new_empty(len(inputs), width)  # (P, W)
-        self._gates = inputs.new_empty(len(inputs), 3 * width)  # (P, 3W)
+        gates = self._gates = inputs.new_empty(len(inputs), 3 * width)  # (P, 3W)
         self._hidden = inputs.new_zeros(max(sizes, default=0), width)  # (R, W) of the first step, the longest
         self._done = 0
-        gates = self._gates
         self._steps = map(  # all views are made before the loop: nine slicings in every step would be slow
             _ForwardStep,
             torch.split(gates, sizes),

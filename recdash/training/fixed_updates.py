@@ -112,7 +112,7 @@ class FixedUpdates:
         self._entries = 0
         self._schedules: dict[str, list[Schedule]] = {}  # by phase
         self._sums = LossSums(device)
-        self._replays: dict[tuple[object, ...], Replay] = {}
+        self._replays: dict[tuple[object, ...], Replay | None] = {}  # None: not recorded
         self._places: tuple[int, ...] = ()
 
     def begin_phase(self, phase: Phase, position: Position) -> None:
@@ -155,9 +155,13 @@ class FixedUpdates:
         key = self._phase, rows, rate
         if key not in self._replays:
             self._replays = {other: replay for other, replay in self._replays.items() if other[:2] != key[:2]}
-            self._replays[key] = self._prepared(rows)
+            self._replays[key] = self._recorded(rows)
             self._places = self._current_places()
-        self._replays[key]()
+        replay = self._replays[key]
+        if replay is None:
+            self._update(rows)
+        else:
+            replay()
         self._sums.count(rows)
 
     def finish_phase(self, position: Position) -> Divergence | None:
@@ -193,20 +197,20 @@ class FixedUpdates:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.model.device.type, self._dtype, enabled=self._dtype != torch.float32)
 
-    def _prepared(self, rows: int) -> Replay:
-        """Return a function that does an update of so many rows, recorded if that is possible; nothing changes."""
-        plain = partial(self._update, rows)
+    def _recorded(self, rows: int) -> Replay | None:
+        """Record an update of so many rows, if that is possible; weights and optimiser do not change."""
         if self._recorder is None:
-            return plain
+            return None
+        update = partial(self._update, rows)
         before: SavedUpdate | None = None
         try:
             before = SavedUpdate(self._optimiser, self._next)
             with cuda_graph.recordable(self._optimiser, self._rate):
-                self._recorder.warm_up(plain)
+                self._recorder.warm_up(update)
                 expected = [parameter.detach().clone() for parameter in trained(self._optimiser)]
                 before.restore()
                 self._optimiser.zero_grad(set_to_none=True)
-                replay = self._recorder.record(plain)
+                replay = self._recorder.record(update)
             replay()
             if before.has_moved_to(expected):
                 return replay
@@ -220,7 +224,7 @@ class FixedUpdates:
         _log.warning("%s: an update cannot be recorded on %s: %s", self.model.name, self.model.device, reason)
         self._recorder = None
         self._replays.clear()
-        return plain
+        return None
 
     def _current_places(self) -> tuple[int, ...]:
         """Return where the tensors are that updates read."""

@@ -49,7 +49,7 @@ def test_normal_numbers_are_normal_and_independent() -> None:
     assert abs(float(drawn.square().mean()) - 1) < error * np.sqrt(2)
     assert abs(float(drawn.pow(4).mean()) - 3) < error * np.sqrt(96)
     assert stats.kstest(drawn.flatten().numpy()[::4], "norm").pvalue > 1e-3
-    assert 4 < float(drawn.abs().max()) < 5.5
+    assert 4 < float(drawn.abs().max()) < 5.9, "the largest number is that of 2^-25"
     for lag in (1, 2, 200):
         assert abs(float((drawn[:, :-lag] * drawn[:, lag:]).mean())) < error * 1.1
     assert abs(float((drawn[1:] * drawn[:-1]).mean())) < error * 1.1, "updates are independent"
