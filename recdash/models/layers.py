@@ -43,7 +43,8 @@ def _without_zeros(entries: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tenso
     torch.cumsum(is_nonzero, 0, out=ends[1:])
     if int(ends[-1]) == len(entries):
         return batch.items, batch.offsets, entries
-    return batch.items[is_nonzero], ends[batch.offsets], entries[is_nonzero]
+    places = is_nonzero.nonzero().squeeze(1)
+    return batch.items[places], ends[batch.offsets], entries[places]
 
 
 def sparse_product(weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:

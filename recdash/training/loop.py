@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recdash import devices
+from recdash import devices, freed_memory
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.evaluation import stability
@@ -132,7 +132,7 @@ class Training:
 
         Without validation these are the last weights, or their average.
         """
-        with devices.deterministic(self.model.device):
+        with devices.deterministic(self.model.device), freed_memory.reused():
             if not self.is_resumed:
                 self.model.eval()
                 self._report_weights(0)
