@@ -12,14 +12,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("data", "splits", "models", "training", "evaluation", "recommend")
-EVERYWHERE = {"errors", "settings", "paths", "environment", "devices", "compute_env", "freed_memory", "atomic_files", "json_values"}
+EVERYWHERE = {
+    "errors",
+    "settings",
+    "paths",
+    "environment",
+    "devices",
+    "compute_env",
+    "freed_memory",
+    "atomic_files",
+    "json_values",
+}
 _CORE_BELOW = {"training", "evaluation", "splits", "models", "data"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "settings": {"errors"},
     "paths": {"errors"},
     "environment": {"errors", "paths"},
-    "compute_env", "freed_memory": set(),
+    "compute_env": set(),
+    "freed_memory": set(),
     "json_values": set(),
     "atomic_files": {"errors", "json_values"},
     "devices": {"errors", "environment"},
