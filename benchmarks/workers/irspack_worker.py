@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 from irspack.recommenders import CosineKNNRecommender, DenseSLIMRecommender
 from irspack.recommenders.multvae import MultVAERecommender
 from scipy import sparse
@@ -24,7 +25,13 @@ def multvae(matrices: Matrices, settings: dict[str, Any], epochs: int) -> Traine
         train_epochs=epochs,
     )
     seconds: list[float] = []
-    model.run_epoch = timed(model.run_epoch, seconds)  # type: ignore[method-assign]
+    run_epoch = model.run_epoch
+
+    def finished_epoch() -> None:
+        run_epoch()
+        jax.block_until_ready(model.trainer.params)  # JAX returns before the last updates are computed
+
+    model.run_epoch = timed(finished_epoch, seconds)  # type: ignore[method-assign]
     model.learn()
     return Trained(seconds, model.get_score_cold_user)
 

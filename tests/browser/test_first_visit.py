@@ -84,13 +84,13 @@ def test_a_new_user_trains_sees_the_curve_move_and_gets_recommendations(app: str
     settle(tab)
     tab.get_by_text("Settings", exact=True).click()
     set_epochs(tab, "Mult-DAE", 4)
-    set_epochs(tab, "Mult-VAE", 15)
+    set_epochs(tab, "Mult-VAE", 60)
     tab.get_by_role("button", name="Start 2 runs").click()
     wait_until(tab, lambda: "running)" in tab.title(), 20, "the note in the tab's title")
     wait_until(tab, lambda: points_drawn(tab, "Reconstruction loss") >= 2, 60, "a first piece of the curve")
     first = points_drawn(tab, "Reconstruction loss")
     wait_until(tab, lambda: points_drawn(tab, "Reconstruction loss") > first, 30, "a longer curve")
-    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both runs")
+    wait_until(tab, lambda: "running)" not in tab.title(), 120, "the end of both runs")
 
     go_to(tab, "Recommend")
     search = tab.get_by_role("combobox", name="Search movies")
@@ -112,7 +112,7 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     tab.get_by_role("button", name="Start 2 runs").wait_for()
     tab.get_by_text("Settings", exact=True).click()
     set_epochs(tab, "Mult-DAE", 5)
-    set_epochs(tab, "Mult-VAE", 40)
+    set_epochs(tab, "Mult-VAE", 300)  # early stopping waits for beta, which takes 150
     tab.get_by_role("button", name="Start 2 runs").click()
     tab.get_by_role("button", name="Stop").first.wait_for()
 
@@ -127,7 +127,7 @@ def test_two_runs_grow_side_by_side_one_is_stopped_and_resumed_and_the_view_can_
     card.get_by_text("stopped", exact=False).first.wait_for()
     card.get_by_role("button", name="Resume").click()
     card.get_by_role("button", name="Stop").wait_for()
-    wait_until(tab, lambda: "running)" not in tab.title(), 60, "the end of both runs")
+    wait_until(tab, lambda: "running)" not in tab.title(), 120, "the end of both runs")
 
     go_to(tab, "Results")
     tab.get_by_text("is best by").first.wait_for()
