@@ -168,6 +168,7 @@ def test_a_missing_file_of_ratings_is_named(toy, capsys: Any, tmp_path: Path) ->
     assert "no.csv: cannot be read (No such file or directory)" in told
 
 
+@pytest.mark.slow
 def test_the_default_dataset_is_one_that_is_still_there(trained, document) -> None:
     assert document("recommend", "--pick", "4")["dataset"] == "toy"
     dataset_registry.remove("toy")

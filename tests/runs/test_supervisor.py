@@ -98,6 +98,7 @@ def states(store: Store, ids: list[str]) -> list[State]:
     return [store.run(run_id).state for run_id in ids]
 
 
+@pytest.mark.slow
 def test_never_more_than_the_maximum_run_and_all_run_in_order(store, boss, request_of) -> None:
     ids, one, most = enqueue(store, request_of, *["short"] * 5), boss(), 0
 
@@ -204,6 +205,7 @@ def test_the_supervisor_ends_when_its_lock_file_is_deleted(store, boss) -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.slow
 def test_a_run_queued_just_before_the_supervisor_ends_is_still_taken(store, boss, request_of, monkeypatch) -> None:
     lock, one, queued = SupervisorLock(store), boss(idle=0.2), []
     hold(lock)

@@ -340,6 +340,7 @@ def test_a_second_process_is_refused_and_the_progress_of_the_first_can_be_read(m
     assert reproduce.run(models=["popularity"])["rows"]
 
 
+@pytest.mark.slow
 def test_a_killed_process_frees_its_table_at_once(ml_1m: str) -> None:
     process = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
     try:

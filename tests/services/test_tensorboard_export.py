@@ -27,6 +27,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float, float]]]:
     }
 
 
+@pytest.mark.slow
 def test_c5_tensorboard_reads_every_point(runs, tmp_path) -> None:
     odd = runs.running(epochs=300)
     runs.store.add_epoch(odd, runs.me, epoch=301, update=1, seconds=9.0, values={"kl": math.nan, "loss": math.inf})

@@ -144,6 +144,7 @@ CORE = """
 """
 
 
+@pytest.mark.slow
 def test_the_core_trains_where_the_dashboards_packages_cannot_be_imported() -> None:
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(CORE)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
