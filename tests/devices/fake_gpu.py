@@ -120,11 +120,6 @@ def installed(*, records: bool = False) -> Iterator[FakeGpu]:
         _current = None
 
 
-def is_installed() -> bool:
-    """Return whether the GPU of this moment is a fake one."""
-    return _current is not None
-
-
 class Recorder:
     """Stands for CUDA graphs: a recorded function is called again, and must not read what lies on the GPU."""
 
