@@ -94,6 +94,19 @@ def chart(tab: Any, metric: str) -> Any:
     return tab.locator(f"[data-panel='toy.{metric}']")
 
 
+PRESS_FOR = """async milliseconds => {
+  const asked = [], send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) { asked.push(performance.now()); return send.call(this, data); };
+  const until = performance.now() + milliseconds;
+  while (performance.now() < until) {
+    document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+    await new Promise(done => setTimeout(done, 50));
+  }
+  WebSocket.prototype.send = send;
+  return asked;
+}"""
+
+
 def hover(tab: Any, metric: str, x: float = 0.5, y: float = 0.5) -> str:
     """Point at a place of a chart; returns the tooltip."""
     box = chart(tab, metric).bounding_box()
@@ -161,6 +174,12 @@ def test_a_board_of_a_live_training(board: str, tab: Any) -> None:
     assert len(frames) == 0
     tab.evaluate(SHOW, "visible")
     until(tab, "[...state.decoded.active.panels.get('toy.kl').values()][0].x.length === 2", seconds=5)
+
+    # Who presses something asks for something: until then timers ask for nothing, but not forever.
+    asked: list[float] = tab.evaluate(PRESS_FOR, 900)
+    assert len(asked) <= 1
+    asked = tab.evaluate(PRESS_FOR, 2500)
+    assert 1 <= len(asked) <= 4
 
     # Zooming by dragging holds while points arrive, in all charts; the page does not move.
     box = chart(tab, "kl").bounding_box()

@@ -68,7 +68,7 @@ def test_the_whole_batch_is_watched_without_losing_a_run(app: str, tab: Any) -> 
         search = tab.get_by_role("button", name="Search").first.bounding_box()
         assert search["x"] + search["width"] <= 1440, "the header does not fit"
         if not shared and len(seen) >= 5:  # from here on the address holds these runs, and none is added
-            tab.get_by_role("button", name="Share").click()
+            tab.get_by_role("button", name="Share").click(delay=80)  # as a hand does
             settle(tab)
             shared, shared_legend, shared_charts = tab.url, legend(tab), charts(tab)
         tab.wait_for_timeout(500)

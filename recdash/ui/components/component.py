@@ -14,7 +14,7 @@ import streamlit as st
 
 _FOLDER = Path(__file__).parent
 _HTML = '<div class="root"></div>'
-_SMALL = ("pulse", "curve_data", "run_rows")  # sent every second, so without the helpers of shared.js
+_SMALL = {"pulse": ("turns",), "curve_data": (), "run_rows": ()}  # sent every second, so without shared.js
 _LIBRARIES = {"curve_board": ("vendor/uplot/uplot.min",)}  # sent with the component's own script
 Handler = Callable[[dict[str, Any]], None]
 
@@ -75,8 +75,9 @@ def _ignore() -> None:
 
 @st.cache_resource(show_spinner=False)
 def _renderer(name: str) -> Any:
-    parts = (name,) if name in _SMALL else ("shared", *_LIBRARIES.get(name, ()), name)
-    script, style = (
-        "\n".join((_FOLDER / f"{part}.{kind}").read_text(encoding="utf-8") for part in parts) for kind in ("js", "css")
-    )
-    return st.components.v2.component(f"recdash_{name}", html=_HTML, css=style, js=script)
+    parts = (*_SMALL.get(name, ("turns", "shared", *_LIBRARIES.get(name, ()))), name)
+    script = "\n".join((_FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in parts)
+    css = "\n".join(style(part) for part in parts if part != "turns")
+    if name in _SMALL:
+        script = "\n".join(line for line in map(str.strip, script.splitlines()) if line and not line.startswith("//"))
+    return st.components.v2.component(f"recdash_{name}", html=_HTML, css=css, js=script)

@@ -36,7 +36,7 @@ const switchTheme = () => {
 
 const send = (state, pause) => {
   clearTimeout(state.timer);
-  state.timer = setTimeout(() => state.component.setStateValue("query", wanted(state)), pause);
+  state.timer = setTimeout(() => inTurn(() => state.component.setStateValue("query", wanted(state))), pause);
 };
 const wanted = (state) => `${state.opening}:${state.input.value}`;
 const isAnswered = (state) => state.component.data.query === wanted(state);

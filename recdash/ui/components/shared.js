@@ -14,7 +14,7 @@ const make = (tag, attributes = {}, ...children) => {
 // Actions carry a number, so that the same action twice is two actions.
 let actionNumber = Date.now();
 const sendAction = (component, kind, values = {}) =>
-  component.setTriggerValue("action", { kind, ...values, number: ++actionNumber });
+  inTurn(() => component.setTriggerValue("action", { kind, ...values, number: ++actionNumber }));
 
 const picture = (tile, size = "") => {
   const node = make("span", { class: `picture ${size} motif-${tile.motif}`, "aria-hidden": "true" }, tile.initials);

@@ -35,7 +35,7 @@ const chooseActive = (state) => {
 const sendNext = (state, pause) => {
   clearTimeout(state.timer);
   const text = state.queue.length ? state.queue[0] : state.wanted;
-  if (text !== state.component.data.query) state.timer = setTimeout(() => state.component.setStateValue("query", text), pause);
+  if (text !== state.component.data.query) state.timer = setTimeout(() => inTurn(() => state.component.setStateValue("query", text)), pause);
 };
 
 const chooseQueued = (state) => {
