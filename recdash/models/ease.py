@@ -33,6 +33,18 @@ class EASEConfig(Config):
     """Settings of EASE."""
 
     l2: float = setting(500.0, low=1e-6, high=1e9, help="ridge penalty; more users need a larger one")
+    dropout: float = setting(
+        0.0,
+        low=0,
+        high=0.99,
+        help="chance that an input is dropped, in expectation (EDLAE); adds a penalty that grows with an item's users",
+    )
+    relax: float = setting(
+        0.0,
+        low=0,
+        high=1,
+        help="largest weight of an item on itself in the solution, before it is set to 0 (RLAE, with dropout RDLAE)",
+    )
     precision: str = setting(
         "auto",
         choices=("auto", "float32", "float64"),
@@ -47,7 +59,10 @@ class EASEConfig(Config):
 
 
 class EASE(ClosedFormModel):
-    """Each item regressed on all others; scores are x B with diag(B) = 0 (Steck, WWW 2019, equations 1 and 8)."""
+    """Each item regressed on all others; scores are x B with diag(B) = 0 (Steck, WWW 2019, equations 1 and 8).
+
+    With `dropout` it is EDLAE (Steck, NeurIPS 2020), with `relax` RLAE, with both RDLAE (Moon et al., SIGIR 2023).
+    """
 
     name: ClassVar[str] = "ease"
     exact_contributions: ClassVar[bool] = True
@@ -72,7 +87,7 @@ class EASE(ClosedFormModel):
         return "float64" if self.shape.items <= FLOAT64_MAX_ITEMS else "float32"
 
     def solve(self, train: Any) -> Self:
-        """Solve for B: P = (X'X + l2 I)^-1 by Cholesky; B_ij = -P_ij / P_jj off the diagonal.
+        """Solve for B: P = (X'X + diag g)^-1 by Cholesky; B_ij = -P_ij / P_jj off the diagonal, shrunk by `relax`.
 
         Args:
             train: Histories or a scipy matrix, (users, items); all entries count as 1.
@@ -89,7 +104,7 @@ class EASE(ClosedFormModel):
         self._check_memory(device)
         found = self._solve_in_float32(rows, device)
         if found is None and self.precision == "float64":
-            found = ridge_weights(rows, self.config.l2, torch.float64, device)
+            found = self._ridge_weights(rows, torch.float64, device)
         if found is None:  # rounding made an eigenvalue negative
             advice = "Set precision=float64, or raise" if self.precision == "float32" else "Raise"
             raise TrainingError(
@@ -104,9 +119,13 @@ class EASE(ClosedFormModel):
             self.precision == "float64" and self.shape.items < _MIN_ITEMS_FLOAT32
         ):
             return None
-        found = ridge_weights(rows, self.config.l2, torch.float32, device)
+        found = self._ridge_weights(rows, torch.float32, device)
         limit = _TOLERANCE if self.precision == "float64" else _MAX_ERROR
         return found if found is not None and found.relative_error <= limit else None
+
+    def _ridge_weights(self, rows: Histories, dtype: torch.dtype, device: torch.device) -> RidgeWeights | None:
+        chosen = self.config
+        return ridge_weights(rows, chosen.l2, dtype, device, dropout=chosen.dropout, relax=chosen.relax)
 
     def _check_memory(self, device: torch.device) -> None:
         """Raise TrainingError if the matrices do not fit on the device; free memory has no other effect."""

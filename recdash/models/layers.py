@@ -22,18 +22,23 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, entries: Tensor, batch: Batch) -> Tensor:
         items, offsets, values = _without_zeros(entries, batch)
+        ctx.whole = batch if items is batch.items else None
         ctx.items, ctx.offsets, ctx.values, ctx.n_items = items, offsets, values, batch.n_items
         return weighted_sums(weight, items, offsets, values)  # (rows, items) @ (items, width) -> (rows, width)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        gradient = gradients[0].float().contiguous()  # (rows, width)
+        if ctx.whole is not None:  # an output layer at the observed entries has grouped them already
+            offsets, positions, order = ctx.whole.by_item
+            return weighted_sums(gradient, positions, offsets, ctx.values[order]), None, None
         rows = sparse.csr_array(
             (ctx.values.numpy(), ctx.items.numpy(), ctx.offsets.numpy()), shape=(len(ctx.offsets) - 1, ctx.n_items)
         )
         columns = rows.tocsc()  # a counting sort
         parts = (torch.from_numpy(part) for part in (columns.indices, columns.indptr, columns.data))
         # (items, rows) @ (rows, width) -> (items, width)
-        return weighted_sums(gradients[0].float().contiguous(), *parts), None, None
+        return weighted_sums(gradient, *parts), None, None
 
 
 def _without_zeros(entries: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:

@@ -31,6 +31,7 @@ class RidgeWeights(NamedTuple):
     """Weights (items, items) float32 with a zero diagonal, and their error.
 
     `relative_error` estimates the Frobenius norm of the error, divided by that of the weights; 0 if solved in float64.
+    It is that of the weights before `relax` shrinks some columns, which changes it little.
     """
 
     weights: Tensor
@@ -45,23 +46,39 @@ def bytes_needed(items: int, dtype: torch.dtype, device: torch.device) -> int:
     return (4 if dtype == torch.float32 else 12) * items**2
 
 
-def ridge_weights(rows: Histories, l2: float, dtype: torch.dtype, device: torch.device) -> RidgeWeights | None:
-    """Return B with B_ij = -P_ij / P_jj off the diagonal, P = (X'X + l2 I)^-1; None if rounding made that impossible.
+def ridge_weights(
+    rows: Histories,
+    l2: float,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    dropout: float = 0.0,
+    relax: float = 0.0,
+) -> RidgeWeights | None:
+    """Return B with B_ij = -P_ij / P_jj off the diagonal, P = (X'X + diag g)^-1; None if rounding made that impossible.
+
+    The penalty of item j, which c_j users have, is g_j = l2 + c_j dropout / (1 - dropout): the expectation over inputs
+    of which each is dropped with that probability (Steck, NeurIPS 2020, section 3). With `relax`, B_jj may be up to that
+    value instead of 0 before the diagonal is set to 0, which shrinks column j (Moon et al., SIGIR 2023, equation 9).
 
     Args:
         rows: Training histories, (users, items); all entries count as 1.
         l2: Ridge penalty.
         dtype: float32 or float64, of the factorisation.
         device: CPU or CUDA.
+        dropout: Probability that an input is dropped, in [0, 1).
+        relax: Largest weight of an item on itself, in [0, 1].
     """
+    penalties = _penalties(rows, l2, dropout)  # g (items,) float64
     with full_float32():
         if dtype == torch.float64:
-            inverse = _inverse(_shifted(gram_matrix(rows, device).double(), l2))
+            inverse = _inverse(_shifted(gram_matrix(rows, device).double(), penalties))
             if inverse is None:
                 return None
-            return RidgeWeights(_weights(inverse, inverse.diagonal().clone()).float(), 0.0)
+            variances = inverse.diagonal().clone()  # P_jj (items,)
+            return RidgeWeights(_relaxed(_weights(inverse, variances), variances, penalties, relax).float(), 0.0)
         leading = torch.from_numpy(_leading_part(rows)).to(device)  # F (items, few) float64
-        inverse = _inverse(_shifted(_subtract(gram_matrix(rows, device), leading, leading), l2))  # Q^-1
+        inverse = _inverse(_shifted(_subtract(gram_matrix(rows, device), leading, leading), penalties))  # Q^-1
         if inverse is None:
             return None
         # Woodbury: P = Q^-1 - W (I + F'W)^-1 W' with W = Q^-1 F
@@ -73,11 +90,18 @@ def ridge_weights(rows: Histories, l2: float, dtype: torch.dtype, device: torch.
         if not bool((variances > 0).all()):
             return None
         weights = _weights(inverse, variances)
-        return RidgeWeights(weights, _relative_error(weights, variances.double(), rows, l2))
+        error = _relative_error(weights, variances.double(), rows, penalties)
+        return RidgeWeights(_relaxed(weights, variances, penalties, relax), error)
 
 
-def _shifted(matrix: Tensor, l2: float) -> Tensor:
-    matrix.diagonal().add_(l2)
+def _penalties(rows: Histories, l2: float, dropout: float) -> NDArray[np.float64]:
+    """Return the penalty g_j of each item, (items,)."""
+    counts = np.bincount(rows.items, minlength=rows.n_items).astype(np.float64)
+    return l2 + counts * (dropout / (1 - dropout))
+
+
+def _shifted(matrix: Tensor, penalties: NDArray[np.float64]) -> Tensor:
+    matrix.diagonal().add_(torch.from_numpy(penalties).to(matrix))
     return matrix
 
 
@@ -86,6 +110,18 @@ def _weights(inverse: Tensor, variances: Tensor) -> Tensor:
     weights = inverse.div_(-variances)
     weights.diagonal().zero_()
     return weights
+
+
+def _relaxed(weights: Tensor, variances: Tensor, penalties: NDArray[np.float64], relax: float) -> Tensor:
+    """Shrink the columns of B in place, to what they are if B_jj may be at most `relax`.
+
+    Without the constraint B = I - P diag(g); with B_jj <= xi column j of P is multiplied by the larger of g_j and
+    (1 - xi) / P_jj in place of 1 / P_jj. So column j of B is multiplied by the larger of g_j P_jj and 1 - xi.
+    """
+    if not relax:
+        return weights
+    free = torch.from_numpy(penalties).to(variances) * variances  # g_j P_jj, at most 1 (items,)
+    return weights.mul_(free.clamp_(1 - relax, 1))
 
 
 def _inverse(matrix: Tensor) -> Tensor | None:
@@ -119,10 +155,10 @@ def _leading_part(rows: Histories) -> NDArray[np.float64]:
     return np.asarray(product @ (vectors[:, some] / np.sqrt(values[some])))
 
 
-def _relative_error(weights: Tensor, variances: Tensor, rows: Histories, l2: float) -> float:
+def _relative_error(weights: Tensor, variances: Tensor, rows: Histories, penalties: NDArray[np.float64]) -> float:
     """Estimate the relative error of the weights B from random vectors z.
 
-    With C = I - B and A = X'X + l2 I, the exact solution C* has AC* = diag(1 / P_jj). So the residual
+    With C = I - B and A = X'X + diag g, the exact solution C* has AC* = diag(1 / P_jj). So the residual
     r = ACz - z / P_jj gives the error of Cz, Ez = A^-1 r, with C diag(P_jj) in place of A^-1. The mean square of its
     length is the squared Frobenius norm of E (Hutchinson, 1989). Off the diagonal E is the error of B, on it that of
     P_jj, relative, which reaches B through its columns.
@@ -131,7 +167,7 @@ def _relative_error(weights: Tensor, variances: Tensor, rows: Histories, l2: flo
     signs = np.random.default_rng(1).integers(0, 2, (rows.n_items, _PROBES)) * 2.0 - 1  # z (items, probes)
     scale = variances.cpu().numpy()[:, None]  # P_jj
     probed = signs - _product(weights, torch.from_numpy(signs).to(weights.device)).cpu().numpy()  # Cz
-    residual = scale * (matrix.T @ (matrix @ probed) + l2 * probed) - signs
+    residual = scale * (matrix.T @ (matrix @ probed) + penalties[:, None] * probed) - signs
     # its size matters, not its digits
     error = residual - (weights @ torch.from_numpy(residual.astype(np.float32)).to(weights.device)).cpu().numpy()  # Ez
     own = signs * error  # its mean is the diagonal of E
