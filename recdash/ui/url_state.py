@@ -55,7 +55,9 @@ def bind(
     if changed or not texts or key not in st.session_state:  # without a parameter the current default holds
         st.session_state[key] = _value(texts, default, options, many, read)
     elif options is not None:
-        st.session_state[key] = _drop_unavailable(st.session_state[key], default, options, many)
+        available = _drop_unavailable(st.session_state[key], default, options, many)
+        # a choice that another table did not offer is in the URL still: it holds again where it is offered
+        st.session_state[key] = _value(texts, default, options, many, read) if available == default else available
     st.session_state[f"_default.{param}"] = default
     return {"key": key, "on_change": _changed, "args": (param,)}
 

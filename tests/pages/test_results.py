@@ -125,6 +125,8 @@ def test_a_baseline_that_is_not_in_the_table_is_named_with_the_reason(open_page:
     chosen = tab.selectbox(key="url.comparison")
     tab = chosen.set_value(next(name for name in tables if name != chosen.value)).run()
     assert "belongs to another table" in page_text(tab)
+    tab = tab.selectbox(key="url.comparison").set_value(chosen.value).run()
+    assert tab.selectbox(key="url.baseline").value == other and "baseline in the address" not in page_text(tab)
 
 
 @pytest.mark.slow

@@ -72,6 +72,15 @@ def test_a_run_without_results_says_what_it_is_doing(open_page: Open, runs: Runs
     assert "Resume" in labels(tab) and "Resume" in page_text(tab), "what ended it, and what to do"
 
 
+def test_a_run_without_samples_says_why(open_page: Open, runs: Runs) -> None:
+    assert "Nothing was recorded: the run ended before the first sample." in page_text(
+        opened(open_page, runs.finished(), part="curves")
+    )
+    assert "Nothing was recorded: the run has just started." in page_text(
+        opened(open_page, runs.running(seed=1), part="curves")
+    )
+
+
 def test_an_unknown_id_gives_one_line_and_similar_runs(open_page: Open, runs: Runs) -> None:
     run_id = runs.finished()
     tab = open_page("run", id="multvae-ffffffff")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BOARD = "run.curves"
 LOG_LINES = 200
 MAX_CURVES = 6
+_FIRST_SAMPLE = 3.0  # seconds; a shorter run may end before its first sample
 
 
 def draw(run: RunRecord) -> None:
@@ -43,9 +44,20 @@ def draw_log(run: RunRecord) -> None:
 
 def _resources(run_id: str) -> None:
     st.markdown("**Use of the machine** :gray[:small[one sample in two seconds; one busy core is 100%]]")
-    use = resource_text.line(run_id)
-    st.caption(use or "Nothing was recorded: the run is older than this version, was imported, or ended at once.")
+    st.caption(resource_text.line(run_id) or f"Nothing was recorded: {_why_no_samples(runs.find(run_id))}.")
     resource_text.charts(run_id)
+
+
+def _why_no_samples(run: RunRecord) -> str:
+    if run.started is None:
+        return "the run has not started"
+    if run.state.is_active():
+        return "the run has just started"
+    if run.source:
+        return "the run was imported"
+    if run.finished is not None and run.finished - run.started < _FIRST_SAMPLE:
+        return "the run ended before the first sample"
+    return "the run is older than this version"
 
 
 def _log(run_id: str) -> None:
