@@ -41,6 +41,13 @@ _ROWS_PER_CHUNK = 512  # users encoded at once
 class DeepRecConfig(GradientConfig):
     """Settings of DeepRec."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "learning_rate": "log:0.0002..0.005",
+        "weight_decay": "log:0.0001..0.05",
+        "hidden": "choice:128,256-256,512-512",
+        "latent": "choice:256,512,1024",
+        "dropout": "0.3..0.9",
+    }
     hidden: tuple[int, ...] = setting(
         (512, 512),
         low=1,
@@ -115,7 +122,7 @@ class DeepRec(RatingModel, GradientModel):
     def loss(self, batch: Batch, progress: TrainingProgress) -> Loss:
         """Return squared errors over the batch's mean number of observed entries, (rows,); their mean is pooled."""
         hidden = self._hidden(batch, progress)
-        return self._observed_loss(functional.selu(self.last.observed(hidden, batch)), batch)
+        return self._observed_loss(functional.selu(self.last.observed(hidden, batch)), batch, progress)
 
     def losses(self, batch: Batch, progress: TrainingProgress) -> Iterator[Loss]:
         """Yield one loss on the observed entries, then `refeed` losses with the dense output as input and target."""
@@ -123,7 +130,7 @@ class DeepRec(RatingModel, GradientModel):
             yield self.loss(batch, progress)
             return
         output = self._output(batch, progress)  # of all items, because all are fed again
-        yield self._observed_loss(at_entries(output, batch).float(), batch)
+        yield self._observed_loss(at_entries(output, batch).float(), batch, progress)
         for _ in range(self.config.refeed):
             target = output.detach().float()  # (rows, items)
             output = self._forward(self._dense_first(target), progress)
@@ -165,11 +172,12 @@ class DeepRec(RatingModel, GradientModel):
     def _output(self, batch: Batch, progress: TrainingProgress) -> Tensor:
         return self._forward(self.first(batch, self.ratings_of(batch)), progress)
 
-    def _observed_loss(self, outputs: Tensor, batch: Batch) -> Loss:
+    def _observed_loss(self, outputs: Tensor, batch: Batch, progress: TrainingProgress) -> Loss:
         errors = (outputs - self.ratings_of(batch)).square()  # (entries,)
         # (entries,) -> (rows,)
         squared = batch.add_to_rows(torch.zeros(len(batch), device=errors.device), errors)
-        pooled = squared * len(batch) / batch.n_entries
+        whole = batch if progress.whole is None else progress.whole
+        pooled = squared * len(whole) / whole.n_entries
         return Loss(pooled, {"squared_error": squared, "ratings": batch.counts.float()})
 
     def _dense_first(self, dense: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from recdash.models.losses import multinomial_nll
 
 _ALIGNMENT = 16  # float32 numbers; the CPU's product writes rows of any other length at two thirds of its speed
 _CELLS_PER_CHUNK = 1 << 19  # logits normalised at once: 2 MiB of float32 stay in the cache
-_MAX_LOGITS = 1 << 28  # in memory at once; larger batches are processed in parts, whose products run twice
 _TINY = 1e-30  # below, a probability has lost digits, and its logarithm is computed from the logits
 
 
@@ -69,50 +67,29 @@ class _AlignedLinear(torch.autograd.Function):
 
 
 class _OutputNll(torch.autograd.Function):
-    """Keeps the gradient of the logits (n_u softmax - x) in their place; all of them only if they fit."""
+    """Keeps the gradient of the logits (n_u softmax - x) in their place."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, batch: Batch) -> Tensor:
         factors = weight.to(hidden.dtype)  # (items, width)
         ctx.save_for_backward(hidden, factors)
-        ctx.bias, ctx.batch = bias, batch
-        nll = torch.empty(len(batch))
-        for part in _parts(batch):
-            ctx.gradient = _aligned_product(hidden[part], factors)  # (rows, width) -> (rows, items)
-            nll[part] = _normalise(ctx.gradient, bias, batch, part.start)
-        return nll
+        ctx.gradient = _aligned_product(hidden, factors)  # (rows, width) -> (rows, items)
+        return _normalise(ctx.gradient, bias, batch)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         scale = gradients[0][:, None]  # (rows, 1) gradient of each row's likelihood
         hidden, factors = ctx.saved_tensors
         of_hidden, of_weight, of_bias = ctx.needs_input_grad[:3]
-        parts = list(_parts(ctx.batch))
-        out: list[Tensor | None] = [torch.empty_like(hidden) if of_hidden else None, None, None]
-        for part in parts:
-            if len(parts) == 1:
-                gradient = ctx.gradient  # (rows, items)
-            else:
-                gradient = _aligned_product(hidden[part], factors)
-                _normalise(gradient, ctx.bias, ctx.batch, part.start)
-            scales = scale[part].to(hidden.dtype)
-            # The scale multiplies the narrow factor of each product, never the logits.
-            if out[0] is not None:
-                torch.mm(gradient, factors, out=out[0][part]).mul_(scales)  # (rows, items) -> (rows, width)
-            if of_weight:
-                # (items, rows) @ (rows, width) -> (items, width)
-                out[1] = _sum(out[1], (gradient.T @ (hidden[part] * scales)).float())
-            if of_bias:
-                out[2] = _sum(out[2], (gradient.T @ scales).float().squeeze(1))  # (items, rows) @ (rows, 1)
-        del ctx.gradient
-        return out[0], out[1], out[2], None
-
-
-def _parts(batch: Batch) -> Iterator[slice]:
-    """Yield slices of rows whose logits are in memory at once."""
-    rows = max(1, _MAX_LOGITS // max(1, batch.n_items))
-    for start in range(0, max(1, len(batch)), rows):
-        yield slice(start, min(start + rows, len(batch)))
+        gradient, ctx.gradient = ctx.gradient, None  # (rows, items)
+        scales = scale.to(hidden.dtype)
+        # The scale multiplies the narrow factor of each product, never the logits.
+        return (
+            (gradient @ factors).mul_(scales) if of_hidden else None,  # (rows, items) -> (rows, width)
+            (gradient.T @ (hidden * scales)).float() if of_weight else None,  # (items, rows) @ (rows, width)
+            (gradient.T @ scales).float().squeeze(1) if of_bias else None,  # (items, rows) @ (rows, 1)
+            None,
+        )
 
 
 def _aligned_product(hidden: Tensor, weight: Tensor) -> Tensor:
@@ -122,24 +99,23 @@ def _aligned_product(hidden: Tensor, weight: Tensor) -> Tensor:
     return torch.mm(hidden, weight.T, out=out)
 
 
-def _normalise(logits: Tensor, bias: Tensor, batch: Batch, first: int) -> Tensor:
+def _normalise(logits: Tensor, bias: Tensor, batch: Batch) -> Tensor:
     """Add the bias to logits (rows, items), replace them by n_u softmax - x, and return the likelihood, (rows,).
 
     Args:
-        logits: Of the batch's rows from `first` on, without bias.
+        logits: Without bias.
         bias: (items,).
-        batch: The whole batch.
-        first: First row.
+        batch: The rows.
     """
     nll = torch.zeros(len(logits))
-    counts = batch.counts[first : first + len(logits)].float()
+    counts = batch.counts.float()
     size = max(1, _CELLS_PER_CHUNK // max(1, batch.n_items))
     starts = range(0, len(logits), size)
-    bounds = batch.offsets[[*(first + start for start in starts), first + len(logits)]].tolist()
+    bounds = batch.offsets[[*starts, len(logits)]].tolist()
     for start, low, high in zip(starts, bounds, bounds[1:], strict=False):
         block = slice(start, start + size)
         shifted = torch.add(logits[block], bias)  # (rows, items) float32
-        rows, items = batch.row_of[low:high] - (first + start), batch.items[low:high]  # (entries,) each
+        rows, items = batch.row_of[low:high] - start, batch.items[low:high]  # (entries,) each
         softmax = torch.softmax(shifted, 1)  # (rows, items)
         positives = softmax[rows, items]  # (entries,)
         if len(positives) and float(positives.min()) < _TINY:
@@ -150,7 +126,3 @@ def _normalise(logits: Tensor, bias: Tensor, batch: Batch, first: int) -> Tensor
         gradient = torch.mul(softmax, counts[block, None], out=logits[block])  # (rows, items)
         gradient[rows, items] = (positives * counts[block][rows] - 1).to(gradient.dtype)
     return nll
-
-
-def _sum(before: Tensor | None, part: Tensor) -> Tensor:
-    return part if before is None else before.add_(part)

@@ -21,7 +21,7 @@ from recdash.evaluation.rating_metrics import pooled_errors, prediction_errors
 from recdash.evaluation.selection_metric import SelectionMetric
 from recdash.models import checkpoint_io
 from recdash.models.autorec import AutoRec
-from recdash.models.base import GradientModel, Loss, Model
+from recdash.models.base import GradientModel, Loss, Model, TrainingProgress
 from recdash.models.batch import Batch
 from recdash.models.deeprec import DeepRec
 from recdash.models.rating_model import PAIRS_PER_CHUNK, RATINGS_PREFIX, RatingModel
@@ -105,8 +105,8 @@ def as_histories(entries: Entries, users: int, items: int) -> Histories:
 class PerUserRmseDeepRec(DeepRec):
     """DeepRec whose loss is the RMSE of each user, as in the public code."""
 
-    def _observed_loss(self, outputs: Tensor, batch: Batch) -> Loss:
-        pooled_loss = super()._observed_loss(outputs, batch)
+    def _observed_loss(self, outputs: Tensor, batch: Batch, progress: TrainingProgress) -> Loss:
+        pooled_loss = super()._observed_loss(outputs, batch, progress)
         squared = pooled_loss.parts["squared_error"]
         if not isinstance(squared, Tensor):
             raise TypeError("squared errors come one per user")

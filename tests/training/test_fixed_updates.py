@@ -78,7 +78,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedOperations]:
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give ordinary updates the random numbers of recorded ones."""
 
-    def noise(seed: int, update: int, batch: Batch) -> Noise:
+    def noise(seed: int, update: int, batch: Batch, **whole: Any) -> Noise:
         return CounterNoise(torch.from_numpy(noise_keys(seed, update, 1)), len(batch), len(batch.items))
 
     monkeypatch.setattr(loop, "Noise", noise)
