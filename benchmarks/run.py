@@ -21,6 +21,8 @@ MEASUREMENTS = (
     "ratings_ml1m",
     "refeeding_ml1m",
     "new_users_ml1m",
+    "rdlae_ml1m",
+    "sparse_ease",
     "ties",
     "import_rows",
     "recommendation_latency_ml1m",

@@ -80,6 +80,26 @@ def test_item_knn_lies_between_popularity_and_ease(strong: Split, ease: dict[str
     assert 0.75 < found["ndcg@100"] / ease["ndcg@100"] < 0.95
 
 
+def test_rp3beta_lies_between_item_knn_and_ease(strong: Split, ease: dict[str, float]) -> None:
+    found = recdash.evaluate(recdash.fit("rp3beta", strong), strong).mean
+    assert 0.91 < found["ndcg@100"] / ease["ndcg@100"] < 0.98
+
+
+def test_ials_is_as_good_as_ease(strong: Split, ease: dict[str, float]) -> None:
+    found = recdash.evaluate(recdash.fit("ials", strong, latent=64, epochs=8), strong).mean
+    assert 0.99 < found["ndcg@100"] / ease["ndcg@100"] < 1.05
+
+
+def test_sparse_ease_at_two_percent_is_as_good_as_ease(strong: Split, ease: dict[str, float]) -> None:
+    found = recdash.evaluate(recdash.fit("sparse_ease", strong, density=2.0), strong).mean
+    assert found["ndcg@100"] == pytest.approx(ease["ndcg@100"], abs=0.01)
+
+
+def test_dropout_and_relax_improve_ease(strong: Split, ease: dict[str, float]) -> None:
+    found = recdash.evaluate(recdash.fit("ease", strong, dropout=0.3, relax=0.6), strong).mean
+    assert 1.008 < found["ndcg@100"] / ease["ndcg@100"] < 1.03
+
+
 def test_svae_makes_use_of_the_order(ml_1m: Dataset) -> None:
     split = recdash.make_split(ml_1m, "strong-temporal")
     found = recdash.evaluate(recdash.fit("svae", split, epochs=4, decay=0.7), split).mean

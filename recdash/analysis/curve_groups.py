@@ -92,7 +92,11 @@ def has_curves(run: RunRecord) -> bool:
     """Return whether a run has or will have epochs; models that are solved in one step have none."""
     if run.epochs is not None:
         return run.epochs > 1
-    return run.model not in registry.names() or hasattr(registry.model_class(run.model), "losses")
+    return run.model not in registry.names() or _has_epochs(run.model)
+
+
+def _has_epochs(model: str) -> bool:
+    return any(setting.name == "epochs" for setting in settings_of(registry.model_class(model).config_class))
 
 
 def usual_values(model: str) -> tuple[str, ...]:
@@ -104,17 +108,19 @@ def usual_values(model: str) -> tuple[str, ...]:
     selection_metric = SELECTION_METRICS[model_class.task].name
     if model_class.task == "rating":
         return ("loss", "train_rmse", selection_metric, "mae", *_OF_EVERY_TRAINING)
+    parts: tuple[str, ...] = getattr(model_class, "parts_of_loss", ())
+    of_training = _OF_EVERY_TRAINING if parts else ("examples/s",)  # what alternates has no learning rate
     latent = ("kl", "weighted_kl", "active_units") if settings & {"beta_cap", "gamma"} else ()
     schedule = ("beta",) if "beta_cap" in settings else ()
     return (
         "loss",
-        "reconstruction",
+        *parts,
         *latent,
         *schedule,
         selection_metric,
         "recall@20",
         "recall@50",
-        *_OF_EVERY_TRAINING,
+        *of_training,
     )
 
 

@@ -91,6 +91,7 @@ class ResultRow:
             "best_epoch": run.best_epoch,
             "unstable_epoch": run.unstable_epoch,
             "still_improving": run.still_improving,
+            "trials": run.trials,
             "parameters": run.details.get("parameters"),
             "n_scored": self.n_scored,
             "peak_memory_bytes": run.details.get("peak_memory_bytes"),

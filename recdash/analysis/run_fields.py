@@ -83,6 +83,8 @@ NUMBERS: Mapping[str, Callable[[RunRecord], float | None]] = {
     "epochs": lambda run: run.epochs,
     "seed": lambda run: run.seed,
     "split_seed": lambda run: run.split_seed,
+    "trials": lambda run: run.trials,
+    "trial": lambda run: _number(run.trial.get("number")),
     "parameters": lambda run: _number(run.details.get("parameters")),
 }
 DURATIONS: Mapping[str, Callable[[RunRecord, float], float | None]] = {

@@ -46,6 +46,7 @@ class SeedRow:
     seeds: tuple[int, ...]
     metrics: Mapping[str, Spread]
     runtime_s: float | None
+    trials: int | None = None  # from which the settings were chosen; None where no search chose them
 
     @property
     def trainings(self) -> int:
@@ -148,6 +149,7 @@ def _row(members: Sequence[tuple[Group, ResultRow]]) -> SeedRow:
         seeds=tuple(sorted({r.run.seed for _, r in unique})),
         metrics={name: _spread(unique, name) for name in names},
         runtime_s=fmean(times) if times else None,
+        trials=max((r.run.trials for _, r in unique if r.run.trials is not None), default=None),
     )
 
 

@@ -40,6 +40,11 @@ _BIAS_PENALTY = 1.0  # ridge penalty that draws a new user's bias to the mean bi
 class AutoRecConfig(GradientConfig):
     """Settings of AutoRec."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "learning_rate": "log:0.0005..0.02",
+        "l2": "log:20..1000",
+        "latent": "choice:200,500,800",
+    }
     variant: str = setting("item", choices=("item", "user"), help="side whose rating rows are encoded")
     latent: int = setting(500, low=1, high=20_000, unit="units", help="width of the hidden layer, k in the paper")
     l2: float = setting(

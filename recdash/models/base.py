@@ -106,6 +106,8 @@ class TrainingProgress:
         planned_updates: Updates of the whole training, without early stopping.
         noise: Random numbers of this update.
         phase: Name of the current phase.
+        whole: The batch, if the losses are computed from a slice of its rows; only a loss that is no mean over rows
+            needs it.
     """
 
     epoch: int
@@ -113,6 +115,7 @@ class TrainingProgress:
     planned_updates: int
     noise: Noise
     phase: str = "all"
+    whole: Batch | None = None
 
     def scheduled(self, schedule: Callable[[int, int], float]) -> float | Tensor:
         """Return the value of a schedule, a function of the updates done and planned, at this update.
@@ -360,9 +363,9 @@ class Model(ABC):
     ) -> Explanation:
         """Explain recommendations: what each pick contributes to the score of each item.
 
-        EASE and item-kNN give exact parts, which add up to the score (kind "contribution"). For other models a
-        contribution is the score lost without the pick (kind "score drop"). Models that read no picks, and those
-        without exact parts for a single pick, give none; the note says so.
+        EASE, item-kNN, RP3beta and iALS give exact parts, which add up to the score (kind "contribution"). For other
+        models a contribution is the score lost without the pick (kind "score drop"). Models that read no picks, and
+        those without exact parts for a single pick, give none; the note says so.
 
         Example: `model.explain(["Heat (1995)", "Toy Story"]).items[0].contributions`.
 
@@ -490,6 +493,7 @@ class GradientModel(Model, nn.Module):
     """
 
     config_class: ClassVar[type[GradientConfig]]
+    parts_of_loss: ClassVar[tuple[str, ...]] = ("reconstruction",)  # of a ranking model, besides those of a VAE
 
     def __init__(self, config: GradientConfig, shape: DataShape) -> None:
         nn.Module.__init__(self)

@@ -24,6 +24,10 @@ VARIANTS = ("global", "item", "user", "both")
 class BiasConfig(Config):
     """Settings of the bias model."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "item_damping": "log:0.1..50",
+        "user_damping": "log:0.1..50",
+    }
     variant: str = setting("both", choices=VARIANTS, help="offsets added to the global mean")
     item_damping: float = setting(
         3.0,

@@ -34,6 +34,12 @@ _ACTIVATIONS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "identity": lambda
 class CDAEConfig(GradientConfig):
     """Settings of CDAE."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "learning_rate": "log:0.0005..0.02",
+        "weight_decay": "log:0.001..1",
+        "latent": "choice:100,200,400",
+        "dropout": "0.1..0.8",
+    }
     latent: int = setting(200, low=1, high=20_000, unit="units", help="width of the hidden layer, K in the paper")
     dropout: float = setting(0.5, low=0, high=1, help="dropout probability q of a positive in the input")
     activation: str = setting(

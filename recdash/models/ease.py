@@ -32,6 +32,11 @@ _MIN_ITEMS_FLOAT32 = 1000  # below, float64 takes milliseconds, and its error ne
 class EASEConfig(Config):
     """Settings of EASE."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "l2": "log:20..5000",
+        "dropout": "0..0.6",
+        "relax": "0..0.8",
+    }
     l2: float = setting(500.0, low=1e-6, high=1e9, help="ridge penalty; more users need a larger one")
     dropout: float = setting(
         0.0,

@@ -1,4 +1,4 @@
-"""The Gram matrix X'X of binary histories: how many users have both items, exact, by blocks of bounded size."""
+"""The Gram matrix X'X of binary histories: how many users have both items, by blocks; users may have weights."""
 
 from __future__ import annotations
 
@@ -41,25 +41,32 @@ def gram_matrix(rows: Histories, device: torch.device) -> Tensor:
     return out.to(device)
 
 
-def gram_blocks(rows: Histories, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield X'X by blocks of rows, in any order.
+def gram_blocks(
+    rows: Histories, device: torch.device, weights: NDArray[np.float64] | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield X'X, or X' diag(weights) X, by blocks of rows, in any order.
 
     On a GPU they are parts of the whole matrix, if that fits there. Otherwise the CPU counts, a few blocks at a time.
 
+    Args:
+        rows: (users, items).
+        device: Device of the blocks.
+        weights: (users,) positive weight of each user; None counts each one once, which is exact.
+
     Yields:
-        Items (block,) int64 and the numbers of common users (block, items) float32, both on the device.
+        Items (block,) int64 and the numbers or weights of common users (block, items) float32, both on the device.
     """
     if device.type == "cuda" and _GPU_BYTES * rows.n_items**2 <= (devices.available_bytes(device) or 0):
-        whole = _on_gpu(rows, device)
+        whole = _on_gpu(rows, device, weights)
         size = max(1, 8 * CELLS_PER_BLOCK // max(1, rows.n_items))
         for items in torch.split(torch.arange(rows.n_items, device=device), size):
             yield items, whole[items]
         return
-    for numbers, block in _blocks(rows):
+    for numbers, block in _blocks(rows, weights):
         yield torch.from_numpy(numbers).to(device), torch.from_numpy(block).to(device)
 
 
-def _blocks(rows: Histories) -> Iterator[tuple[IntArray, Float32Array]]:
+def _blocks(rows: Histories, weights: NDArray[np.float64] | None = None) -> Iterator[tuple[IntArray, Float32Array]]:
     """Yield items and their rows of X'X: pairs of popular items from dense products, all other pairs from sparse ones.
 
     The few popular items make most of the pairs, and a dense product counts a pair a hundred times as fast.
@@ -67,10 +74,12 @@ def _blocks(rows: Histories) -> Iterator[tuple[IntArray, Float32Array]]:
     popular = _popular_items(rows)
     is_popular = np.zeros(rows.n_items, np.bool_)
     is_popular[popular] = True
-    common = _dense_counts(rows, popular)  # (popular, popular)
+    common = _dense_counts(rows, popular, weights)  # (popular, popular)
     binary = rows.matrix()  # (users, items)
     rare = rows.select(~is_popular[rows.items]).matrix()  # (users, items) without the popular ones
     by_item = binary.T.tocsr()  # (items, users)
+    if weights is not None:
+        by_item.data *= weights[by_item.indices].astype(np.float32)
     size = max(1, CELLS_PER_BLOCK // max(1, rows.n_items))
 
     def of_popular(start: int) -> tuple[IntArray, Float32Array]:
@@ -112,8 +121,8 @@ def _popular_items(rows: Histories) -> IntArray:
     return np.flatnonzero(rank < min(costs, key=costs.__getitem__))
 
 
-def _dense_counts(rows: Histories, items: IntArray) -> Float32Array:
-    """Return the numbers of common users of some items, (some, some), from dense rows of bounded size."""
+def _dense_counts(rows: Histories, items: IntArray, weights: NDArray[np.float64] | None = None) -> Float32Array:
+    """Return the numbers or weights of common users of some items, (some, some), from dense rows of bounded size."""
     width = len(items)
     out = np.zeros((width, width), np.float32, order="F")
     if not width:
@@ -122,9 +131,10 @@ def _dense_counts(rows: Histories, items: IntArray) -> Float32Array:
     column[items] = np.arange(width)
     chosen = column[rows.items] >= 0
     part = rows.select(chosen)
-    matrix: Any = sparse.csr_array(
-        (np.ones(part.n_entries, np.float32), column[part.items], part.indptr), shape=(len(rows), width)
-    )
+    roots = np.ones(part.n_entries, np.float32)
+    if weights is not None:
+        roots = np.sqrt(weights[part.row_of]).astype(np.float32)
+    matrix: Any = sparse.csr_array((roots, column[part.items], part.indptr), shape=(len(rows), width))
     step = max(1, _DENSE_CELLS // width)
     for start in range(0, len(rows), step):
         dense = matrix[start : start + step].toarray()  # (users, some)
@@ -132,10 +142,14 @@ def _dense_counts(rows: Histories, items: IntArray) -> Float32Array:
     return np.asarray(mirrored(torch.from_numpy(out.T)).numpy())
 
 
-def _on_gpu(rows: Histories, device: torch.device) -> Tensor:
-    """Return X'X on a GPU, from dense bfloat16 blocks of users where products keep float32 sums, else from float32."""
+def _on_gpu(rows: Histories, device: torch.device, weights: NDArray[np.float64] | None = None) -> Tensor:
+    """Return X'X or X' diag(weights) X on a GPU, from dense blocks of users.
+
+    They are bfloat16, where that is exact (no weights) and products keep float32 sums, else float32.
+    """
     n_items, wide = rows.n_items, -(-rows.n_items // _PADDING) * _PADDING
-    narrow = _sums_in_float32(device)
+    narrow = weights is None and _sums_in_float32(device)
+    roots = None if weights is None else torch.from_numpy(np.sqrt(weights).astype(np.float32)).to(device)
     indptr = torch.from_numpy(np.ascontiguousarray(rows.indptr))
     offsets, entries = indptr.to(device), torch.from_numpy(rows.items).to(device)
     out = torch.zeros(wide, wide, device=device)
@@ -149,6 +163,8 @@ def _on_gpu(rows: Histories, device: torch.device) -> Tensor:
             )
             dense = torch.zeros(stop - start, wide, device=device, dtype=torch.bfloat16 if narrow else torch.float32)
             dense[users, entries[low:high].long()] = 1
+            if roots is not None:
+                dense *= roots[start:stop, None]
             if narrow:
                 out += torch.mm(dense.T, dense, out_dtype=torch.float32)
             else:

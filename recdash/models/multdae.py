@@ -35,6 +35,13 @@ from recdash.settings import setting
 class MultDAEConfig(GradientConfig):
     """Settings of Mult-DAE."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "learning_rate": "log:0.0003..0.01",
+        "weight_decay": "log:1e-06..0.01",
+        "hidden": "choice:none,600",
+        "latent": "choice:100,200,400",
+        "dropout": "0.2..0.8",
+    }
     hidden: tuple[int, ...] = setting(
         (),
         low=1,

@@ -42,6 +42,13 @@ HIDDEN_LAYER_MIN_USERS = 20_000  # below, a network without hidden layers ranks 
 class MultVAEConfig(GradientConfig):
     """Settings of Mult-VAE."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "learning_rate": "log:0.0003..0.01",
+        "beta_cap": "log:0.05..1",
+        "hidden": "choice:none,600",
+        "latent": "choice:100,200,400",
+        "dropout": "0.2..0.8",
+    }
     hidden: tuple[int, ...] = setting(
         (600,),
         low=1,

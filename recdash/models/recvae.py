@@ -49,6 +49,13 @@ _PAPER_SETTINGS_MIN_USERS = 20_000  # below, `auto` departs from the paper (meas
 class RecVAEConfig(GradientConfig):
     """Settings of RecVAE; an epoch consists of encoder passes, then decoder passes."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "learning_rate": "log:0.0003..0.006",
+        "gamma": "log:0.001..0.03",
+        "latent": "choice:100,200,400",
+        "dropout": "0.2..0.8",
+        "decoder_passes": "1..3",
+    }
     hidden_width: int = setting(600, low=1, high=20_000, unit="units", help="width of the encoder's five hidden layers")
     latent: int = setting(200, low=1, high=20_000, unit="units", help="width of the latent layer")
     dropout: float = setting(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from recdash.atomic_files import wrap_read_errors
 from recdash.errors import CheckpointError, unknown_name
+from recdash.models import tuned_presets, user_presets
 from recdash.models.data_shape import DataShape
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ _CLASSES = {
     "random": "random:Random",
     "popularity": "popularity:Popularity",
     "itemknn": "itemknn:ItemKNN",
+    "rp3beta": "rp3beta:RP3beta",
+    "ials": "ials:IALS",
     "ease": "ease:EASE",
+    "sparse_ease": "sparse_ease:SparseEASE",
+    "elsa": "elsa:ELSA",
     "cdae": "cdae:CDAE",
     "multdae": "multdae:MultDAE",
     "multvae": "multvae:MultVAE",
@@ -54,27 +59,41 @@ def model_class(name: str) -> type[Model]:
 
 
 def presets_of(name: str) -> tuple[str, ...]:
-    """Return the presets of a model."""
+    """Return the presets of a model: the shipped ones, then the user's own."""
     model_class(name)
-    return tuple(preset for preset in PRESETS if preset == "auto" or preset in _preset_file(name))
+    shipped = tuple(preset for preset in PRESETS if preset == "auto" or preset in _preset_file(name))
+    return shipped + tuple(own for own in user_presets.names_of(name) if own not in PRESETS)
 
 
-def preset_used(name: str, preset: str) -> str:
-    """Return the preset that a model uses: `auto` in place of `tuned` for models that were not tuned.
+def preset_used(name: str, preset: str, shape: DataShape | None = None) -> str:
+    """Return the preset that a model uses for a requested one.
 
-    Raises UsageError for any other preset that the model does not have.
+    It is `auto` in place of `tuned` for a model, or for data of a size, that nobody searched settings for, and in
+    place of a preset that the user has for other models only.
+
+    Args:
+        name: Model name.
+        preset: Name of the preset.
+        shape: Size of the data; None for data of any size.
+
+    Raises:
+        UsageError: No model has this preset.
     """
     own = presets_of(name)
-    if preset not in own and preset != "tuned":
+    if preset == "tuned" and shape is not None:
+        return "auto" if tuned_for(name, shape) is None else preset
+    if preset in own:
+        return preset
+    if preset != "tuned" and (preset in PRESETS or not user_presets.is_known(preset)):
         raise unknown_name(f"preset of {name}", preset, dict.fromkeys([*own, "tuned"]))
-    return preset if preset in own else "auto"
+    return "auto"
 
 
 def configure(name: str, shape: DataShape, preset: str = "auto", settings: Mapping[str, Any] | None = None) -> Config:
     """Return the settings of a model: those of the preset, overridden by the settings given by name.
 
     `auto` depends on the shape of the data alone. The file of any other preset lists its differences from `auto` or
-    from the defaults. `tuned` is `auto` for models without one (see `preset_used`).
+    from the defaults. `preset_used` says which preset stands in for one that the model does not have.
 
     Args:
         name: Model name.
@@ -84,15 +103,48 @@ def configure(name: str, shape: DataShape, preset: str = "auto", settings: Mappi
 
     Raises:
         UsageError: An unknown preset or setting, or a value out of bounds.
+        DataError: The file of a preset of the user's own is damaged.
     """
     config_class: Any = model_class(name).config_class
-    used = preset_used(name, preset)
-    changes = dict(_preset_file(name).get(used, {}))
-    from_auto = used == "auto" or changes.pop("base", "defaults") == "auto"
+    used = preset_used(name, preset, shape)
+    if used not in PRESETS:
+        own = user_presets.read(name, used)
+        return configure(name, shape, own.base, {**own.settings, **(settings or {})})
+    tuned = tuned_for(name, shape) if used == "tuned" else None
+    changes = dict(tuned.settings) if tuned else dict(_preset_file(name).get(used, {}))
+    from_auto = used in ("auto", "tuned") or changes.pop("base", "defaults") == "auto"
     given = {**changes, **(settings or {})}
     base = config_class.auto(shape, **given) if from_auto else config_class()
     merged: Config = config_class.from_dict({**base.to_dict(), **given})
     return merged
+
+
+def shipped_changes(name: str, preset: str) -> dict[str, Any]:
+    """Return what a shipped preset changes, with its "base"; empty for `auto` and `tuned`, which depend on the data."""
+    return {} if preset in ("auto", "tuned") else dict(_preset_file(name).get(preset, {}))
+
+
+def tuned_for(name: str, shape: DataShape) -> tuned_presets.TunedPreset | None:
+    """Return what was found by search for a model on data of this size, or None."""
+    return tuned_presets.nearest(tuned_presets.parse(_preset_file(name).get("tuned")), shape)
+
+
+def preset_provenance(name: str, preset: str, shape: DataShape) -> Mapping[str, Any]:
+    """Return where the settings of a preset come from: those found by search record their number of `trials`."""
+    used = preset_used(name, preset, shape)
+    if used not in PRESETS:
+        return user_presets.read(name, used).provenance
+    tuned = tuned_for(name, shape) if used == "tuned" else None
+    return tuned.provenance if tuned else {}
+
+
+def preset_digest(name: str, preset: str, shape: DataShape) -> str:
+    """Return a hash of the content of a preset that may change under its name; "" for any other."""
+    used = preset_used(name, preset, shape)
+    if used not in PRESETS:
+        return user_presets.read(name, used).digest
+    tuned = tuned_for(name, shape) if used == "tuned" else None
+    return tuned.digest if tuned else ""
 
 
 def build(name: str, config: Config, shape: DataShape) -> Model:
@@ -175,7 +227,7 @@ def _read(folder: str | Path) -> Model:
 
 
 @cache
-def _preset_file(name: str) -> dict[str, dict[str, Any]]:
+def _preset_file(name: str) -> dict[str, Any]:
     path = package_files("recdash.models").joinpath("presets", f"{name}.json")
-    presets: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    presets: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return presets

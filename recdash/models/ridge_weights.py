@@ -58,8 +58,8 @@ def ridge_weights(
     """Return B with B_ij = -P_ij / P_jj off the diagonal, P = (X'X + diag g)^-1; None if rounding made that impossible.
 
     The penalty of item j, which c_j users have, is g_j = l2 + c_j dropout / (1 - dropout): the expectation over inputs
-    of which each is dropped with that probability (Steck, NeurIPS 2020, section 3). With `relax`, B_jj may be up to that
-    value instead of 0 before the diagonal is set to 0, which shrinks column j (Moon et al., SIGIR 2023, equation 9).
+    of which each is dropped with that probability (EDLAE: Steck, NeurIPS 2020). With `relax`, B_jj may be up to that
+    value instead of 0 before the diagonal is set to 0, which shrinks column j (RDLAE: Moon et al., SIGIR 2023).
 
     Args:
         rows: Training histories, (users, items); all entries count as 1.

@@ -41,6 +41,13 @@ _LENGTH_JITTER = 0.1  # relative random change of lengths before sorting, which 
 class SVAEConfig(GradientConfig):
     """Settings of SVAE."""
 
+    search_space: ClassVar[dict[str, str]] = {
+        "learning_rate": "log:0.0005..0.01",
+        "beta_cap": "log:0.001..0.2",
+        "recurrent": "choice:100,200,300",
+        "next_items": "1..10",
+        "weight_decay": "log:1e-06..0.001",
+    }
     embedding: int = setting(256, low=1, high=20_000, unit="units", help="width of the item embeddings")
     recurrent: int = setting(200, low=1, high=20_000, unit="units", help="width of the gated recurrent unit")
     hidden_width: int = setting(

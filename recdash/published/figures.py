@@ -39,6 +39,7 @@ TITLES = {
     "rvae": "RVAE",
     "sansa": "SANSA",
     "slim": "SLIM",
+    "sparse_ease": "Sparse EASE",
     "svae": "SVAE",
     "u-rbm": "U-RBM",
     "vasp": "VASP",

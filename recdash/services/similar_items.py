@@ -15,7 +15,9 @@ from recdash.recommend.ranked_list import ListOptions, RankedItem
 
 RELATIONS = {
     "ease": "weights from this item to the others",
+    "sparse_ease": "weights from this item to the others",
     "itemknn": "shrunk cosine similarities of the users",
+    "rp3beta": "random walks from this item to the others",
 }
 COSINE, SINGLE_PICK = "cosine similarity of the model's item vectors", "the list for this item as the only pick"
 
@@ -40,8 +42,8 @@ class SimilarItems:
 def similar_to(model: Model, item: Item, k: int = 10) -> SimilarItems:
     """Return the items that a model relates most to one item.
 
-    Item weights of EASE and similarities of item-kNN are used directly; for others the cosine similarity of item
-    vectors, and without such vectors the list for this item as the only pick.
+    Exact contributions, such as the item weights of EASE and the similarities of item-kNN, are used directly; for
+    others the cosine similarity of item vectors, and without such vectors the list for this item as the only pick.
 
     Args:
         model: A trained model.

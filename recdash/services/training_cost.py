@@ -73,10 +73,11 @@ def _sizes(model: str, config: Any, shape: DataShape) -> Sizes:
     else:
         parameters, work, memory = _of_closed_form(model, config, shape)
         updates = 1
+    has_epochs = hasattr(config, "epochs")
     ratings = 12 * shape.interactions if registry.model_class(model).task == "rating" else 0  # stored with the model
     weights = 4 * parameters + ratings
     one_snapshot = 2 * parameters + (1 << 14)  # float16
-    n_snapshots = min(snapshots.MAX_SNAPSHOTS, snapshots.MAX_BYTES // one_snapshot) if shapes else 0
+    n_snapshots = min(snapshots.MAX_SNAPSHOTS, snapshots.MAX_BYTES // one_snapshot) if has_epochs else 0
     return Sizes(
         parameters=parameters,
         work=work,
@@ -89,8 +90,8 @@ def _sizes(model: str, config: Any, shape: DataShape) -> Sizes:
             + (n_snapshots * one_snapshot if n_snapshots >= 2 else 0)
             + _RESULT_BYTES * min(10_000, shape.users // 6 + 1)
         ),
-        # weights, two moments of Adam, the best weights and the average
-        state_bytes=_STATES * 20 * parameters if shapes else 0,
+        # weights and the best weights; for gradients also two moments of Adam and the average
+        state_bytes=_STATES * (20 if shapes else 8) * parameters if has_epochs else 0,
     )
 
 
@@ -112,12 +113,14 @@ def _of_gradient_model(
     looked_up = [one for name, one in shapes.items() if name in ("embedding", "users")]
     matrices = [one for one in shapes.values() if len(one) == 2]
     dense = sum(map(math.prod, matrices)) - sum(map(math.prod, [*sparse, *looked_up]))
-    outputs = shapes["last.weight"][0]
+    outputs = shapes["last.weight"][0] if "last.weight" in shapes else 0
     users = shape.items if getattr(config, "variant", "") == "item" else shape.users  # rows of the training matrix
     rows, batch_rows = users, min(config.batch_size, users)
     if registry.model_class(model).needs_order:  # one row per position of a sequence
         rows = shape.interactions
         batch_rows = 1024  # positions in memory at once, whatever the batch (`recdash.models.next_item_loss`)
+    if model == "elsa":  # large batches take A'A in place of outputs; item vectors of length 1, and gradients of both
+        sparse, dense = list(shapes.values()), int(dense * min(1.0, 2 * config.latent / (3 * batch_rows)))
     passes, updates_per_pass = _passes(config)
     updates = max(1, math.ceil(users / config.batch_size)) * updates_per_pass
     per_pass = _OPERATIONS * (rows * dense + shape.interactions * sum(one[1] for one in sparse))
@@ -128,6 +131,8 @@ def _of_gradient_model(
     if registry.model_class(model).needs_order:  # activations and their gradients; lengths vary about tenfold
         length = min(config.longest, 10 * shape.interactions / max(1, users))
         memory += 8 * config.batch_size * length * sum(one[0] for one in matrices if one not in looked_up)
+    if model == "elsa":
+        memory += 4.0 * 3 * parameters + 4.0 * min(batch_rows, config.latent) * shape.items
     if hasattr(config, "encoder_passes"):  # RecVAE: the old encoder, and the posterior of every user
         memory += 4 * parameters + 8 * users * config.latent
     return parameters, float(work), updates, memory
@@ -156,8 +161,21 @@ def _of_closed_form(model: str, config: Any, shape: DataShape) -> tuple[int, flo
         memory = bytes_needed(items, dtype, torch.device("cpu")) + counting
         # the Cholesky factor and the inverse take items cubed
         return cells, float(items) ** 3 + 10 * pairs, float(memory)
-    if model == "itemknn":
+    if model in ("itemknn", "rp3beta"):
         n_similar = items * min(items, config.neighbours)
         return n_similar, 10 * pairs + 50.0 * cells, float(counting + 48 * n_similar)
+    if model == "ials":
+        return _of_alternating(config, shape)
     sweeps = getattr(config, "sweeps", 1)
     return shape.users + items, float(sweeps * shape.interactions), 24.0 * shape.interactions
+
+
+def _of_alternating(config: Any, shape: DataShape) -> tuple[int, float, float]:
+    """Return stored values of iALS, work of one epoch, and bytes."""
+    latent, rows = config.latent, shape.users + shape.items
+    work = 0.0
+    for count in (shape.users, shape.items):  # each solves a system of the shorter of its entries and the factors
+        side = min(latent, shape.interactions / max(1, count))
+        work += 2.0 * shape.interactions * latent * side + count * side**3 / 3
+    factors = 8 * 6 * rows * latent  # in float64 while they are rotated, with their copies
+    return shape.items * latent, work + 4.0 * rows * latent**2, factors + 3.0 * _PAIR_BYTES * shape.interactions

@@ -1,4 +1,4 @@
-"""One loop for every model with gradients, `solve` for the others; records out, nothing written."""
+"""One loop for models with gradients, one for alternating ones, `solve` for the others; nothing is written."""
 
 from recdash.training.fit import fit
 from recdash.training.loop import EpochRecord

@@ -21,6 +21,7 @@ from recdash.evaluation.evaluator import mean_metrics
 from recdash.evaluation.rating_metrics import pooled_errors, prediction_errors
 from recdash.evaluation.selection_metric import SELECTION_METRICS
 from recdash.models import registry
+from recdash.models.alternating import AlternatingModel
 from recdash.models.base import ClosedFormModel, GradientModel, Model
 from recdash.models.rating_model import RatingModel
 from recdash.settings import (
@@ -38,6 +39,7 @@ from recdash.training.loop import (
     Validation,
 )
 from recdash.training.state import TrainingState
+from recdash.training.sweeps import SweepTraining
 
 MAX_THREADS = 1024  # with far more, the operating system refuses to start them
 VALIDATION_METRICS = (SELECTION_METRICS["ranking"].name, "recall@20", "recall@50")
@@ -54,8 +56,8 @@ def fit(
     on_epoch: Callable[[EpochRecord], Any] | None = None,
     should_stop: Callable[[], bool] | None = None,
     on_checkpoint: Callable[[TrainingState], Any] | None = None,
-    on_best: Callable[[GradientModel], Any] | None = None,
-    on_weights: Callable[[int, GradientModel], Any] | None = None,
+    on_best: Callable[[Any], Any] | None = None,
+    on_weights: Callable[[int, Any], Any] | None = None,
     resume: TrainingState | None = None,
     **settings: Any,
 ) -> Model:
@@ -67,7 +69,7 @@ def fit(
     Args:
         name: Model name, for example "multvae" (`recdash.models.registry.names()` lists all).
         split: A split from `make_split`, `Split.from_matrices` or `Split.from_ratings`.
-        preset: Settings to start from: "auto", "paper", "published", "tuned" or "fast".
+        preset: Settings to start from: "auto", "paper", "published", "tuned" or "fast", or a preset of your own.
         seed: Seed of weights, batch order, dropout and sampling.
         device: "auto", "cpu", "cuda", "cuda:0" or "mps".
         threads: Number of CPU threads; None leaves PyTorch's number.
@@ -102,13 +104,14 @@ def fit(
     check_callable("on_weights", on_weights)
     settings = registry.model_class(name).config_class.checked(settings)
     config = registry.configure(name, split.shape, preset, settings)
-    if registry.preset_used(name, preset) != preset:
+    preset_used = registry.preset_used(name, preset, split.shape)
+    if preset_used != preset:
         warnings.warn(f"{name} has no preset {preset!r}: auto is used.", stacklevel=2)
     chosen = devices.choose(device)
     record: dict[str, Any] = {
         "model": name,
         "preset": preset,
-        "preset_used": registry.preset_used(name, preset),
+        "preset_used": preset_used,
         "seed": seed,
         "protocol": split.protocol,
         "split_fingerprint": split.fingerprint,
@@ -123,7 +126,9 @@ def fit(
         model = registry.build(name, config, split.shape)
         model.catalogue = split.catalogue
         model.popularity = np.bincount(_training_data(model, split).items, minlength=split.shape.items)
-        if isinstance(model, ClosedFormModel):
+        if isinstance(model, AlternatingModel):
+            model.record = record | _train(model.to(chosen), split, seed, chosen, callbacks, resume)
+        elif isinstance(model, ClosedFormModel):
             model.seed = seed
             model.record = record | _solve(model.to(chosen), split, callbacks)
         elif isinstance(model, GradientModel):
@@ -202,7 +207,7 @@ def _solve(model: ClosedFormModel, split: Split | RatingSplit, callbacks: Callba
 
 
 def _train(
-    model: GradientModel,
+    model: GradientModel | AlternatingModel,
     split: Split | RatingSplit,
     seed: int,
     device: torch.device,
@@ -214,21 +219,28 @@ def _train(
         raise UsageError(
             "The state to resume belongs to another training. Use the same model, settings, seed and split."
         )
-    dtype = devices.matmul_dtype(device, model.config.precision)
     rows, validation = _training_data(model, split), _validation(split)
-    if isinstance(model, RatingModel):
-        model.set_training_ratings(rows)
-    training = Training(
-        model,
-        model.training_rows(rows),
-        validation,
-        seed=seed,
-        dtype=dtype,
-        callbacks=callbacks,
-        identity=identity,
-        device=device,
-        resume=resume,
-    )
+    training: Training | SweepTraining
+    if isinstance(model, AlternatingModel):
+        dtype = torch.float32
+        training = SweepTraining(
+            model, rows, validation, seed=seed, callbacks=callbacks, identity=identity, resume=resume
+        )
+    else:
+        dtype = devices.matmul_dtype(device, model.config.precision)
+        if isinstance(model, RatingModel):
+            model.set_training_ratings(rows)
+        training = Training(
+            model,
+            model.training_rows(rows),
+            validation,
+            seed=seed,
+            dtype=dtype,
+            callbacks=callbacks,
+            identity=identity,
+            device=device,
+            resume=resume,
+        )
     training.run()
     return {
         "precision": "bfloat16" if dtype == torch.bfloat16 else "float32",

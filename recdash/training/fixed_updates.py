@@ -26,7 +26,7 @@ from recdash.models.counter_noise import CounterNoise, noise_keys
 from recdash.models.dense_products import PaddedOutputs
 from recdash.training import cuda_graph
 from recdash.training.cuda_graph import GraphRecorder, Replay
-from recdash.training.descent import descend
+from recdash.training.descent import Share, descend, fits
 from recdash.training.device_rows import DeviceRows
 from recdash.training.loss_sums import Divergence, LossSums
 from recdash.training.state import Position
@@ -175,7 +175,7 @@ class FixedUpdates:
     def _update(self, rows: int) -> None:
         """Do one update; everything it reads and writes is on the device."""
         batch, progress = self._next_batch(rows)
-        parts = descend(self.model, self._optimiser, batch, progress, self._forward)
+        parts = descend(self.model, self._optimiser, [Share(batch, progress)], self._forward)
         self._sums.add(parts, rows, self._slots[self._next])
         self._next.add_(1)
 
@@ -287,6 +287,8 @@ def for_training(
     """
     if model.device.type != "cuda" or not environment.cuda_graphs() or not model.fixed_shapes or len(rows) == 0:
         return None
+    if not fits(min(model.config.batch_size, len(rows)), rows.n_items, model.device):
+        return None  # batches are processed in slices
     if not all(cuda_graph.is_recordable(optimiser) for optimiser in optimisers.values()):
         return None
     try:

@@ -20,10 +20,10 @@ from recdash.evaluation import stability
 from recdash.evaluation.selection_metric import SelectionMetric
 from recdash.models.base import GradientModel, Model, Phase, TrainingProgress
 from recdash.models.batch import Batch, Noise
-from recdash.training import batch_order, fixed_updates
+from recdash.training import batch_order, descent, fixed_updates
 from recdash.training.averaging import WeightAverage
 from recdash.training.cursor import Cursor, Step
-from recdash.training.descent import Parts, descend
+from recdash.training.descent import Parts, Share
 from recdash.training.fixed_updates import FixedUpdates, UnsuitableUpdateError
 from recdash.training.state import Best, Position, TrainingState
 
@@ -57,8 +57,8 @@ class Callbacks:
     on_epoch: Callable[[EpochRecord], Any] | None = None
     should_stop: Callable[[], bool] | None = None
     on_checkpoint: Callable[[TrainingState], Any] | None = None
-    on_best: Callable[[GradientModel], Any] | None = None
-    on_weights: Callable[[int, GradientModel], Any] | None = None
+    on_best: Callable[[Any], Any] | None = None
+    on_weights: Callable[[int, Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -216,11 +216,19 @@ class Training:
 
     def _update(self, batch: Batch, phase: Phase) -> None:
         optimiser = self.optimisers[phase.name]
-        noise = Noise(self.seed, self.position.update, batch)
+        shares = [self._share(batch, phase, rows, entries) for rows, entries in descent.slices(batch)]
+        self._accumulate(descent.descend(self.model, optimiser, shares, self._autocast), batch)
+
+    def _share(self, batch: Batch, phase: Phase, rows: slice, entries: slice) -> Share:
+        """Return some rows of a batch, with their share of its noise."""
+        share = batch if rows == slice(0, len(batch)) else batch.rows(rows.start, rows.stop)
+        sizes = {"all_rows": len(batch), "all_entries": len(batch.items)}
+        noise = Noise(self.seed, self.position.update, share, rows=rows, entries=entries, **sizes)
+        position = self.position
         progress = TrainingProgress(
-            self.position.epoch + 1, self.position.update, self.planned_updates, noise, phase.name
+            position.epoch + 1, position.update, self.planned_updates, noise, phase.name, whole=batch
         )
-        self._accumulate(descend(self.model, optimiser, batch, progress, self._autocast), batch)
+        return Share(share, progress)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.model.device.type, self.dtype, enabled=self.dtype != torch.float32)

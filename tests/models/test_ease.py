@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import lapack
 
 from recdash import devices
+from recdash.data.catalogue import Catalogue
 from recdash.data.histories import Histories
 from recdash.errors import TrainingError
 from recdash.models import ease as module
+from recdash.models import registry
 from recdash.models.ease import EASE, EASEConfig
 from recdash.models.ridge_weights import RidgeWeights, ridge_weights
 
@@ -97,9 +103,11 @@ def test_float32_is_taken_only_where_it_is_as_accurate_as_float64(
 ) -> None:
     tried: list[torch.dtype] = []
 
-    def counted(rows: Histories, l2: float, dtype: torch.dtype, device: torch.device) -> RidgeWeights | None:
+    def counted(
+        rows: Histories, l2: float, dtype: torch.dtype, device: torch.device, **more: float
+    ) -> RidgeWeights | None:
         tried.append(dtype)
-        return ridge_weights(rows, l2, dtype, device)
+        return ridge_weights(rows, l2, dtype, device, **more)
 
     monkeypatch.setattr(module, "ridge_weights", counted)
     monkeypatch.setattr(module, "_MIN_ITEMS_FLOAT32", 1)
@@ -109,3 +117,101 @@ def test_float32_is_taken_only_where_it_is_as_accurate_as_float64(
     assert tried[1:] == [torch.float32, torch.float64]
     EASE(EASEConfig(l2=1.0, precision="float64")).solve(dense)
     assert tried[3:] == [torch.float64]
+
+
+def popular(users: int = 400, items: int = 60, seed: int = 5) -> NDArray[np.float64]:
+    """Data (users, items) in which the popularity of the items differs tenfold."""
+    rng = np.random.default_rng(seed)
+    return (rng.random((users, items)) < rng.uniform(0.05, 0.5, items)).astype(np.float64)
+
+
+def relaxed_weights(x: NDArray[np.float64], l2: float, dropout: float, relax: float) -> NDArray[np.float64]:
+    """Return B as Moon et al. (SIGIR 2023) write it: columns of P times (1 - xi) / P_jj or g_j, then diagonal 0."""
+    penalties = l2 + x.sum(0) * dropout / (1 - dropout)
+    inverse = np.linalg.inv(x.T @ x + np.diag(penalties))
+    own = np.diag(inverse)
+    weights = inverse * np.where(1 - penalties * own > relax, -(1 - relax) / own, -penalties)
+    np.fill_diagonal(weights, 0)
+    return np.asarray(weights)
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("dropout", "relax"), [(0.0, 0.0), (0.33, 0.0), (0.0, 0.6), (0.2, 0.6), (0.9, 0.05), (0.2, 1.0)]
+)
+def test_dropout_and_relax_give_the_weights_of_the_papers(precision: str, dropout: float, relax: float) -> None:
+    x = popular()
+    config = EASEConfig(l2=5.0, dropout=dropout, relax=relax, precision=precision)
+    weights = EASE(config).solve(sparse.csr_array(x)).weights.numpy()
+    expected = relaxed_weights(x, 5.0, dropout, relax)
+    assert np.linalg.norm(weights - expected) < 1e-5 * np.linalg.norm(expected)
+    assert np.all(np.diag(weights) == 0)
+
+
+def test_dropout_is_the_ridge_penalty_of_each_item_in_the_expected_loss() -> None:
+    x, dropout, l2 = popular(), 0.25, 3.0
+    weights = EASE(EASEConfig(l2=l2, dropout=dropout, precision="float64")).solve(x).weights.numpy().astype(np.float64)
+    penalties = l2 + x.sum(0) * dropout / (1 - dropout)
+    for item in range(0, 60, 7):
+        others = np.delete(np.arange(60), item)
+        gram = x[:, others].T @ x[:, others] + np.diag(penalties[others])
+        np.testing.assert_allclose(
+            weights[others, item], np.linalg.solve(gram, x[:, others].T @ x[:, item]), rtol=1e-4, atol=1e-6
+        )
+    # The same optimum from data: inputs dropped at random, the rest scaled up, many times over.
+    rng = np.random.default_rng(0)
+    gram, item = np.zeros((60, 60)), 3
+    product = np.zeros(60)
+    for _ in range(400):
+        noisy = x * (rng.random(x.shape) >= dropout) / (1 - dropout)
+        gram += noisy.T @ noisy / 400
+        product += noisy.T @ x[:, item] / 400
+    others = np.delete(np.arange(60), item)
+    drawn = np.linalg.solve(gram[np.ix_(others, others)] + l2 * np.eye(59), product[others])
+    assert np.linalg.norm(drawn - weights[others, item]) < 0.03 * np.linalg.norm(drawn)
+
+
+def test_without_relax_and_dropout_every_bit_is_as_before_they_existed() -> None:
+    x = popular()
+    rows = Histories.from_csr(x)
+    for dtype in (torch.float32, torch.float64):
+        plain = ridge_weights(rows, 7.0, dtype, torch.device("cpu"))
+        given = ridge_weights(rows, 7.0, dtype, torch.device("cpu"), dropout=0.0, relax=0.0)
+        assert plain is not None and given is not None and torch.equal(plain.weights, given.weights)
+    matrix = x.T @ x + 7.0 * np.eye(60)
+    solved = module.EASE(EASEConfig(l2=7.0, precision="float64")).solve(x).weights
+    # LAPACK's own inverse with the plain penalty, rounded once: no operation was added
+    factor, _ = lapack.dpotrf(matrix, lower=1)
+    lower, _ = lapack.dpotri(factor, lower=1)
+    whole = np.tril(lower) + np.tril(lower, -1).T
+    weights = whole / -np.diag(whole)
+    np.fill_diagonal(weights, 0)
+    assert np.array_equal(solved.numpy(), weights.astype(np.float32))
+
+
+def test_the_measured_error_holds_with_dropout_and_relax() -> None:
+    x = popular(3000, 300)
+    options = {"dropout": 0.2, "relax": 0.5}
+    found = ridge_weights(Histories.from_csr(x), 2.0, torch.float32, torch.device("cpu"), **options)
+    assert found is not None
+    expected = relaxed_weights(x, 2.0, 0.2, 0.5)
+    error = np.linalg.norm(found.weights.numpy() - expected) / np.linalg.norm(expected)
+    assert 0.5 * error < found.relative_error < 2 * error < 1e-4
+
+
+def test_a_saved_model_keeps_dropout_and_relax_and_one_without_them_loads(
+    dense: NDArray[np.float64], tmp_path: Path
+) -> None:
+    model = EASE(EASEConfig(l2=1.0, dropout=0.3, relax=0.2)).solve(dense)
+    model.catalogue = Catalogue.bare([str(number) for number in range(6)])
+    model.save(tmp_path / "model")
+    loaded = registry.load(tmp_path / "model")
+    assert (loaded.config.dropout, loaded.config.relax) == (0.3, 0.2)
+    assert np.array_equal(loaded.score(dense), model.score(dense))
+    assert np.allclose(loaded.contributions([0, 2], [1]).sum(), model.weights[[0, 2], 1].sum())
+    manifest = tmp_path / "model" / "checkpoint.json"
+    before = json.loads(manifest.read_text())
+    for setting in ("dropout", "relax"):
+        del before["config"][setting]
+    manifest.write_text(json.dumps(before))
+    assert registry.load(tmp_path / "model").config == EASEConfig(l2=1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,22 @@ def test_blocks_of_a_gpu_are_counted_by_the_cpu_if_it_is_full(full: bool, dense:
     np.testing.assert_array_equal(found, dense.T @ dense)
 
 
+@pytest.mark.parametrize("device", [CPU, GPU], ids=["cpu", "gpu"])
+@pytest.mark.parametrize("width", [0, 20, 90])
+def test_users_may_have_weights(
+    width: int, device: torch.device, dense: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gram, "_DENSE_WIDTHS", (width,))
+    monkeypatch.setattr(gram, "_DENSE_CELLS", 500)
+    monkeypatch.setattr(gram, "CELLS_PER_BLOCK", 700)
+    weights = np.random.default_rng(1).uniform(0.01, 3, len(dense))
+    found = np.zeros((90, 90))
+    with fake_gpu.installed() if device == GPU else nullcontext():
+        for items, block in gram.gram_blocks(Histories.from_csr(dense), device, weights):
+            found[items.cpu().numpy()] = block.cpu().numpy()
+    np.testing.assert_allclose(found, dense.T @ (weights[:, None] * dense), rtol=1e-5, atol=1e-4)
+
+
 def test_data_without_users_or_items_have_a_gram_matrix_too() -> None:
     assert gram.gram_matrix(Histories.from_rows([], 5), CPU).tolist() == [[0.0] * 5] * 5
     assert gram.gram_matrix(Histories.from_rows([[], []], 0), CPU).shape == (0, 0)
@@ -96,9 +114,8 @@ def test_the_measured_error_is_the_error(size: float, dense: NDArray[np.float64]
     inverse = np.linalg.inv(dense.T @ dense + 3.0 * np.eye(90))
     wrong = expected * (1 + size * rng.standard_normal(expected.shape))
     variances = np.diag(inverse) * (1 + size * rng.standard_normal(90))
-    found = ridge_weights._relative_error(
-        torch.from_numpy(wrong.astype(np.float32)), torch.from_numpy(variances), Histories.from_csr(dense), 3.0
-    )
+    rows, weights = Histories.from_csr(dense), torch.from_numpy(wrong.astype(np.float32))
+    found = ridge_weights._relative_error(weights, torch.from_numpy(variances), rows, np.full(90, 3.0))
     error = np.linalg.norm(wrong - expected) / np.linalg.norm(expected)
     assert 0.5 * error < found < 2.5 * error
 

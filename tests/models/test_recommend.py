@@ -21,7 +21,7 @@ from recdash.models.popularity import Popularity
 from recdash.training import fit
 from tests.toy_data import random_histories, toy_split
 
-EXACT = ("ease", "itemknn")
+EXACT = [name for name in registry.names() if registry.model_class(name).exact_contributions]
 SMALL = {"epochs": 2, "latent": 8, "hidden": (), "hidden_width": 16, "embedding": 8, "recurrent": 8}
 MODELS: dict[str, Model] = {}
 ITEMS = 45

@@ -24,7 +24,7 @@ from recdash.recommend.taste import DISLIKE, LIKE, Taste, TasteEntry, model_inpu
 
 N_ITEMS = 45
 READING = [name for name in registry.names() if registry.model_class(name).uses_history]
-EXACT = ["ease", "itemknn"]
+EXACT = [name for name in registry.names() if registry.model_class(name).exact_contributions]
 property_test = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -130,7 +130,7 @@ def test_exact_contributions_add_up_to_the_score(toy_models: dict[str, Model], n
         assert {reason.pick for reason in ranked.reasons} == {entry.item for entry in taste.read_by(toy_models[name])}
 
 
-@pytest.mark.parametrize("name", READING)
+@pytest.mark.parametrize("name", [name for name in READING if name != "ials"])  # its parts depend on all the picks
 @property_test
 @given(taste=tastes)
 def test_leaving_out_the_named_entry_lowers_the_score_most(
@@ -258,7 +258,7 @@ def test_temperature_changes_probabilities_and_no_order(toy_models: dict[str, Mo
     ("name", "scale"),
     [("cdae", "probability"), ("svae", "probability"), ("recvae", "probability"), ("multdae", "probability"),
      ("autorec", "stars"), ("deeprec", "stars"), ("bias", "stars"), ("ease", "relative"), ("itemknn", "relative"),
-     ("popularity", "relative"), ("random", "relative")],
+     ("rp3beta", "relative"), ("ials", "relative"), ("popularity", "relative"), ("random", "relative")],
 )  # fmt: skip
 def test_every_model_shows_scores_on_its_own_scale(toy_models: dict[str, Model], name: str, scale: str) -> None:
     found = rank(toy_models[name], taste_of((4, LIKE), (7, LIKE)), 5)

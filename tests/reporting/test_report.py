@@ -192,7 +192,7 @@ def test_no_written_table_mixes_two_splits_and_each_has_its_caption(form: str) -
         lines = block.replace("<tr>", "\n").splitlines()
         seen.append({split for split, title, source in rows for line in lines if title in line and source in line})
     seen = [splits for splits in seen if splits]  # our own table is of none
-    assert sorted(map(sorted, seen)) == sorted([table.split] for table in found) and len(found) == 5
+    assert sorted(map(sorted, seen)) == sorted([table.split] for table in found) and len(found) == 6
     for table in found:
         assert table.title in text and (escape(table.about) if form == "html" else table.about) in text
 
