@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from recdash.errors import (
     UsageError,
@@ -186,7 +186,14 @@ def setting(
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Base class of frozen, validated groups of settings. All problems are raised together as one UsageError."""
+    """Base class of frozen, validated groups of settings. All problems are raised together as one UsageError.
+
+    Attributes:
+        search_space: What `recdash tune` searches by default: the values of settings by name, as texts such as
+            "log:1e-4..1e-2", "0.1..0.7" or "choice:64,100,200" (`recdash.tuning.search_space`). Models declare theirs.
+    """
+
+    search_space: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         given = {declared.name: getattr(self, declared.name) for declared in settings_of(type(self))}

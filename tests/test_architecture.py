@@ -41,12 +41,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {"evaluation", "splits", "models", "data"},
     "recommend": _CORE_BELOW,
     "published": _CORE_BELOW,
-    "runs": _CORE_BELOW,
+    "tuning": {"models", "data"},
+    "runs": {"tuning", *_CORE_BELOW},
     "analysis": {"runs", "published", *_CORE_BELOW},
     "reporting": {"analysis", "runs", *_CORE_BELOW},
-    "services": {"reporting", "analysis", "runs", "recommend", "published", *_CORE_BELOW},
-    "ui": {"services", "reporting", "analysis", "runs", "recommend", *_CORE_BELOW},
-    "cli": {"services", "reporting", "analysis", "runs", "recommend", *_CORE_BELOW},
+    "services": {"tuning", "reporting", "analysis", "runs", "recommend", "published", *_CORE_BELOW},
+    "ui": {"tuning", "services", "reporting", "analysis", "runs", "recommend", *_CORE_BELOW},
+    "cli": {"tuning", "services", "reporting", "analysis", "runs", "recommend", *_CORE_BELOW},
 }
 # What reads or writes the database: reports and analyses take records and files of runs, never the store itself.
 STORE = {

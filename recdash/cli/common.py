@@ -19,6 +19,8 @@ COMMANDS = {
     "data": "list, show, download, import and remove datasets",
     "train": "train one or more models on a dataset",
     "compare": "train what is missing, then print the results",
+    "tune": "search for the settings of models, on validation data",
+    "presets": "list, show, save, export and remove presets of settings",
     "runs": "list, show, stop, resume, clone, tag, archive, delete and otherwise manage runs",
     "results": "print the results of finished runs",
     "report": "write a comparison to one file (HTML, Markdown or LaTeX)",

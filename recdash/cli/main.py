@@ -15,7 +15,6 @@ from recdash import __version__
 from recdash.cli.common import COMMANDS, Parser
 from recdash.errors import RecdashError, UsageError, unknown_name
 
-PLANNED = ("tune",)
 INTERRUPTED, TERMINATED = 130, 143  # the exit statuses of a shell after Ctrl-C and after SIGTERM
 
 
@@ -69,8 +68,6 @@ def _run(arguments: list[str]) -> int:
     parser = _parser()
     name = next((argument for argument in arguments if not argument.startswith("-")), None)
     if arguments and arguments[0] == name and name not in COMMANDS:
-        if name in PLANNED:
-            raise UsageError(f"`recdash {name}` is not implemented yet. Commands: {', '.join(COMMANDS)}.")
         raise unknown_name("command", name, COMMANDS)
     if not arguments:
         parser.print_help(sys.stderr)

@@ -50,7 +50,8 @@ def add_training_options(parser: Parser) -> None:
     parser.add_argument(
         "--preset",
         default="auto",
-        help="settings preset: auto, paper, published, tuned or fast; auto where a model has none (default: auto)",
+        help="settings preset: auto, paper, published, tuned, fast or one of your own (recdash presets list); "
+        "auto where a model has no tuned one (default: auto)",
     )
     parser.add_argument(
         "--set",
@@ -185,11 +186,10 @@ def _tagged(runs: Sequence[RunRecord], tag: str) -> list[RunRecord]:
 
 
 def report_preset_fallbacks(requests: Sequence[Request]) -> None:
-    """Report which models lack the requested preset and use another one."""
-    from recdash.models import registry  # lazy: torch
+    """Report which models lack the requested preset, for this data, and use another one."""
+    from recdash.services import training_requests  # lazy: SQLAlchemy
 
-    used = {request.model: registry.preset_used(request.model, request.preset) for request in requests}
-    without = dict.fromkeys(request.model for request in requests if used[request.model] != request.preset)
+    without = dict.fromkeys(one.model for one in requests if training_requests.preset_used(one) != one.preset)
     if without:
         print_message(f"{', '.join(without)}: no preset {requests[0].preset!r}, using auto.")
 

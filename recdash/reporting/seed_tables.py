@@ -47,6 +47,7 @@ def seed_rows(table: SeedTable, metrics: Sequence[str], name: Callable[[str], st
     for row in table.rows:
         given = ", ".join(f"{setting}={value}" for setting, value in row.settings.items())
         preset = f"{row.preset}, {given}" if given else row.preset
+        preset += "" if row.trials is None else f" (best of {row.trials} trials)"
         cells = [spread_cell(row.metrics.get(metric)) for metric in metrics]
         runtime = duration(row.runtime_s, none="-")
         rows.append([row.title, preset, str(len(row.split_seeds)), str(row.trainings), *cells, runtime])

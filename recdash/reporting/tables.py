@@ -119,6 +119,8 @@ def remarks(group: Group) -> list[str]:
     improving = [labels[row.run.id] for row in group.rows if row.run.still_improving]
     runs_by_remark = {"unstable": unstable, STILL_IMPROVING: improving}
     for row in group.rows:
+        if row.run.trials_note:
+            runs_by_remark.setdefault(f"settings are the {row.run.trials_note}", []).append(labels[row.run.id])
         tie_note = row.run.tie_notes[0]
         if tie_note and tie_note != event_order.tie_note(group.facts):
             runs_by_remark.setdefault(tie_note, []).append(labels[row.run.id])
@@ -216,7 +218,7 @@ def _csv(groups: Sequence[Group], metrics: list[str] | None) -> str:
     writer.writerow(
         ["run", "name", "model", "dataset", "protocol", "split", "seed", "preset", "epochs", "runtime_s"]
         + [f"{name}{part}" for name in chosen for part in ("", " low", " high")]
-        + ["unstable_epoch", "still_improving"]
+        + ["unstable_epoch", "still_improving", "trials"]
     )
     for group in groups:
         for row in group.rows:
@@ -226,5 +228,5 @@ def _csv(groups: Sequence[Group], metrics: list[str] | None) -> str:
             for name in chosen:
                 value = row.metrics.get(name)
                 values += [None, None, None] if value is None else [value.mean, value.low, value.high]
-            writer.writerow([*map(escape_formula, texts), *values, run.unstable_epoch, run.still_improving])
+            writer.writerow([*map(escape_formula, texts), *values, run.unstable_epoch, run.still_improving, run.trials])
     return out.getvalue().rstrip("\n")

@@ -272,8 +272,8 @@ def _enqueue_one(connection: Connection, request: Request, key: str | None) -> s
         "validation": {},
         "config": {},
         "versions": {},
-        "details": {},
-        "tags": [],
+        "details": {"trial": dict(request.trial)} if request.trial else {},
+        "tags": sorted(request.tags),
         "source": "",
     }
     connection.execute(insert(runs), [columns_of(fields)])

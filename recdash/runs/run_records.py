@@ -27,6 +27,9 @@ class Request:
         dataset_fingerprint: Fingerprint of the dataset at the time of the request.
         epochs: Largest number of epochs; None for closed forms.
         options: Options of the split that differ from the defaults (`recdash.splits.split_options`).
+        trial: For a trial of a search: its `study`, `number`, `params` and `pruning`. It never reads the test part.
+        preset_digest: Hash of the content of a preset that can change, such as one of the user's own.
+        tags: Tags of the new run.
     """
 
     model: str
@@ -41,12 +44,17 @@ class Request:
     dataset_fingerprint: str = ""
     epochs: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    trial: Mapping[str, Any] = field(default_factory=dict)
+    preset_digest: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def request_hash(self) -> str:
-        """Hash of everything that determines the result. Name and device do not count."""
+        """Hash of everything that determines the result. Name, tags and device do not count."""
         parts = [self.model, self.dataset_fingerprint or self.dataset, self.protocol, self.preset, dict(self.settings)]
-        options = [dict(self.options)] if self.options else []  # hashes of versions without options stay valid
+        options: list[Any] = [dict(self.options)] if self.options else []  # hashes of earlier versions stay valid
+        options += [self.preset_digest] if self.preset_digest else []
+        options += [["trial", self.trial["study"], self.trial["number"]]] if self.trial else []
         text = json.dumps([*parts, self.seed, self.split_seed, *options], sort_keys=True)
         return blake2b(text.encode(), digest_size=12).hexdigest()
 
@@ -73,7 +81,8 @@ class RunRecord:
         version: Grows with every change except heartbeats; use it in cache keys.
         details: Everything else that was recorded: precision, sizes, validations, evaluation time and so on. `split`
             holds the facts of the split. `unordered_ties` is the share of tied interactions, for a model that reads an
-            order under a protocol that defines none.
+            order under a protocol that defines none. `trial` is the request of a trial of a search, `pruned_at` the
+            epoch at which it was pruned, `trials` the number of trials from which the settings were chosen.
     """
 
     id: str
@@ -121,6 +130,23 @@ class RunRecord:
     source: str = ""
 
     @property
+    def trial(self) -> Mapping[str, Any]:
+        """Study, number and settings of a trial of a search (`Request.trial`); empty for any other run."""
+        found = self.details.get("trial")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def is_untested_trial(self) -> bool:
+        """Whether this is a trial of a search that was never evaluated on the test part."""
+        return bool(self.trial) and not self.metrics
+
+    @property
+    def trials(self) -> int | None:
+        """Number of trials from which the settings of this run were chosen; None where no search chose them."""
+        found = self.details.get("trials")
+        return found if isinstance(found, int) else None
+
+    @property
     def unstable_epoch(self) -> int | None:
         """First epoch whose loss exploded without becoming NaN (`recdash.evaluation.stability`), or None."""
         found: int | None = self.details.get("unstable_epoch")
@@ -134,7 +160,7 @@ class RunRecord:
     @property
     def still_improving(self) -> bool:
         """Whether the last epoch was the best: more epochs might give a better model."""
-        ended = self.state in (State.FINISHED, State.STOPPED)
+        ended = self.state in (State.FINISHED, State.STOPPED) and not self.details.get("pruned_at")
         return ended and self.epoch > 1 and self.best_epoch == self.epoch
 
     @property
@@ -146,7 +172,12 @@ class RunRecord:
     def remarks(self) -> list[str]:
         """Short remarks on the metrics of this run; often empty."""
         improving = STILL_IMPROVING if self.still_improving else ""
-        return [text for text in (self.warning, improving, self.tie_notes[0]) if text]
+        return [text for text in (self.warning, improving, self.trials_note, self.tie_notes[0]) if text]
+
+    @property
+    def trials_note(self) -> str:
+        """From how many trials the settings were chosen, as a short remark; "" where no search chose them."""
+        return "" if self.trials is None else f"best of {self.trials} trials"
 
     @property
     def warnings(self) -> list[str]:
@@ -168,7 +199,7 @@ class RunRecord:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values: times in ISO 8601, NaN and infinite numbers as null."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        plain |= {"unstable_epoch": self.unstable_epoch, "still_improving": self.still_improving}
+        plain |= {"unstable_epoch": self.unstable_epoch, "still_improving": self.still_improving, "trials": self.trials}
         # Fields are added, never renamed: these had other names until version 0.2.
         plain["twin"] = self.request_hash
         if "n_validations" in self.details:

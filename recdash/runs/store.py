@@ -31,7 +31,8 @@ class Store:
     - A reader is never blocked by a writer and never sees a partial write.
     - The state of a record is the state at the time of reading: a run whose process died reads `interrupted`.
     - Only the process that claimed a run writes its progress; any other gets a StoreError. A finished run is never
-      altered, except for its name, note and tags, and for being archived or in the trash.
+      altered, except for its name, note and tags, and for being archived or in the trash. The best trial of a search
+      gets its test results once, and the number of trials (`record_winner`).
     - Writing an epoch again replaces it. Every write gets a `seq` above all earlier ones, so a reader that remembers
       the last `seq` can request everything newer.
     - NaN and infinite numbers are preserved.
@@ -207,6 +208,29 @@ class Store:
                 connection, run_id, state=state, error=error, finished=time.time(), stop_requested=0, **fields
             )
             add_event(connection, seq, run_id, state.value, text)
+
+    def record_winner(self, run_id: str, *, trials: int, **fields: Any) -> RunRecord:
+        """Record of how many trials a finished trial is the best, and its test results unless it has some.
+
+        Args:
+            run_id: Id of the run.
+            trials: Number of trials.
+            **fields: `metrics`, `intervals` and `details` of the test part.
+
+        Raises:
+            StoreError: The run is no finished trial.
+        """
+        with self.database.write() as connection:
+            row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
+            details = {} if row is None else json.loads(row["details"])
+            if row is None or row["state"] != State.FINISHED.value or not details.get("trial"):
+                raise StoreError(f"Run {run_id} is no finished trial of a search. Nothing was written.")
+            is_new = bool(fields) and not json.loads(row["metrics"])
+            changes = fields if is_new else {}
+            changes["details"] = {**details, **changes.get("details", {}), "trials": trials}
+            seq = write_run(connection, run_id, **changes)
+            add_event(connection, seq, run_id, "evaluated" if is_new else "counted", f"best of {trials} trials")
+        return self.run(run_id)
 
     def close(self) -> None:
         """Close the database."""

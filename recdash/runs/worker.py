@@ -19,6 +19,7 @@ from recdash import paths
 from recdash.errors import DataError, RecdashError, StoreError
 from recdash.evaluation.selection_metric import SELECTION_METRICS, selection_metric_of
 from recdash.runs import peak_memory, process_env, queue
+from recdash.runs.final_evaluation import evaluate_on_test
 from recdash.runs.process_id import ProcessId
 from recdash.runs.resource_sampler import ResourceSampler
 from recdash.runs.run_environment import run_environment
@@ -27,10 +28,11 @@ from recdash.runs.run_records import RunRecord
 from recdash.runs.snapshots import SnapshotWriter
 from recdash.runs.states import State
 from recdash.runs.store import Store
+from recdash.runs.trial_pruning import TrialPruner
 
 if TYPE_CHECKING:
-    from recdash.data.histories import Histories
     from recdash.models.base import Model
+    from recdash.models.data_shape import DataShape
     from recdash.splits import RatingSplit, Split
     from recdash.training import EpochRecord, TrainingState
 
@@ -103,6 +105,9 @@ class Worker:
         self._best_value: float | None = None
         self._unstable = False
         self._tied_share = 0.0
+        self._pruner: TrialPruner | None = None
+        self._pruned_at: int | None = None  # the epoch
+        self._planned_epochs = 1
 
     def work(self) -> State:
         """Train, and record how the run ended in any case; return its final state."""
@@ -153,14 +158,14 @@ class Worker:
             device=self.device,
             threads=self.run.threads,
             on_epoch=self._on_epoch,
-            should_stop=self.heartbeat.stop_requested.is_set,
+            should_stop=self._should_stop,
             on_checkpoint=self._on_checkpoint,
             on_best=self._on_best,
             on_weights=self.snapshots.offer,
             resume=resume,
             **self.run.settings,
         )
-        if model.record["stopped"]:
+        if model.record["stopped"] and self._pruned_at is None:
             if model.record["best_value"] is not None:
                 model.save(self.folder.best)
             return {"stopped": True, "runtime_s": model.record["seconds"]}
@@ -178,7 +183,8 @@ class Worker:
             )
         self._raise_if_stop_requested()
         self._tied_share = dataset.tied_share
-        return options.make(dataset, self.run.protocol, seed=self.run.split_seed)
+        split = options.make(dataset, self.run.protocol, seed=self.run.split_seed)
+        return split.without_test() if self.run.trial else split
 
     def _record_setup(self, split: Split | RatingSplit, resume: TrainingState | None) -> None:
         from recdash import devices  # lazy: torch
@@ -186,8 +192,11 @@ class Worker:
         from recdash.splits import RatingSplit  # lazy: scipy
 
         config = registry.configure(self.run.model, split.shape, self.run.preset, self.run.settings).to_dict()
+        task = "rating" if isinstance(split, RatingSplit) else "ranking"
+        if self.run.trial and "epochs" in config:
+            self._planned_epochs = config["epochs"]
+            self._pruner = TrialPruner(self.store, self.run, SELECTION_METRICS[task])
         if resume is not None and resume.best.epoch:
-            task = "rating" if isinstance(split, RatingSplit) else "ranking"
             self._best_value = SELECTION_METRICS[task].sign * resume.best.value
         model_class = registry.model_class(self.run.model)
         unordered = self._tied_share if model_class.needs_order and "ties" not in split.facts else 0.0
@@ -204,7 +213,8 @@ class Worker:
                 "machine": devices.machine_info(),
                 "assigned_device": self.device,
                 "title": model_class.title,
-                "preset_used": registry.preset_used(self.run.model, self.run.preset),
+                "preset_used": registry.preset_used(self.run.model, self.run.preset, split.shape),
+                **({} if self.run.trial else self._trials_of_preset(split.shape)),
                 "split": dict(split.facts),
                 **({"unordered_ties": unordered} if unordered else {}),
                 "users": split.shape.users,
@@ -213,6 +223,13 @@ class Worker:
             },
         )
         self.folder.write_record(self.store.run(self.run.id).to_dict())
+
+    def _trials_of_preset(self, shape: DataShape) -> dict[str, int]:
+        """Return from how many trials the settings of the preset were chosen, if a search chose them."""
+        from recdash.models import registry  # lazy: torch
+
+        trials = registry.preset_provenance(self.run.model, self.run.preset, shape).get("trials")
+        return {"trials": trials} if isinstance(trials, int) else {}
 
     def _on_epoch(self, record: EpochRecord) -> None:
         fields: dict[str, Any] = {}
@@ -231,6 +248,12 @@ class Worker:
         row |= {"values": record.values, "recorded": time.time()}
         self.store.add_epoch(self.run.id, self.owner, **row, **fields)
         self.folder.add_epoch(row, record.arrays)
+        if self._pruner is not None and metric is not None and self._pruner.should_prune(self._planned_epochs):
+            _log(f"epoch {record.epoch}: pruned, other trials of the study were better at this epoch")
+            self._pruned_at = record.epoch
+
+    def _should_stop(self) -> bool:
+        return self._pruned_at is not None or self.heartbeat.stop_requested.is_set()
 
     def _on_checkpoint(self, state: TrainingState) -> None:
         if self.heartbeat.stop_requested.is_set() or self._state_throttle.is_due():
@@ -250,21 +273,18 @@ class Worker:
             self.store.update_run(self.run.id, self.owner, details={"snapshot_note": text})
 
     def _results(self, model: Model, split: Split | RatingSplit) -> dict[str, Any]:
-        from recdash.evaluation import evaluate  # lazy: scipy
-        from recdash.evaluation.latency import seconds_per_list  # lazy: torch
-
+        """Return the fields of a finished run; a trial of a search is not evaluated on the test part."""
         peak = peak_memory.peak_bytes()
-        _log("evaluating on the test users")
         model.save(self.folder.best)
         self.snapshots.finish(model.record.get("best_epoch"))
-        report = evaluate(model, split, on="test")
-        self.folder.write_per_user(report.per_user, report.top)
-        self.folder.write_facts(report.facts)
+        tested: dict[str, Any] = {"details": {}}
+        if not self.run.trial:
+            _log("evaluating on the test users")
+            tested = evaluate_on_test(model, split, self.folder)
         record = model.record
         recorded = ("precision", "device", "epochs_run", "n_validations", "validation_seconds", "machine")
         return {
-            "metrics": {name: float(value) for name, value in report.mean.items()},
-            "intervals": {name: (float(low), float(high)) for name, (low, high) in report.interval.items()},
+            **tested,
             "best_epoch": record.get("best_epoch"),
             "best_value": record.get("best_value"),
             "epoch": record.get("epochs_run"),
@@ -272,25 +292,17 @@ class Worker:
             "versions": record["versions"],
             "details": {
                 **{name: record[name] for name in recorded if name in record},
-                "n_scored": report.n_scored,
-                "evaluation_seconds": report.seconds,
+                **tested["details"],
                 "parameters": model.n_parameters,
                 "peak_memory_bytes": peak,
                 "card_memory_bytes": peak_memory.gpu_peak_bytes(model.device),
-                "seconds_per_list": seconds_per_list(model, _model_input(split)),
+                **({"pruned_at": self._pruned_at} if model.record["stopped"] else {}),
             },
         }
 
     def _raise_if_stop_requested(self) -> None:
         if self.heartbeat.stop_requested.is_set() or self.store.is_stop_requested(self.run.id):
             raise Stopped
-
-
-def _model_input(split: Split | RatingSplit) -> Histories:
-    """Return the input for recommendation lists: fold-in of the test users, or training ratings of the users."""
-    from recdash.splits import RatingSplit  # lazy: scipy
-
-    return split.train if isinstance(split, RatingSplit) else split.test.fold_in
 
 
 _RATING_METRICS = ("rmse", "mae", "macro_rmse")

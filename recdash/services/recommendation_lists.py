@@ -23,7 +23,7 @@ class RecommendationList:
         run: The run; None for the EASE that is fitted when nothing is trained.
         items: The recommended items, best first.
         unknown: Items of the taste that the model would read, but does not know.
-        reason_kind: Meaning of the reasons: "contribution" (exact parts of the score, EASE and item-kNN) or "score
+        reason_kind: Meaning of the reasons: "contribution" (exact parts of the score, as those of EASE) or "score
             drop" (decrease of the score without the entry).
         note: Notes for the reader, for example that the model knows none of the picks; often empty.
         scale: Scale of the displayed scores; None for an empty list.

@@ -32,7 +32,7 @@ def groups(
     """
     ids = None if run_ids is None else name_list(run_ids)
     runs = open_store().runs(dataset=name_in_runs(dataset), ids=ids, states=[State.FINISHED])
-    listed = (run for run in runs if run.archived is None or ids is not None)
+    listed = (run for run in runs if (run.archived is None or ids is not None) and not run.is_untested_trial)
     return group_runs(tie_warnings.add_tie_rules(run for run in listed if protocol is None or run.protocol == protocol))
 
 
@@ -76,8 +76,11 @@ def export(comparable_groups: Sequence[Group], file_format: str, metrics: str | 
 
 @lru_cache(maxsize=16)
 def _per_user(run_id: str, _folder: str) -> dict[str, Any]:
-    if open_store().run(run_id).state is not State.FINISHED:
+    run = open_store().run(run_id)
+    if run.state is not State.FINISHED:
         raise UsageError(
             f"Run {run_id} is not finished, so it has no per-user results yet. Wait until it has finished."
         )
+    if run.is_untested_trial:
+        raise UsageError(f"Run {run_id} is a trial of a search: only the best one is evaluated on the test part.")
     return dict(RunFolder(run_id).read_per_user())

@@ -190,6 +190,7 @@ def _expected_epochs(request: Request, config: Any, references: Sequence[Measure
         and one.run.protocol == request.protocol
         and one.run.epochs
         and one.run.epoch < one.run.epochs
+        and not one.run.details.get("pruned_at")
         and one.run.config.get("patience") == getattr(config, "patience", None)
     ]
     return round(statistics.median(ended)) if ended else epochs

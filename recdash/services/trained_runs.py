@@ -20,7 +20,7 @@ from recdash.settings import name_list
 def trained_runs(dataset: str) -> list[RunRecord]:
     """Return the finished runs of a dataset with a checkpoint, by model, the best run of each model first.
 
-    Archived runs are left out.
+    Archived runs are left out, and of the trials of a search all but the best.
 
     Validation results of different protocols, splits or dataset contents cannot be compared. So a model's runs on the
     current content come first, then those of its default protocol, then those comparable with its newest run; among
@@ -30,7 +30,10 @@ def trained_runs(dataset: str) -> list[RunRecord]:
     runs = [
         run
         for run in tie_warnings.add_tie_rules(finished)
-        if run.archived is None and run.model in registry.names() and RunFolder(run.id).has_model()
+        if run.archived is None
+        and not run.is_untested_trial
+        and run.model in registry.names()
+        and RunFolder(run.id).has_model()
     ]
     current, order, newest = _current_fingerprint(dataset, runs), registry.names(), _newest_comparable(runs)
 

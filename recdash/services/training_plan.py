@@ -223,7 +223,12 @@ def refuse(plan: TrainingPlan, *, force: bool = False) -> None:
         SplitError: A run would fail for certain.
         UsageError: Memory or disk space will probably not suffice.
     """
-    for problem in sorted(plan.problems, key=lambda one: not one.certain):
+    refuse_problems(plan.problems, force=force)
+
+
+def refuse_problems(problems: Sequence[Problem], *, force: bool = False) -> None:
+    """Raise an error with the first reason not to start, see `refuse`."""
+    for problem in sorted(problems, key=lambda one: not one.certain):
         if problem.certain:
             raise SplitError(problem.text)
         if not force:

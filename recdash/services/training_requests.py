@@ -112,6 +112,7 @@ def checked_request(request: Request) -> Request:
         settings={name: values[name] for name in request.settings},
         options=options.to_dict(),
         epochs=values.get("epochs", 1),
+        preset_digest=registry.preset_digest(request.model, request.preset, shape_of(entry)),
         name=request.name or _default_name(request.model, entry.name, request.seed),
     )
 
@@ -206,8 +207,20 @@ def data_entry(dataset: str, options: SplitOptions | None = None) -> DatasetEntr
 
 def resolve_config(model: str, entry: DatasetEntry, preset: str, settings: Mapping[str, Any]) -> Config:
     """Return the full configuration of a model on a dataset; the preset reads the size of the whole dataset."""
-    shape = DataShape(entry.users or 1, entry.items or 1, entry.interactions or 1, entry.scale)
-    return registry.configure(model, shape, preset, parse_settings(model, settings))
+    return registry.configure(model, shape_of(entry), preset, parse_settings(model, settings))
+
+
+def shape_of(entry: DatasetEntry) -> DataShape:
+    """Return the size of a whole dataset."""
+    return DataShape(entry.users or 1, entry.items or 1, entry.interactions or 1, entry.scale)
+
+
+def preset_used(request: Request) -> str:
+    """Return the preset that a checked request uses on its data, see `registry.preset_used`."""
+    from recdash.splits.split_options import SplitOptions  # lazy: pandas
+
+    entry = data_entry(request.dataset, SplitOptions.from_dict(request.options))
+    return registry.preset_used(request.model, request.preset, shape_of(entry))
 
 
 def parse_settings(model: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from recdash.data.histories import Histories
 from recdash.data.stable_order import order_in_groups, sort_ties
 from recdash.errors import SplitError, short_repr
 from recdash.models.data_shape import DataShape
+from recdash.splits.sealed_part import sealed
 
 HELD_OUT_SHARES = {"ratings-90": (0.09, 0.1), "ratings-80": (0.1, 0.1)}  # shares of validation and test
 _TEMPORAL_TRAIN_SHARE = 0.9
@@ -106,6 +107,10 @@ class RatingSplit:
             digest.update(np.ascontiguousarray(array).tobytes() + b"|")
         digest.update("\n".join(item.id for item in self.catalogue.items).encode())
         return digest.hexdigest()
+
+    def without_test(self) -> Self:
+        """Return the same split without its test part: whatever reads it raises SplitError. The fingerprint stays."""
+        return sealed(self)
 
     def part(self, on: str) -> Entries:
         """Return the part named "validation" or "test". Raises SplitError if there is no such part."""

@@ -17,6 +17,7 @@ from recdash.data.histories import Histories
 from recdash.errors import SplitError, short_repr
 from recdash.models.data_shape import DataShape
 from recdash.splits.rating_split import RatingSplit, from_arrays
+from recdash.splits.sealed_part import sealed
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +120,10 @@ class Split:
             digest.update(self.test.train_rows.tobytes())
         digest.update("\n".join(item.id for item in self.catalogue.items).encode())
         return digest.hexdigest()
+
+    def without_test(self) -> Self:
+        """Return the same split without its test part: whatever reads it raises SplitError. The fingerprint stays."""
+        return sealed(self)
 
     def part(self, on: str) -> EvaluationPart:
         """Return the part named "validation" or "test". Raises SplitError if there is no such part."""
