@@ -205,9 +205,11 @@ def data_entry(dataset: str, options: SplitOptions | None = None) -> DatasetEntr
     )
 
 
-def resolve_config(model: str, entry: DatasetEntry, preset: str, settings: Mapping[str, Any]) -> Config:
-    """Return the full configuration of a model on a dataset; the preset reads the size of the whole dataset."""
-    return registry.configure(model, shape_of(entry), preset, parse_settings(model, settings))
+def resolve_config(
+    model: str, entry: DatasetEntry, preset: str, settings: Mapping[str, Any], shape: DataShape | None = None
+) -> Config:
+    """Return the full configuration of a model on a dataset; the preset reads `shape`, by default that of all data."""
+    return registry.configure(model, shape or shape_of(entry), preset, parse_settings(model, settings))
 
 
 def shape_of(entry: DatasetEntry) -> DataShape:

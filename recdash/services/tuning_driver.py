@@ -24,7 +24,7 @@ from recdash.runs import queue, supervisor
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_records import Request
 from recdash.runs.states import State
-from recdash.services import training_requests, tuning_studies, tuning_winner
+from recdash.services import training_plan, training_requests, tuning_studies, tuning_winner
 from recdash.services.store_access import open_store, refuse_when_read_only
 from recdash.services.tuning_studies import StudySpec, Trial
 from recdash.tuning import samplers
@@ -102,12 +102,12 @@ class Driver:
                 self.interrupted = True
             if self.interrupted:
                 self._stop_trials()
-        progress = [self._progress(tuning_studies.read(name)) for name in self.names]
-        if not self.interrupted:
-            for one in progress:
-                if one.is_complete or (self._is_over() and one.spec.trials == tuning_studies.MAX_TRIALS):
-                    tuning_winner.evaluate(one.spec)
-            progress = [self._progress(one.spec) for one in progress]
+            progress = [self._progress(tuning_studies.read(name)) for name in self.names]
+            if not self.interrupted:
+                for one in progress:
+                    if one.is_complete or (self._is_over() and one.spec.trials == tuning_studies.MAX_TRIALS):
+                        tuning_winner.evaluate(one.spec)
+                progress = [self._progress(one.spec) for one in progress]
         return progress
 
     def step(self) -> list[Progress]:
@@ -206,7 +206,10 @@ def preset_config(spec: StudySpec) -> object:
     from recdash.splits.split_options import SplitOptions  # lazy: pandas
 
     entry = training_requests.data_entry(spec.dataset, SplitOptions.from_dict(spec.options))
-    return training_requests.resolve_config(spec.model, entry, spec.preset, spec.settings)
+    shape = training_plan.training_shape(
+        spec.dataset, spec.protocol, split_seed=spec.split_seed, options=spec.options
+    )  # as the run will see it
+    return training_requests.resolve_config(spec.model, entry, spec.preset, spec.settings, shape)
 
 
 def trial_request(spec: StudySpec, number: int, params: dict[str, object]) -> Request:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from recdash.errors import UsageError
 from recdash.models import registry
 from recdash.runs.run_records import Request
-from recdash.services import training_requests, tuning_driver, tuning_studies
+from recdash.services import training_plan, training_requests, tuning_driver, tuning_studies
 from recdash.services.tuning_studies import MAX_TRIALS, StudySpec
 from recdash.settings import DEFAULT_SPLIT_SEED, settings_of
 from recdash.tuning import samplers, search_space
@@ -41,9 +41,17 @@ class SearchedSetting:
 
 
 def searched_settings(
-    model: str, dataset: str, *, preset: str = "auto", options: SplitOptions | None = None
+    model: str,
+    dataset: str,
+    *,
+    preset: str = "auto",
+    protocol: str | None = None,
+    split_seed: int = DEFAULT_SPLIT_SEED,
+    options: SplitOptions | None = None,
 ) -> list[SearchedSetting]:
     """Return the settings of a model that can be searched, those searched by default first.
+
+    With a protocol, the values of the preset are those on the training part, as the first trial has them.
 
     Raises:
         UsageError: The model, the preset or the dataset is unknown.
@@ -51,7 +59,11 @@ def searched_settings(
     config_class = registry.model_class(model).config_class
     declared = search_space.declared_space(config_class)
     entry = training_requests.data_entry(dataset, options)
-    config = training_requests.resolve_config(model, entry, preset, {})
+    shape = None
+    if protocol is not None:
+        given = {} if options is None else options.to_dict()
+        shape = training_plan.training_shape(dataset, protocol, split_seed=split_seed, options=given)
+    config = training_requests.resolve_config(model, entry, preset, {}, shape)
     rows = [
         SearchedSetting(one.name, declared.get(one.name, ""), getattr(config, one.name), one.help)
         for one in settings_of(config_class)

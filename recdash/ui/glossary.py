@@ -42,6 +42,7 @@ CURVES = {
         "nats per user",
         "Negative log-likelihood of the input items.",
     ),
+    "cosine": ("Cosine", "mean over users", "Cosine between the history of a user and its reconstruction."),
     "kl": (
         "KL divergence",
         "nats per user",

@@ -57,9 +57,8 @@ def _ended(active: frozenset[str]) -> list[RunRecord]:
     if version == st.session_state.get(_VERSION) or st.session_state.setdefault(_VERSION, version) == version:
         return []
     st.session_state[_VERSION] = version
-    trained_here = [
-        run for run in runs.list_runs(active=False) if not run.source
-    ]  # an import is no training that ended
+    # an import is no training that ended, and a search has many trials, which its page shows
+    trained_here = [run for run in runs.list_runs(active=False) if not run.source and not run.trial]
     ended = [run for run in trained_here if run.id in seen or (run.finished or 0.0) > looked]
     return sorted(ended, key=lambda run: run.finished or 0.0)
 

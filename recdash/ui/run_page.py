@@ -12,7 +12,7 @@ from recdash.analysis import curve_groups
 from recdash.analysis.groups import group_runs
 from recdash.errors import RecdashError, UsageError
 from recdash.reporting.formatting import escape
-from recdash.services import housekeeping, launch, quick_find, runs
+from recdash.services import housekeeping, launch, quick_find, runs, tuning_studies
 from recdash.ui import glossary, layout, url_state
 from recdash.ui.charts import theme_colours
 from recdash.ui.results import table_choice
@@ -118,6 +118,9 @@ def _actions(run: RunRecord) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if curve_groups.has_curves(run):
             layout.link("curves", "Curves", run=[run.id])
+        if run.trial and tuning_studies.exists(str(run.trial["study"])):
+            study = str(run.trial["study"])
+            layout.link("train", f"Study {escape(study)}", view="tune", study=study)
         groups = group_runs([run]) if run.metrics else []
         if groups:
             layout.link("results", "Results", select=[run.id], comparison=table_choice.table_id(groups[0]))

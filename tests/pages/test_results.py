@@ -342,7 +342,7 @@ def test_published_figures_stand_in_a_view_of_their_own_one_marked_table_per_spl
     tab = open_page("results", chart="published")
     assert not tab.exception
     tables = [frame.value for frame in tab.dataframe if "Status" in frame.value.columns]
-    found = dict(zip(["liang-2018", "vasp", "elsa", "compressed-elsa", "sansa"], tables, strict=True))
+    found = dict(zip(["liang-2018", "vasp", "elsa", "compressed-elsa", "sansa", "mrf"], tables, strict=True))
     for split, table in found.items():
         titles = {entry.title for entry in figures.published_values(dataset="ml-20m", protocol="strong", split=split)}
         assert set(table["Model"]) <= titles, split

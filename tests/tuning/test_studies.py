@@ -52,6 +52,17 @@ def test_a_study_trains_its_trials_and_evaluates_the_winner_alone(here: list[str
         assert trial.value == trial.run.best_value == trial.run.validation["ndcg@100"]
 
 
+def test_the_first_trial_has_the_values_of_the_preset_on_the_training_part(here: list[str]) -> None:
+    space = {"batch_size": "8..200", "learning_rate": "log:1e-4..1e-2"}
+    names = {"space": space, "replace_space": True, "settings": {"hidden": (), "latent": 4, "epochs": 1}}
+    (found,) = drive(*prepared(1, "multvae", **names))
+    (trial,) = found.trials
+    assert set(trial.params) == {"batch_size", "learning_rate"}
+    assert all(trial.run.config[name] == value for name, value in trial.params.items())
+    rows = tuning.searched_settings("multvae", "toy", protocol="strong")
+    assert {row.name: row.preset_value for row in rows}["batch_size"] == trial.params["batch_size"]
+
+
 @pytest.fixture
 def sealed_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Splits of trials whose test part raises on any access, and a list of the protocols of those that were made."""

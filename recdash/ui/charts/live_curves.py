@@ -29,6 +29,7 @@ VALUE_ORDER = (
     "ndcg@100",
     "beta",
     "weighted_kl",
+    "cosine",
     "train_rmse",
     "rmse",
     "refeeding_loss",

@@ -15,7 +15,7 @@ MAX_AXES = 9  # more axes are too close to brush
 _LOG_FROM = 20  # ratio of the largest to the smallest positive value from which an axis is logarithmic
 _MAX_TICKS = 8  # different numbers that are ticks of their own
 _NONE = "–"
-_SCALES = {  # from worst to best; visible on either background
+SCALES = {  # from worst to best; visible on either background
     "light": ((0.0, "#d9b36c"), (0.5, "#4f8fbf"), (1.0, "#1d2f8f")),
     "dark": ((0.0, "#6b4a1f"), (0.5, "#3f7bea"), (1.0, "#b9f0d2")),
 }
@@ -47,7 +47,7 @@ def figure(coordinates: Sequence[Coordinate], metric: str, values: Sequence[floa
         dimensions=axes,
         line={
             "color": list(values),
-            "colorscale": [list(stop) for stop in _SCALES[theme]],
+            "colorscale": [list(stop) for stop in SCALES[theme]],
             "reversescale": lower,
             "showscale": True,
             "colorbar": {"title": {"text": _escaped(metric)}, "thickness": 12, "tickformat": ".3~f"},

@@ -17,7 +17,7 @@ from recdash.analysis.run_labels import model_title, run_labels
 from recdash.evaluation.selection_metric import higher_is_better
 from recdash.reporting.formatting import escape, listed, plural
 from recdash.ui import cache, glossary, url_state
-from recdash.ui.charts import intervals, parallel_coordinates, slices, tradeoff
+from recdash.ui.charts import intervals, parallel_coordinates, slices, theme_colours, tradeoff
 from recdash.ui.widgets import result_tables
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ def draw_cost(group: Group) -> None:
         axis = tradeoff.Axis(f"{cost.unit[0].upper()}{cost.unit[1:]}", log=True, pareto=True)
         lower = result_tables.direction_label(metric) == "lower is better"
         left_out = [point.run for point in clipped]
-        figure = tradeoff.scatter(points, title, axis, lower=lower, theme=current_theme(), clipped=left_out)
+        figure = tradeoff.scatter(
+            points, title, axis, lower=lower, theme=theme_colours.current_theme(), clipped=left_out
+        )
         st.plotly_chart(figure, key="chart.cost", width="stretch", config=_PLOTLY, alt=f"{title} against {cost.unit}")
     if clipped:
         named = listed([f"{escape(point.label)} ({point.mean:.3f})" for point in clipped[:4]])
@@ -139,7 +141,7 @@ def draw_parallel(group: Group) -> None:
     coordinates = _coordinates(rows)
     lower = higher_is_better(metric) is False
     values = [row.metrics[metric].mean for row in rows]
-    figure = parallel_coordinates.figure(coordinates, title, values, lower=lower, theme=current_theme())
+    figure = parallel_coordinates.figure(coordinates, title, values, lower=lower, theme=theme_colours.current_theme())
     alt = f"{title} of {plural(len(rows), 'run')} by {listed([one.title for one in coordinates])}"
     st.plotly_chart(figure, key="chart.parallel", width="stretch", config=_PLOTLY, alt=alt)
     st.caption(
@@ -214,7 +216,7 @@ def draw_variety(group: Group) -> None:
     if points:
         axis = tradeoff.Axis(glossary.metric(str(other)))
         lower = result_tables.direction_label(group.primary) == "lower is better"
-        figure = tradeoff.scatter(points, primary, axis, lower=lower, theme=current_theme())
+        figure = tradeoff.scatter(points, primary, axis, lower=lower, theme=theme_colours.current_theme())
         alt = f"{primary} against {glossary.metric(str(other))}"
         st.plotly_chart(figure, key="chart.variety", width="stretch", config=_PLOTLY, alt=alt)
     st.caption(glossary.metric_help(str(other)))
@@ -267,8 +269,3 @@ def _inputs(task: str) -> str:
 def _missing_note(number: int, what: str) -> None:
     if number > 0:
         st.caption(f"{plural(number, 'run')} of an earlier version did not record {what}; train again to include it.")
-
-
-def current_theme() -> str:
-    """Return the theme of the page, "light" or "dark"."""
-    return "dark" if st.context.theme.type == "dark" else "light"

@@ -1,11 +1,18 @@
-"""Colours of text in charts, and Markdown in the colour of a run."""
+"""The theme of the page, colours of text in charts, and Markdown in the colour of a run."""
 
 from __future__ import annotations
+
+import streamlit as st
 
 from recdash.runs.run_colours import colour_of
 
 TEXT = {"light": "#131826", "dark": "#e7eaf0"}
 MUTED = {"light": "#667085", "dark": "#98a2b3"}
+
+
+def current_theme() -> str:
+    """Return the theme of the page, "light" or "dark"."""
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def dot(run_id: str) -> str:

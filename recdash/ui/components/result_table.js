@@ -1,4 +1,4 @@
-// A table of results: headings sort (best first on the first click), rows open and are selected, names link to a run's page.
+// A table of results or trials: headings sort (best first on the first click), rows open and are selected, names link to a run's page.
 
 const plainClick = (event) => !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
 
@@ -25,6 +25,7 @@ const nameCell = (component, row) => {
     type: "checkbox", "aria-label": `Select ${row.name}`, "data-focus": `box ${row.id}`,
     onchange: (event) => sendAction(component, "select", { runs: row.runs, on: event.target.checked }),
   });
+  box.disabled = !row.runs.length;
   box.checked = row.selected === "all";
   box.indeterminate = row.selected === "some";
   const toggle = row.open === null ? null : make("button", {
@@ -34,7 +35,7 @@ const nameCell = (component, row) => {
   }, row.open ? "▾" : "▸");
   const dot = make("span", { class: "dot", "aria-hidden": "true" });
   dot.style.background = row.colour;
-  const link = make("a", {
+  const link = !row.run ? make("span", {}, row.name) : make("a", {
     href: `run?id=${encodeURIComponent(row.run)}`, "data-focus": `link ${row.id}`, title: row.about || null,
     onclick: (event) => {
       if (!plainClick(event)) return;

@@ -171,7 +171,8 @@ def _best_sentence(group: Group, shown: Sequence[Fold], names: Mapping[str, str]
         others = (
             f"not significantly different: {listed(named)}" if similar else "all others are significantly different"
         )
-        text = f"**{escape(names[best.key])}** is best by {glossary.metric(metric)} on the test part; {others}."
+        note = f" ({best.first.run.trials_note})" if best.first.run.trials_note else ""
+        text = f"**{escape(names[best.key])}**{note} is best by {glossary.metric(metric)} on the test part; {others}."
         st.markdown(text, help=COMPARISON_METHOD)
     if note := _few_users(group, best, comparison, len(shown)):
         st.caption(f":material/info: {escape(note)}")
@@ -244,6 +245,7 @@ def _row(
     count = "" if n_runs == 1 else f"best of {n_runs} runs" if fold.by == "model" else plural(n_runs, "run")
     if fold.by == "setting" and n_seeds > 1:
         count = f"{n_seeds} seeds"
+    count = ", ".join(filter(None, (count, run.trials_note)))
     cells = [None if child and column.kind == "difference" else column.cell(fold) for column in columns[1:]]
     for place, column in enumerate(columns[1:]):
         cell = cells[place]

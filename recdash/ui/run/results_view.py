@@ -9,7 +9,7 @@ import streamlit as st
 from recdash.analysis.groups import group_runs, metric_names
 from recdash.analysis.metric_cutoff import catalogue_size, cutoff_problem
 from recdash.analysis.metric_info import averaging
-from recdash.reporting.formatting import byte_size, count, duration
+from recdash.reporting.formatting import byte_size, count, duration, escape
 from recdash.services import last_values
 from recdash.ui import glossary
 
@@ -25,12 +25,22 @@ _TABLE_HEIGHT = 380  # pixels
 def draw(run: RunRecord) -> None:
     """Draw the results; for a run without any, say when they come."""
     groups = group_runs([run]) if run.metrics else []
-    if not groups:
+    if not groups and run.trial:
+        study = escape(str(run.trial.get("study")))
+        st.caption(
+            f"This is trial {run.trial.get('number')} of study {study}. Trials are compared on the validation part "
+            "alone; the test part is read once, for the best one."
+        )
+        _validation(run)
+    elif not groups:
         st.caption("Results on the test users follow when the training has finished.")
     else:
         left, right = st.columns([3, 2], gap="large")
         with left:
-            st.markdown("**Test part** :gray[:small[weights of the best validation epoch, 95% bootstrap intervals]]")
+            note = f"; {run.trials_note}" if run.trials_note else ""
+            st.markdown(
+                f"**Test part** :gray[:small[weights of the best validation epoch, 95% bootstrap intervals{note}]]"
+            )
             table = _test_table(groups[0])
             st.dataframe(
                 table, hide_index=True, width="stretch", height=min(_TABLE_HEIGHT, 36 * len(table) + 40),

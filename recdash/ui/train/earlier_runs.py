@@ -35,7 +35,8 @@ def draw() -> None:
 
 
 def _filtered(every: Sequence[RunRecord]) -> list[RunRecord]:
-    """Draw the filter; returns the runs that it leaves."""
+    """Draw the filter; returns the runs that it leaves. Trials of searches are left out unless asked for."""
+    n_trials = sum(run.is_untested_trial for run in every)
     states = sorted({run.state.value for run in every})
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
@@ -50,6 +51,12 @@ def _filtered(every: Sequence[RunRecord]) -> list[RunRecord]:
         archived = bool(n_archived) and st.toggle(
             "Archived too", **url_state.bind("archived", False, read=url_state.parse_flag)
         )
+        with_trials = bool(n_trials) and st.toggle(
+            f"Trials too ({n_trials})",
+            help="Trials of searches, which the Tune tab shows by study",
+            **url_state.bind("with_trials", n_trials == len(every), read=url_state.parse_flag),
+        )
+    every = [run for run in every if with_trials or not run.is_untested_trial]
     try:
         left = run_filter.filter_runs(text, every, archived=archived)
     except RecdashError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 from recdash.reporting.formatting import byte_size, duration, escape
 
 if TYPE_CHECKING:
-    from recdash.services.training_plan import TrainingPlan
+    from recdash.services.training_plan import Problem, TrainingPlan
 
 _MOST_ROWS = 200
 
@@ -25,10 +26,15 @@ def draw(plan: TrainingPlan) -> bool:
             if more.open:
                 with more:
                     st.dataframe(_table(plan), hide_index=True, width="stretch")
-    certain = [problem for problem in plan.problems if problem.certain]
+    return draw_problems(plan.problems)
+
+
+def draw_problems(problems: Sequence[Problem]) -> bool:
+    """Show the reasons not to start; returns whether there is none, or the user starts anyway."""
+    certain = [problem for problem in problems if problem.certain]
     for problem in certain:
         st.error(escape(problem.text), icon=":material/error:")
-    possible = [problem for problem in plan.problems if not problem.certain]
+    possible = [problem for problem in problems if not problem.certain]
     for problem in possible:
         st.warning(escape(problem.text), icon=":material/warning:")
     if certain:

@@ -22,8 +22,8 @@ from recdash.services import (
     training_plan,
     training_requests,
 )
-from recdash.ui import cache, glossary, layout, url_state
-from recdash.ui.train import plan_view, prefill, sweep_fields
+from recdash.ui import cache, layout, url_state
+from recdash.ui.train import plan_view, prefill, request_fields, sweep_fields
 from recdash.ui.widgets import settings_form
 
 if TYPE_CHECKING:
@@ -65,15 +65,15 @@ def draw() -> None:
     left, right = st.columns([5, 3], gap="large")
     with left:
         with st.container(horizontal=True, vertical_alignment="top"):
-            dataset = _dataset(given)
-            protocol = _protocol(dataset, given)
+            dataset = request_fields.dataset_field(given.dataset)
+            protocol = request_fields.protocol_field(dataset, given.protocol)
         if cache.is_generated(dataset):
             layout.generated_note()
         offered = [model for model in cache.models() if model.task == protocol.task]
-        chosen = _models(offered, given)
+        chosen = request_fields.models_field(offered, _usual_models(offered, given))
         layout.title(f"{', '.join(model.title for model in chosen) or 'New run'} on {dataset}")
         with st.container(horizontal=True, vertical_alignment="top"):
-            preset = _preset(chosen, given)
+            preset = request_fields.preset_field(chosen, given.preset)
             seeds = st.text_input(
                 "Seeds",
                 **url_state.bind("seeds", given.seeds),
@@ -92,60 +92,9 @@ def draw() -> None:
         _sweep_and_start(sweep, _Choice(chosen, dataset, protocol.name, preset, seeds, changes, split, given))
 
 
-def _dataset(given: prefill.Prefill) -> str:
-    ready = cache.installed()
-    default = given.dataset if given.dataset in ready else (ready[0] if ready else None)
-    return str(st.selectbox("Dataset", ready, **url_state.bind("dataset", default, options=ready)))
-
-
-def _protocol(dataset: str, given: prefill.Prefill) -> Any:
-    known = {protocol.name: protocol for protocol in cache.protocols_of(dataset)}
-    about = "\n\n".join(f"**{escape(one.title)}** ({escape(name)}): {escape(one.help)}" for name, one in known.items())
-    default = given.protocol if given.protocol in known else next(iter(known))
-    name = st.selectbox(
-        "Protocol",
-        list(known),
-        format_func=lambda name: f"{known[name].title} ({name})",
-        help=about,
-        **url_state.bind("protocol", default, options=known),
-    )
-    return known[name]
-
-
-def _models(offered: Sequence[ModelChoice], given: prefill.Prefill) -> list[ModelChoice]:
-    by_name = {model.name: model for model in offered}
-    about = "\n".join(
-        f"- **{escape(model.title)}** ({escape(model.source)}): {escape(model.about)}" for model in offered
-    )
-    usual = [name for name in ("ease", "multvae") if name in by_name] or list(by_name)[:1]
-    default = [name for name in given.models or () if name in by_name] or usual
-    chosen = st.pills(
-        "Models",
-        list(by_name),
-        selection_mode="multi",
-        format_func=lambda name: by_name[name].title,
-        help=about,
-        wrap=True,  # on a phone the chosen ones would be out of sight otherwise
-        **url_state.bind("model", default, options=by_name, many=True),
-    )
-    return [by_name[name] for name in by_name if name in chosen]
-
-
-def _preset(chosen: Sequence[ModelChoice], given: prefill.Prefill) -> str:
-    common = [preset for preset in glossary.PRESETS if chosen and all(preset in model.presets for model in chosen)] or [
-        "auto"
-    ]
-    default = given.preset if given.preset in common else "auto"
-    return str(
-        st.segmented_control(
-            "Preset",
-            common,
-            required=True,
-            wrap=True,
-            help=glossary.preset_help(tuple(common)),
-            **url_state.bind("preset", default, options=common),
-        )
-    )
+def _usual_models(offered: Sequence[ModelChoice], given: prefill.Prefill) -> list[str]:
+    names = [model.name for model in offered]
+    return [name for name in given.models or () if name in names] or ["ease", "multvae"]
 
 
 def _training_shape(dataset: str, protocol: str, split: Mapping[str, str], given: prefill.Prefill) -> DataShape | None:

@@ -13,7 +13,13 @@ from recdash.ui.components import component
 REFRESH_SECONDS = 1.0
 
 
-def fragment(key: str, function: Callable[..., None], *args: Any, seconds: float = REFRESH_SECONDS) -> None:
+def fragment(
+    key: str,
+    function: Callable[..., None],
+    *args: Any,
+    seconds: float = REFRESH_SECONDS,
+    active: Callable[[], bool] = layout.is_running,
+) -> None:
     """Draw a part of the page as a fragment that refreshes while any run is active.
 
     The timer is in the browser: it pauses in a hidden tab, and counts from the last answer, so that slow answers
@@ -24,12 +30,15 @@ def fragment(key: str, function: Callable[..., None], *args: Any, seconds: float
         function: Draws the part.
         *args: Its arguments.
         seconds: Seconds between an answer and the next request.
+        active: Whether to refresh, asked before each drawing; by default whether any run is active.
     """
-    st.fragment(_draw)(key, function, args, seconds)
+    st.fragment(_draw)(key, function, args, seconds, active)
 
 
 @layout.with_error_boundary
-def _draw(key: str, function: Callable[..., None], args: tuple[Any, ...], seconds: float) -> None:
-    if layout.is_running():
+def _draw(
+    key: str, function: Callable[..., None], args: tuple[Any, ...], seconds: float, active: Callable[[], bool]
+) -> None:
+    if active():
         component.timer(key, seconds)
     function(*args)

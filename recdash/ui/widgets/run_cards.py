@@ -171,11 +171,18 @@ def clone_button(run: RunRecord, label: str = "Copy") -> None:
 
 def fill_form(run_id: str) -> None:
     """Open the Train form with a run's data, model and settings; for callbacks on the Train page."""
+    fill_form_from(run_id)
+    st.rerun()  # the whole page, also from a live part of it
+
+
+def fill_form_from(run_id: str, seeds: str = "") -> None:
+    """Let the Train form start from a run; for callbacks outside live parts. `seeds` replaces the run's seed."""
     url_state.reset(("dataset", "protocol", "model", "preset", "seeds", "sweep", *settings_form.SPLIT_FIELDS))
     st.session_state.pop("_prefilled", None)
     url_state.set_value("from", [run_id])
     url_state.set_value("view", "new")
-    st.rerun()  # the whole page, also from a live part of it
+    if seeds:
+        url_state.set_value("seeds", seeds)
 
 
 def trash(run_ids: Sequence[str]) -> None:
@@ -266,6 +273,9 @@ def facts(run: RunRecord) -> str:
         parts += [glossary.quality(run.metrics)]
         if run.runtime_s is not None:
             parts.append(f"trained in {duration(run.runtime_s)}")
+    if run.is_untested_trial:
+        parts.append("a trial, compared on the validation part alone")
+    parts.append(run.trials_note)
     if run.still_improving:
         parts.append(STILL_IMPROVING)
     if run.tags:
@@ -295,7 +305,7 @@ def _progress_text(run: RunRecord) -> str:
     if not run.epoch:
         return "Starting: loading the data and building the split"
     if run.epochs and run.epoch >= run.epochs:
-        return "Evaluating on the test users"
+        return "Saving the model" if run.trial else "Evaluating on the test users"
     seconds = runs.remaining_s(run)
     left = "" if seconds is None else f", at most {duration(seconds)} left"
     best = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from recdash.errors import UsageError, short_repr
+from recdash.models import registry, user_presets
 from recdash.reporting.formatting import escape
 from recdash.services import options, sweeps
 from recdash.settings import format_setting
@@ -270,8 +271,13 @@ def _read(setting: Setting, value: Any, default: Any) -> Any:
     return default if value is None and not setting.optional else value
 
 
-@st.cache_data(max_entries=64, show_spinner="Loading settings")
 def _declared(model: str, of: PresetOf) -> list[tuple[Setting, Any]]:
+    is_own = of.preset not in registry.PRESETS and user_presets.exists(model, of.preset)
+    return _declared_of(model, of, user_presets.read(model, of.preset).digest if is_own else "")
+
+
+@st.cache_data(max_entries=64, show_spinner="Loading settings")
+def _declared_of(model: str, of: PresetOf, digest: str) -> list[tuple[Setting, Any]]:
     return options.settings(model, of.dataset, of.preset, of.shape)
 
 

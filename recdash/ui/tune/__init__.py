@@ -1,0 +1,1 @@
+"""The Tune tab of the Train page: searches for settings and their studies."""
