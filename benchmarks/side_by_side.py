@@ -14,8 +14,9 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from benchmarks.pages import own_folders, server
 from recdash.services import curves, launch, runs, training_requests
 
 MODEL = "multvae"
-ROUNDS, WINDOW = 4, 20.0  # seconds
+ROUNDS, WINDOW = 3, 20.0  # seconds
 BOARD = "[data-panel]"
 
 
@@ -82,6 +83,7 @@ def window_with_page() -> tuple[float, float]:
     browser = shutil.which("chromium")
     port = free_port()
     with trainings(1) as ids, server(port) as (pid, _), sync_playwright() as playwright:
+        _wait_until_ready(port)
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         tab = chromium.new_page(viewport={"width": 1440, "height": 1000})
         tab.goto(f"http://127.0.0.1:{port}/curves?run={ids[0]}", wait_until="commit")
@@ -93,6 +95,14 @@ def window_with_page() -> tuple[float, float]:
         stop, used = time.time(), _processor_seconds(watched) - used
         chromium.close()
         return epochs_per_second(ids, start, stop), 1 - used / ((stop - start) * (os.cpu_count() or 1))
+
+
+def _wait_until_ready(port: int) -> None:
+    for _ in range(300):
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1):
+            return
+        time.sleep(0.1)
+    raise SystemExit("The dashboard did not start within 30 s.")
 
 
 def _is_page(process: psutil.Process, server_pid: int) -> bool:

@@ -32,7 +32,7 @@ from recdash.atomic_files import append_json_line, read_json_lines, replace_file
 from recdash.errors import CheckpointError
 from recdash.json_values import is_count, is_number, json_object
 
-_RUN_ID = re.compile(r"[a-z0-9]+-[0-9a-f]{8}")
+RUN_ID = re.compile(r"[a-z0-9_]+-[0-9a-f]{8}")  # name of the model, and a number
 _RECORD, _EPOCHS, _PER_USER, _LOG = "run.json", "epochs.jsonl", "per_user.npz", "log.txt"
 _FACTS, _ARRAYS, _RESOURCES = "facts.npz", "arrays", "resources.jsonl"
 _FIX = "Restore it from a copy, or train the run again."
@@ -45,7 +45,7 @@ class RunFolder:
     def __init__(self, run_id: str) -> None:
         root = paths.checkpoint_dir().resolve()
         self.path = (root / run_id).resolve()
-        if not _RUN_ID.fullmatch(run_id) or not self.path.is_relative_to(root):
+        if not RUN_ID.fullmatch(run_id) or not self.path.is_relative_to(root):
             raise CheckpointError(f"{run_id!r} is not the id of a run. See `recdash runs list`.")
         self.best = self.path / "best"
         self.snapshots = self.path / "snapshots"
@@ -201,7 +201,7 @@ def run_folders() -> list[RunFolder]:
     """Return the folders of all runs; symbolic links are skipped."""
     root = paths.checkpoint_dir()
     folders = sorted(path.parent for path in root.glob(f"*/{_RECORD}")) if root.is_dir() else []
-    return [RunFolder(path.name) for path in folders if _RUN_ID.fullmatch(path.name) and not path.is_symlink()]
+    return [RunFolder(path.name) for path in folders if RUN_ID.fullmatch(path.name) and not path.is_symlink()]
 
 
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -18,6 +18,7 @@ from recdash.errors import DataError, quote
 from recdash.json_values import is_count, json_object
 from recdash.paths import user_path
 from recdash.reporting.formatting import byte_size
+from recdash.runs.run_folder import RUN_ID
 from recdash.runs.staged_folder import StagedFolder, staging_folder
 from recdash.services import exchange_files, run_tables
 from recdash.services.exchange_files import FIX, Batch
@@ -28,7 +29,7 @@ from recdash.services.imported_runs import ImportReport, add_to_store, split_kno
 from recdash.services.store_access import open_store, refuse_when_read_only
 
 SOURCE = "recdash export"
-_WEIGHT_FILE = re.compile(r"weights/([a-z0-9]+-[0-9a-f]{8})/[\w-][\w.-]*\.(safetensors|json)", re.ASCII)
+_WEIGHT_FILE = re.compile(rf"weights/({RUN_ID.pattern})/[\w-][\w.-]*\.(safetensors|json)", re.ASCII)
 _LARGEST_ARCHIVE, _LARGEST_MANIFEST = 8 << 30, 64 << 20  # bytes, unpacked
 
 

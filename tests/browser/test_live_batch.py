@@ -14,7 +14,7 @@ from tests.browser.test_first_visit import go_to, settle, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WITH_EPOCHS = {"autorec", "cdae", "deeprec", "multdae", "multvae", "recvae", "svae"}
+WITH_EPOCHS = {"autorec", "cdae", "deeprec", "elsa", "ials", "multdae", "multvae", "recvae", "svae"}
 COUNT_SHIFTS = """
 window.shifts = [];
 const moved = node => node?.outerHTML ? node.outerHTML.replace(/(data-testid|class)=/g, '').slice(0, 70) : '';

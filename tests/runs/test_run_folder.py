@@ -11,12 +11,15 @@ import pytest
 import torch
 
 from recdash import paths
+from recdash.analysis import run_filter
 from recdash.errors import CheckpointError
-from recdash.runs import rebuild_store, supervisor
+from recdash.models import registry
+from recdash.runs import rebuild_store, run_ids, supervisor
 from recdash.runs.process_id import ProcessId
 from recdash.runs.run_folder import RunFolder
 from recdash.runs.store import Store
 from recdash.runs.supervisor_lock import SupervisorLock
+from recdash.services import run_import
 from recdash.training import TrainingState
 from recdash.training.state import Best, Position
 from tests.file_damage import ways
@@ -30,6 +33,14 @@ def cases(*files: str) -> list[Any]:
         for file in files
         for way in ways(file)
     ]
+
+
+@pytest.mark.parametrize("model", registry.names())
+def test_a_run_of_every_model_has_a_folder_and_is_found_by_its_model(model: str) -> None:
+    run_id = run_ids.draw_id(model, ())
+    assert RunFolder(run_id).path.name == run_id
+    assert run_import._WEIGHT_FILE.fullmatch(f"weights/{run_id}/best.safetensors")
+    assert run_filter.parse(f"model:{model}").fields == {"model"}
 
 
 @pytest.fixture
