@@ -13,7 +13,8 @@ from recdash.data.histories import Histories
 from recdash.evaluation import evaluate
 from recdash.models import registry
 from recdash.models.autorec import AutoRec, AutoRecConfig
-from recdash.models.batch import Batch
+from recdash.models.base import TrainingProgress
+from recdash.models.batch import Batch, Noise
 from recdash.models.data_shape import DataShape
 from recdash.models.gru import Gru, PackedSequences
 from recdash.models.popularity import Popularity, PopularityConfig
@@ -135,7 +136,9 @@ def test_the_loss_of_deeprec_as_published_is_each_users_rmse() -> None:
     ours = rating_rows.PerUserRmseDeepRec(config, split.shape)  # type: ignore[arg-type]
     ours.set_training_ratings(split.train)
     batch = Batch.of(split.train.slice(0, 3), ours.device, np.arange(3))
-    total = ours._observed_loss(torch.full((len(batch.items),), 2.0), batch).total
+    total = ours._observed_loss(
+        torch.full((len(batch.items),), 2.0), batch, TrainingProgress(1, 0, 1, Noise(0, 0, batch))
+    ).total
     for row in range(3):
         values = split.train.slice(row, row + 1).values
         assert values is not None
