@@ -28,7 +28,7 @@ EDGE = 3.0  # seconds at the edges of a window that are not counted
 @contextmanager
 def own_folders() -> Iterator[None]:
     """Use temporary folders and two parallel runs."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # the supervisor may write its log
         os.environ |= {
             "RECDASH_DATA_DIR": f"{folder}/data",
             "RECDASH_CHECKPOINT_DIR": f"{folder}/checkpoints",
