@@ -27,16 +27,19 @@ class Share(NamedTuple):
 
 def fits(rows: int, items: int, device: torch.device) -> bool:
     """Whether the outputs of so many rows are computed at once."""
-    return rows * items <= MAX_OUTPUTS.get(device.type, MAX_OUTPUTS["cpu"])
+    return rows <= _rows_at_once(items, device)
+
+
+def _rows_at_once(items: int, device: torch.device) -> int:
+    return max(1, MAX_OUTPUTS.get(device.type, MAX_OUTPUTS["cpu"]) // max(1, items))
 
 
 def slices(batch: Batch) -> Iterator[tuple[slice, slice]]:
     """Yield the rows that are computed at once, and their entries; usually all."""
-    if fits(len(batch), batch.n_items, batch.items.device):
+    size = _rows_at_once(batch.n_items, batch.items.device)
+    if len(batch) <= size:
         yield slice(0, len(batch)), slice(0, len(batch.items))
         return
-    most = MAX_OUTPUTS.get(batch.items.device.type, MAX_OUTPUTS["cpu"])
-    size = max(1, most // max(1, batch.n_items))
     starts = [*range(0, len(batch), size), len(batch)]
     bounds = batch.offsets[starts].tolist()
     for which in range(len(starts) - 1):
