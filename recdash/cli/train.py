@@ -63,6 +63,13 @@ def add_training_options(parser: Parser) -> None:
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="maximum number of epochs, for models trained in epochs"
     )
+    add_split_options(parser)
+    parser.add_argument("--device", default="auto", metavar="D", help="device: auto, cpu, cuda, mps (default: auto)")
+    parser.add_argument("--detach", action="store_true", help="return at once and train in the background")
+
+
+def add_split_options(parser: Parser) -> None:
+    """Add the seed and the options of a split, besides its protocol."""
     parser.add_argument(
         "--split-seed",
         type=int,
@@ -70,13 +77,6 @@ def add_training_options(parser: Parser) -> None:
         metavar="N",
         help=f"seed of the split (default: {DEFAULT_SPLIT_SEED})",
     )
-    add_split_options(parser)
-    parser.add_argument("--device", default="auto", metavar="D", help="device: auto, cpu, cuda, mps (default: auto)")
-    parser.add_argument("--detach", action="store_true", help="return at once and train in the background")
-
-
-def add_split_options(parser: Parser) -> None:
-    """Add the options of a split besides its protocol and seed."""
     parser.add_argument("--scale", metavar="LOW..HIGH", help="rating scale, such as 1..5")
     parser.add_argument(
         "--positive-from",

@@ -10,7 +10,7 @@ from recdash.cli.common import add_command, file_path, parse_settings, print_jso
 from recdash.cli.main import INTERRUPTED
 from recdash.cli.progress import Progress, ProgressDisplay, progress_display
 from recdash.cli.train import add_split_options, report_time_ties, split_options
-from recdash.settings import DEFAULT_SPLIT_SEED, name_list
+from recdash.settings import name_list
 
 if TYPE_CHECKING:
     from recdash.services.tuning import Study, StudyPlan
@@ -52,13 +52,6 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="maximum number of epochs of a trial")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the trainings (default: 0)")
-    parser.add_argument(
-        "--split-seed",
-        type=int,
-        default=DEFAULT_SPLIT_SEED,
-        metavar="N",
-        help=f"seed of the split (default: {DEFAULT_SPLIT_SEED})",
-    )
     add_split_options(parser)
     parser.add_argument("--device", default="auto", metavar="D", help="device: auto, cpu, cuda, mps (default: auto)")
     parser.add_argument(
